@@ -1,0 +1,3 @@
+module github.com/fxshutdown/fxhttp/cmd/draincheck
+
+go 1.26

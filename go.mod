@@ -1,0 +1,3 @@
+module github.com/fxshutdown/fxhttp
+
+go 1.26
