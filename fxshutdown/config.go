@@ -1,0 +1,118 @@
+package fxshutdown
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// Defaults of [Config]'s fields, where zero means the default.
+const (
+	// DefaultIdleGrace fits a busy client's next request and is little
+	// beside an orchestrator's stop timeout.
+	DefaultIdleGrace = 250 * time.Millisecond
+
+	// maxStopReserve and maxForceWindow bound what is otherwise a tenth of
+	// the time left when Stop begins.
+	maxStopReserve = 2 * time.Second
+	maxForceWindow = 500 * time.Millisecond
+)
+
+// Config says where a [Server] listens and how it stops. The zero value is
+// ready to use: it listens on the http.Server's Addr and stops with the
+// defaults below.
+//
+// For every duration zero means the default and a negative value means none.
+type Config struct {
+	// Listener is served instead of one that Start opens. Start takes it over:
+	// the stop closes it. Its connections need not be TCP. If it returns
+	// *tls.Conn already (tls.NewListener), leave TLS off.
+	Listener net.Listener
+
+	// Network is that of net.Listen: "tcp", "tcp4", "tcp6", "unix" or
+	// "unixpacket". The default is "tcp". The address is http.Server.Addr;
+	// an empty one means ":http", or ":https" with TLS.
+	Network string
+
+	// TLS serves TLS with the http.Server's TLSConfig, as
+	// http.Server.ServeTLS does.
+	TLS bool
+
+	// ShutdownDelay is how long the server goes on as before after Stop was
+	// called, while [Server.Ready] already fails, so that load balancers look
+	// away. Default: none. It is skipped by a server that never accepted a
+	// connection, and when the budget has no room for it.
+	ShutdownDelay time.Duration
+
+	// IdleGrace is how long a connection that waits for a request must be
+	// quiet before the stop drops it. Default: [DefaultIdleGrace].
+	IdleGrace time.Duration
+
+	// RequestGrace is how long into the drain the contexts of the requests
+	// still running are cancelled. Default: none, then only the end of the
+	// budget does. It must not be shorter than IdleGrace.
+	RequestGrace time.Duration
+
+	// HijackGrace is how long into the drain hijacked connections are closed.
+	// Default: none, then only the end of the budget does.
+	HijackGrace time.Duration
+
+	// DrainTimeout bounds the drain, that is Stop without ShutdownDelay,
+	// whatever Stop's context allows. Default: none.
+	DrainTimeout time.Duration
+
+	// StopReserve is what Stop leaves of its context's time to those who come
+	// after it. Default: a tenth of the time left when Stop begins, 2 s at most.
+	// However much it asks for, half of the time stays with the drain.
+	StopReserve time.Duration
+
+	// Logger receives the server's events. Default: none.
+	Logger Logger
+}
+
+// Validate reports every field that cannot be used, and settings that cannot
+// fit together, in one error that names them. New calls it.
+func (c Config) Validate() error {
+	var errs []error
+	switch c.Network {
+	case "", "tcp", "tcp4", "tcp6", "unix", "unixpacket":
+	default:
+		errs = append(errs, fmt.Errorf("Network %q is not a stream network: want tcp, tcp4, tcp6, unix or unixpacket", c.Network))
+	}
+	if c.Listener != nil && c.Network != "" {
+		errs = append(errs, fmt.Errorf("Network %q and Listener are both set: the listener has its network already", c.Network))
+	}
+	idle := c.withDefaults().IdleGrace
+	if c.RequestGrace > 0 && c.RequestGrace < idle {
+		errs = append(errs, fmt.Errorf("RequestGrace %v is shorter than IdleGrace %v: a request that arrives in time would be cancelled at birth", c.RequestGrace, idle))
+	}
+	if c.DrainTimeout > 0 {
+		if c.DrainTimeout <= idle {
+			errs = append(errs, fmt.Errorf("DrainTimeout %v leaves no room for IdleGrace %v", c.DrainTimeout, idle))
+		}
+		if c.RequestGrace >= c.DrainTimeout {
+			errs = append(errs, fmt.Errorf("RequestGrace %v never comes: DrainTimeout is %v", c.RequestGrace, c.DrainTimeout))
+		}
+		if c.HijackGrace >= c.DrainTimeout {
+			errs = append(errs, fmt.Errorf("HijackGrace %v never comes: DrainTimeout is %v", c.HijackGrace, c.DrainTimeout))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// withDefaults returns c with every zero replaced by its default and every
+// "none" by zero, so that the engine need not tell them apart.
+func (c Config) withDefaults() Config {
+	if c.Network == "" {
+		c.Network = "tcp"
+	}
+	if c.IdleGrace == 0 {
+		c.IdleGrace = DefaultIdleGrace
+	}
+	for _, d := range []*time.Duration{&c.ShutdownDelay, &c.IdleGrace, &c.RequestGrace, &c.HijackGrace, &c.DrainTimeout} {
+		*d = max(*d, 0)
+	}
+	// StopReserve keeps its sign: its default depends on the time left.
+	return c
+}

@@ -1,0 +1,98 @@
+package fxshutdown
+
+import (
+	"net"
+	"time"
+)
+
+// Event is something that happened to a [Server]. The types below are all
+// there are; more may be added in a minor version.
+type Event interface{ event() }
+
+// Logger receives a server's events, one at a time and in order, on a
+// goroutine of its own: a Logger that blocks or panics delays or breaks
+// nothing but its own events. Stop waits for it a moment, not for ever.
+type Logger interface{ LogEvent(Event) }
+
+// Started: the server listens and serves.
+type Started struct {
+	Addr net.Addr
+	TLS  bool
+}
+
+// AcceptRetrying: the listener failed in a way that may pass, such as
+// "too many open files", and will be asked again after Delay.
+type AcceptRetrying struct {
+	Err   error
+	Delay time.Duration
+}
+
+// ServeFailed: the listener failed for good, under a server that was not
+// stopping. Connections that are open stay served until Stop.
+type ServeFailed struct{ Err error }
+
+// Stopping: a stop has begun. Left is the time that its context leaves,
+// and zero if it has no deadline. Of it Reserve is left to others, and the
+// last Force of the rest is for cancelling and cutting what did not end.
+// Delay is the ShutdownDelay that will be waited; Skipped says why one that
+// was asked for is not waited, and is empty otherwise.
+type Stopping struct {
+	Trigger string
+	Left    time.Duration
+	Delay   time.Duration
+	Reserve time.Duration
+	Force   time.Duration
+	Skipped string
+	Stats   Stats
+}
+
+// DrainBegan: Draining is closed, the callbacks of RegisterOnShutdown run,
+// clients are being told.
+type DrainBegan struct{ Stats Stats }
+
+// ListenerClosed: the accept queue was emptied and the listener closed.
+// Queued connections were taken from it after the stop began; Flooded reports
+// that the queue would not run empty.
+type ListenerClosed struct {
+	Queued  int
+	Flooded bool
+	Took    time.Duration
+	Err     error
+}
+
+// RequestsCancelled: the contexts of the requests still running were cancelled.
+type RequestsCancelled struct {
+	Reason   error
+	Requests []Request
+}
+
+// HijackedClosed: the stop closed a hijacked connection because its grace, or
+// the stop's time, was over. Reason is ErrStopping for HijackGrace,
+// or that of the force.
+type HijackedClosed struct {
+	Request Request
+	Reason  error
+}
+
+// RequestAborted: the stop cut off a request.
+type RequestAborted struct {
+	Request Request
+	Reason  error
+}
+
+// Stopped: the stop is over. Err is what Stop returns.
+type Stopped struct {
+	Report Report
+	Err    error
+}
+
+func (*Started) event()           {}
+func (*AcceptRetrying) event()    {}
+func (*ServeFailed) event()       {}
+func (*Stopping) event()          {}
+func (*DrainBegan) event()        {}
+func (*ListenerClosed) event()    {}
+func (*RequestsCancelled) event() {}
+func (*HijackedClosed) event()    {}
+func (*RequestAborted) event()    {}
+func (*Stopped) event()           {}

@@ -1,0 +1,139 @@
+package fxshutdown
+
+import (
+	"fmt"
+	"time"
+)
+
+// Report says what a stop did. Before a stop it is zero; during one it holds
+// what is known so far.
+//
+// The figures balance once the stop is over:
+//
+//	Requests = Answered + Failed + Hijacked + len(Aborted)
+//
+// where Requests counts those running when the stop began and those that
+// began during it.
+type Report struct {
+	// Trigger is what began the stop: "stop" (Stop), "close" (Close),
+	// "http.Server" (Shutdown or Close of the http.Server).
+	Trigger string
+
+	// Began is when the stop began, Duration how long it took.
+	Began    time.Time
+	Duration time.Duration
+
+	// Phases lists the phases that ran, in order. See the package comment.
+	Phases []Phase
+
+	// Connections counts those open when the stop began.
+	Connections int
+
+	// Queued counts the connections that were taken from the accept queue after
+	// the stop began.
+	Queued int
+
+	// Dropped counts the connections that waited for a request, or had sent
+	// only a part of its header, and were closed.
+	Dropped int
+
+	// Requests counts the requests that were running when the stop began, or
+	// began later.
+	Requests int
+
+	// Answered counts those of them whose handler returned and whose response
+	// was handed to the network. Failed counts those whose handler panicked
+	// (http.ErrAbortHandler included). Hijacked counts those whose handler took
+	// the connection over.
+	Answered int
+	Failed   int
+	Hijacked int
+
+	// Cancelled lists the requests whose contexts the stop cancelled and that
+	// then ended by themselves. They are counted as answered or failed too.
+	Cancelled []Request
+
+	// Aborted lists the requests that were cut off. They are Stop's error,
+	// unless they are streams.
+	Aborted []Request
+
+	// Cut lists the hijacked connections that were closed by the stop.
+	Cut []Request
+
+	// Forced is why the stop was not graceful: ErrBudget, ErrForced, or nil.
+	Forced error
+
+	// ListenerErr is the error of closing the listener.
+	ListenerErr error
+}
+
+// Graceful reports whether the stop is over and nothing had to be cut: neither
+// a request nor a hijacked connection.
+func (r Report) Graceful() bool {
+	return r.Duration > 0 && r.Forced == nil && len(r.Aborted) == 0 && len(r.Cut) == 0
+}
+
+// Phase is a part of a stop.
+type Phase struct {
+	// Name is "delay", "announce", "listener", "drain" or "force".
+	Name string
+
+	// Duration is how long it took.
+	Duration time.Duration
+}
+
+// Request describes a request, or the request by which a connection was
+// hijacked, without anything that may be secret: no query, header or body.
+type Request struct {
+	// Method and Path are those of the request line.
+	Method string
+	Path   string
+
+	// Proto is the protocol: "HTTP/1.1", "HTTP/2.0".
+	Proto string
+
+	// RemoteAddr is the client's address.
+	RemoteAddr string
+
+	// Age is how long ago the request began.
+	Age time.Duration
+
+	// Stream reports that the handler had flushed a part of its response and
+	// had asked for [Draining]: it was told to end, and did not.
+	Stream bool
+
+	// Running reports that the handler had not returned when Stop did.
+	Running bool
+}
+
+// String returns the method, the path (quoted, since a client chose it) and the age.
+func (r Request) String() string {
+	return fmt.Sprintf("%s %q (%v)", r.Method, r.Path, r.Age.Round(time.Millisecond))
+}
+
+// Stats is a snapshot of a server's account.
+type Stats struct {
+	// Connections by state. Accepted but silent ones are New. A hijacked
+	// connection stays Hijacked until it is closed.
+	New      int
+	Active   int
+	Idle     int
+	Hijacked int
+
+	// InFlight counts the handlers that run now, those of hijacked connections
+	// and of reset HTTP/2 streams included.
+	InFlight int
+
+	// Accepted and Closed count connections since Start.
+	Accepted uint64
+	Closed   uint64
+
+	// Requests counts the requests begun since Start; Failed those whose handler
+	// panicked; Aborted those that a stop cut off.
+	Requests uint64
+	Failed   uint64
+	Aborted  uint64
+}
+
+// Open returns how many connections are open.
+func (s Stats) Open() int { return s.New + s.Active + s.Idle + s.Hijacked }
