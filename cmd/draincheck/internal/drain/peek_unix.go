@@ -1,0 +1,50 @@
+//go:build unix
+
+package drain
+
+import (
+	"net"
+	"syscall"
+)
+
+// What the socket's receive buffer says, without taking anything out of it.
+type peeked int
+
+const (
+	peekNothing peeked = iota // open, and nothing to read
+	peekData                  // something to read
+	peekClosed                // the end was reached, or a reset
+)
+
+// peek looks into the receive buffer. It goes through Control, not Read, because a goroutine that is blocked in Read
+// holds the lock that RawConn.Read wants.
+func peek(c net.Conn) peeked {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return peekNothing
+	}
+	rc, err := sc.SyscallConn()
+	if err != nil {
+		return peekClosed
+	}
+	state := peekClosed
+	err = rc.Control(func(fd uintptr) {
+		var b [1]byte
+		for {
+			n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
+			switch {
+			case err == syscall.EINTR:
+				continue
+			case err == syscall.EAGAIN:
+				state = peekNothing
+			case err == nil && n > 0:
+				state = peekData
+			}
+			return
+		}
+	})
+	if err != nil {
+		return peekClosed
+	}
+	return state
+}

@@ -1,0 +1,58 @@
+//go:build unix
+
+package process
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+)
+
+// signals are those that people stop servers with.
+var signals = map[string]syscall.Signal{
+	"TERM": syscall.SIGTERM,
+	"INT":  syscall.SIGINT,
+	"QUIT": syscall.SIGQUIT,
+	"HUP":  syscall.SIGHUP,
+	"USR1": syscall.SIGUSR1,
+	"USR2": syscall.SIGUSR2,
+	"KILL": syscall.SIGKILL,
+}
+
+// ParseSignal turns "TERM", "SIGTERM" or "term" into a signal.
+func ParseSignal(name string) (os.Signal, error) {
+	sig, ok := signals[strings.TrimPrefix(strings.ToUpper(name), "SIG")]
+	if !ok {
+		return nil, fmt.Errorf("unknown signal %q: want TERM, INT, QUIT, HUP, USR1, USR2 or KILL", name)
+	}
+	return sig, nil
+}
+
+// isolate gives the command a process group of its own, so that it and all that it starts can be ended together, and
+// so that Ctrl-C at the terminal reaches this program only, which then decides.
+func isolate(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+}
+
+func (p *Process) signal(sig os.Signal, group bool) error {
+	if !group {
+		return p.cmd.Process.Signal(sig)
+	}
+	return syscall.Kill(-p.Pid(), sig.(syscall.Signal))
+}
+
+func (p *Process) killGroup() {
+	// The group goes first: once the command itself is reaped and was the last of its group, its id may be taken
+	// by somebody else, in theory.
+	_ = syscall.Kill(-p.Pid(), syscall.SIGKILL)
+	_ = p.cmd.Process.Kill()
+}
+
+func exitSignal(state *os.ProcessState) string {
+	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return ws.Signal().String()
+	}
+	return ""
+}
