@@ -2,23 +2,322 @@ package fxshutdown
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
-// Server runs an http.Server and stops it.
-type Server struct{}
+// Server serves an http.Server and stops it. It goes through its states once:
+//
+//	new → starting → serving → stopping → stopped
+//
+// except that a Start that fails leaves it new. Stop and Close are allowed in
+// every state; in new they lead to stopped at once. All methods may be called
+// at any time from any goroutine.
+type Server struct {
+	given *http.Server // the user's; see control.go
+	cfg   Config       // with defaults
+	epoch time.Time    // moments count from here
 
-func New(srv *http.Server, cfg Config) (*Server, error) { return nil, cfg.Validate() }
-func (s *Server) Start(ctx context.Context) error       { return nil }
-func (s *Server) Stop(ctx context.Context) error        { return nil }
-func (s *Server) Close() error                          { return nil }
-func (s *Server) Addr() net.Addr                        { return nil }
-func (s *Server) Draining() <-chan struct{}             { return nil }
-func (s *Server) Done() <-chan struct{}                 { return nil }
-func (s *Server) Err() error                            { return nil }
-func (s *Server) Ready() http.Handler                   { return nil }
-func (s *Server) Stats() Stats                          { return Stats{} }
-func (s *Server) Report() Report                        { return Report{} }
-func Draining(ctx context.Context) <-chan struct{}      { return nil }
-func (s *Server) HTTPServer() *http.Server              { return nil }
+	draining   chan struct{} // closed when the drain begins
+	isDraining atomic.Bool   // the same, for every response
+	done       chan struct{} // closed when serving is over
+	events     *dispatcher
+
+	// Set by Start before it starts a goroutine, and not changed again.
+	serving *http.Server
+	goaway  *http.Server
+	parked  *parked
+	ln      *listener
+	hooks   struct {
+		connState   func(net.Conn, http.ConnState)
+		connContext func(context.Context, net.Conn) context.Context
+	}
+	cancel context.CancelCauseFunc // cancels the contexts of all requests
+	served chan struct{}           // closed when the serving server's Serve has returned
+
+	mu       sync.Mutex // guards what follows; conn.mu is taken inside it
+	state    state
+	starting chan struct{} // closed when the Start under way is over
+	abort    context.CancelFunc
+	addr     net.Addr
+	err      error // why serving ended
+	shut     bool  // no connection is accepted any more
+	drain    *drain
+	conns    connSet
+	totals   totals
+	dropped  int // connections that ended because the stop dropped them
+}
+
+type state int
+
+const (
+	stateNew state = iota
+	stateStarting
+	stateServing
+	stateStopping
+	stateStopped
+)
+
+// New returns a Server that will serve srv. It validates cfg, and touches
+// nothing before [Server.Start].
+//
+// From Start on srv is the control surface: its Handler is asked for at each
+// request, what was registered by RegisterOnShutdown runs when the drain begins,
+// its Shutdown and Close stop this Server. Its other fields are read by Start;
+// ConnState is replaced by a hook that calls it, as httptest.Server does.
+// SetKeepAlivesEnabled(false) reaches HTTP/2 connections only. A nil Handler
+// means http.DefaultServeMux, as always in net/http.
+func New(srv *http.Server, cfg Config) (*Server, error) {
+	if srv == nil {
+		return nil, errors.New("fxshutdown: the http.Server is nil")
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("fxshutdown: %w", err)
+	}
+	s := &Server{
+		given:    srv,
+		cfg:      cfg.withDefaults(),
+		epoch:    time.Now(),
+		draining: make(chan struct{}),
+		done:     make(chan struct{}),
+		served:   make(chan struct{}),
+	}
+	s.events = newDispatcher(cfg.Logger)
+	return s, nil
+}
+
+func (s *Server) now() moment { return time.Since(s.epoch) }
+
+// HTTPServer returns the http.Server that was given to New.
+func (s *Server) HTTPServer() *http.Server { return s.given }
+
+// Addr returns the address that the server listens on, nil before Start has
+// bound it.
+func (s *Server) Addr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addr
+}
+
+// Draining returns a channel that is closed when the drain begins: after
+// ShutdownDelay, when the server starts to tell its clients to go.
+func (s *Server) Draining() <-chan struct{} { return s.draining }
+
+// Done returns a channel that is closed when serving is over: when a stop has
+// ended, or when the listener failed under the running server.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Err returns why serving ended, once Done is closed: the failure of the
+// listener, or the error of Stop. It is nil while the server serves and after a
+// clean stop.
+func (s *Server) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// Start binds the address, so that its error is returned here, and serves in the
+// background until Stop or Close. ctx bounds the binding alone.
+//
+// A Start that fails leaves nothing behind, and may be tried again; a listener
+// that Config brought stays open then. Start returns ErrStarted or ErrStopped
+// if it is too late.
+func (s *Server) Start(ctx context.Context) error {
+	ctx, abort := context.WithCancel(ctx)
+	defer abort()
+
+	s.mu.Lock()
+	switch s.state {
+	case stateNew:
+	case stateStopping, stateStopped:
+		s.mu.Unlock()
+		return ErrStopped
+	default:
+		s.mu.Unlock()
+		return ErrStarted
+	}
+	s.state = stateStarting
+	over := make(chan struct{})
+	s.starting, s.abort = over, abort
+	s.mu.Unlock()
+	defer close(over)
+
+	err := s.open(ctx)
+	s.events.flush(flushMost)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.drain != nil:
+		// A stop began meanwhile. It takes over from here.
+		s.state = stateStopping
+		if err != nil {
+			err = errors.Join(ErrStopped, err)
+		}
+	case err == nil:
+		s.state = stateServing
+	default:
+		s.state = stateNew
+	}
+	return err
+}
+
+// open acquires all that serving takes, or nothing.
+func (s *Server) open(ctx context.Context) error {
+	useTLS, err := s.wantsTLS()
+	if err != nil {
+		return err
+	}
+	raw, opened := s.cfg.Listener, false
+	if raw == nil {
+		if raw, err = listen(ctx, s.cfg, s.given.Addr); err != nil {
+			return err
+		}
+		opened = true
+	}
+	undo := func(err error) error {
+		if opened {
+			raw.Close()
+		}
+		return err
+	}
+
+	base := context.Background()
+	if f := s.given.BaseContext; f != nil {
+		if base = f(raw); base == nil {
+			return undo(errors.New("the http.Server's BaseContext returned nil"))
+		}
+	}
+	goaway, err := newGoaway(s.given, useTLS)
+	if err != nil {
+		return undo(fmt.Errorf("set up the http.Server: %w", err))
+	}
+	s.goaway = goaway
+	s.hooks.connState, s.hooks.connContext = s.given.ConnState, s.given.ConnContext
+	s.ln = newListener(raw, s)
+
+	// The last step that can fail.
+	s.parked, err = park(s.given,
+		func() { s.begin(context.Background(), "http.Server") },
+		func() { s.begin(context.Background(), "http.Server").force(ErrForced) })
+	if err != nil {
+		return undo(err)
+	}
+	s.given.ConnState = s.connState
+
+	base, s.cancel = context.WithCancelCause(base)
+	srv := new(http.Server)
+	copySettings(srv, s.given)
+	srv.Handler = http.HandlerFunc(s.serveHTTP)
+	srv.DisableGeneralOptionsHandler = true // see generalOptions
+	srv.ConnContext = s.connContext
+	srv.BaseContext = func(net.Listener) context.Context { return base }
+	srv.TLSConfig = goaway.TLSConfig
+	srv.TLSNextProto = s.nextProtos(goaway.TLSNextProto)
+	s.serving = srv
+
+	s.mu.Lock()
+	s.addr = raw.Addr()
+	s.mu.Unlock()
+	s.events.emit(&Started{Addr: raw.Addr(), TLS: useTLS})
+	go s.serve(useTLS)
+	return nil
+}
+
+// wantsTLS finds TLS settings that contradict each other.
+func (s *Server) wantsTLS() (bool, error) {
+	c := s.given.TLSConfig
+	hasCert := c != nil && (len(c.Certificates) > 0 || c.GetCertificate != nil || c.GetConfigForClient != nil)
+	switch {
+	case s.cfg.TLS && !hasCert:
+		return false, errors.New("Config.TLS is set, but the http.Server's TLSConfig has no certificate")
+	case !s.cfg.TLS && hasCert && s.cfg.Listener == nil:
+		return false, errors.New("the http.Server's TLSConfig has a certificate, but Config.TLS is not set: it would serve plain text")
+	}
+	return s.cfg.TLS, nil
+}
+
+// serve is the goroutine that accepts. It ends when the listener does.
+func (s *Server) serve(useTLS bool) {
+	defer close(s.served)
+	var err error
+	if useTLS {
+		err = s.serving.ServeTLS(s.ln, "", "")
+	} else {
+		err = s.serving.Serve(s.ln)
+	}
+	s.mu.Lock()
+	failed := s.drain == nil
+	if failed {
+		s.err = fmt.Errorf("accept on %s: %w", s.addr, err)
+		err = s.err
+		close(s.done)
+	}
+	s.mu.Unlock()
+	if failed {
+		s.events.emit(&ServeFailed{Err: err})
+	}
+}
+
+// Stop stops the server gracefully and returns when its last connection and its
+// last handler are gone, or its time is over; see the package comment for the
+// phases and the budget. Its time is that of ctx less StopReserve: with a ctx
+// that has no deadline it waits for as long as DrainTimeout, or for ever; with one
+// that is over it forces at once.
+//
+// It returns an *[AbortedError] if it had to abort requests, and nil otherwise.
+// Further calls join the first and return the same; each of their contexts
+// counts, and can only make the stop end earlier. Stop before Start returns nil,
+// and the server cannot be started any more.
+func (s *Server) Stop(ctx context.Context) error {
+	d := s.begin(ctx, "stop")
+	select {
+	case <-d.over:
+	case <-ctx.Done():
+		d.force(forceReason(ctx))
+		<-d.over
+	}
+	return d.err
+}
+
+// Close stops the server by force: it cancels the requests' contexts, cuts all
+// connections, hijacked ones too, and returns what Stop would. Close during
+// Stop ends that Stop.
+func (s *Server) Close() error {
+	d := s.begin(context.Background(), "close")
+	d.force(ErrForced)
+	<-d.over
+	return d.err
+}
+
+// Ready returns a handler for readiness probes: 200 while the server serves,
+// 503 before Start and as soon as Stop is called. It belongs on a server that
+// outlives this one, such as an admin server.
+func (s *Server) Ready() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		ready := s.state == stateServing && s.err == nil
+		s.mu.Unlock()
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		if !ready {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprintln(w, "not ready")
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+}
+
+// forceReason is why the end of ctx forces.
+func forceReason(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return ErrBudget
+	}
+	return ErrForced
+}

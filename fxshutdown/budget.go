@@ -1,0 +1,64 @@
+package fxshutdown
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// budget is the time that a stop has. Contexts and DrainTimeout can only
+// shorten it.
+//
+//	begin ──────────── forceAt ───── cutAt ── end ───── deadline
+//	        graceful     │   cancelled  │  cut  │  reserve
+type budget struct {
+	mu      sync.Mutex // guards what follows
+	left    time.Duration
+	reserve time.Duration
+	end     moment // 0: none
+	window  time.Duration
+}
+
+// limit shortens the budget to that of ctx, less the reserve. It reports
+// whether anything changed.
+func (b *budget) limit(ctx context.Context, now moment, reserve time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return false
+	}
+	left := max(time.Until(deadline), 0)
+	if reserve == 0 {
+		reserve = min(left/10, maxStopReserve)
+	}
+	reserve = min(max(reserve, 0), left/2)
+	if !b.endBy(now, now+left-reserve) {
+		return false
+	}
+	b.mu.Lock()
+	b.left, b.reserve = left, reserve
+	b.mu.Unlock()
+	return true
+}
+
+// endBy makes the budget end at the given moment, unless it ends earlier.
+func (b *budget) endBy(now, end moment) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.end != 0 && b.end <= end {
+		return false
+	}
+	b.end = max(end, 1)
+	b.window = min(max(end-now, 0)/10, maxForceWindow)
+	return true
+}
+
+// moments returns when the force begins, when connections are cut, and when
+// Stop returns whatever is left; zeros if there is no end.
+func (b *budget) moments() (forceAt, cutAt, end moment) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.end == 0 {
+		return 0, 0, 0
+	}
+	return max(b.end-b.window, 1), max(b.end-b.window/4, 1), b.end
+}

@@ -1,0 +1,439 @@
+package fxshutdown
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// lastLook is how long before it is dropped a quiet connection is read
+	// from once more. The reader that a deadline has woken did not look into
+	// the kernel's buffer again; this does.
+	lastLook = time.Millisecond
+
+	// cutAfter is how long a connection that was asked to end may take to do
+	// so before it is cut.
+	cutAfter = 100 * time.Millisecond
+
+	// lingerMost bounds how long a connection that was told to close is read on,
+	// so that what its client had already sent behind the last request does not
+	// make the kernel answer with a reset, which destroys the response on its
+	// way (RFC 9112, section 9.6). net/http waits as long (rstAvoidanceDelay).
+	lingerMost = 500 * time.Millisecond
+
+	// goAwayLead is how long an HTTP/2 client has to read GOAWAY before its
+	// connection is closed from our side.
+	goAwayLead = 50 * time.Millisecond
+)
+
+// errDropped is what net/http reads from a connection that is dropped. As an
+// *net.OpError of a read it is one of those that net/http does not answer.
+var errDropped = &net.OpError{Op: "read", Net: "tcp", Err: errors.New("connection dropped by the stop")}
+
+// conn is a tracked connection: it stands between net/http, or crypto/tls, and
+// the connection that the listener accepted.
+//
+// It never decides from outside that a connection is idle: bytes that were
+// read but not counted yet would be thrown away. Instead poke wakes the
+// goroutine that reads, by a deadline in the past, and that goroutine, having
+// got nothing, drops the connection or reads on. This is why conn owns the
+// read deadline.
+type conn struct {
+	net.Conn // as accepted
+	srv      *Server
+
+	prev, next *conn // in srv.conns; guarded by srv.mu
+
+	mu sync.Mutex // guards everything below; taken after srv.mu, never before it
+
+	readDeadline time.Time // what net/http, or the hijacker, asked for
+
+	// All moments count from srv.epoch.
+	since moment // when state was entered
+	quiet moment // when the last byte came while waiting, or waiting began
+	asked moment // when it was asked to end, by a poke or a half-close; 0: it was not
+
+	reqs     *exchange // handlers that run, newest first
+	flushing *exchange // the last one that returned, until net/http says that its response is written
+	hijacker *exchange // the one that hijacked the connection
+	answered uint64
+	failed   uint32
+	aborted  uint32
+	nreqs    int32
+	writes   int32 // Write calls under way
+
+	state      http.ConnState
+	inHand     bool // bytes of the next request were read
+	early      bool // a byte was read while a request was running
+	poked      bool // the read deadline is in the past because of us
+	looking    bool // the read deadline is that of the last look
+	h2         bool // speaks HTTP/2
+	goneAway   bool // GOAWAY was asked for
+	halfClosed bool // our side was closed, to end it politely
+	drainAsked bool // a handler called Draining
+	dropped    bool // closed while waiting, by us
+	cut        bool // closed by us whatever it did
+	closed     bool // gone for net/http, or closed by its hijacker
+	removed    bool // no longer in srv.conns
+	bypassed   bool // Conn is a *tls.Conn that the listener returned; net/http reads it past this wrapper
+}
+
+type moment = time.Duration
+
+type connKey struct{}
+
+// connContext gives the handlers of a connection their conn and makes
+// http.ServerContextKey the server that was given to New, at the price of one
+// allocation a connection and none a request.
+type connContext struct {
+	context.Context
+	conn *conn
+}
+
+func (c *connContext) Value(key any) any {
+	switch key {
+	case connKey{}:
+		return c.conn
+	case http.ServerContextKey:
+		return c.conn.srv.given
+	}
+	return c.Context.Value(key)
+}
+
+// NetConn returns the connection that the listener accepted.
+func (c *conn) NetConn() net.Conn { return c.Conn }
+
+// SyscallConn is the way to the socket, for peer credentials and options. It
+// returns errors.ErrUnsupported where there is no socket.
+func (c *conn) SyscallConn() (syscall.RawConn, error) {
+	if sc, ok := c.Conn.(syscall.Conn); ok {
+		return sc.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
+}
+
+// visible returns what a user's hook would see without us in place of nc.
+func (c *conn) visible(nc net.Conn) net.Conn {
+	if _, ok := nc.(*conn); ok {
+		return c.Conn
+	}
+	return nc
+}
+
+func (c *conn) Read(p []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(p)
+		if n > 0 {
+			c.gotBytes(len(p))
+			return n, err
+		}
+		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		again, err := c.woken(err)
+		if !again {
+			return 0, err
+		}
+	}
+}
+
+// gotBytes notes that bytes came, into a buffer of the given size.
+func (c *conn) gotBytes(size int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.poked {
+		c.unpokeLocked()
+	}
+	switch c.state {
+	case http.StateNew, http.StateIdle:
+		c.inHand = true
+		c.quiet = c.srv.now()
+	case http.StateActive:
+		// While a handler runs, net/http reads one byte ahead to notice that
+		// the client went away.
+		c.early = size == 1
+	}
+}
+
+// woken decides what a read that ended at a deadline means.
+func (c *conn) woken(err error) (again bool, _ error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.poked || !c.readDeadline.IsZero() && !time.Now().Before(c.readDeadline) {
+		return false, err // net/http's own deadline
+	}
+	if !c.waitingLocked() {
+		c.unpokeLocked()
+		return true, nil
+	}
+	if !c.looking {
+		c.looking = true
+		c.Conn.SetReadDeadline(time.Now().Add(lastLook))
+		return true, nil
+	}
+	c.dropped = true
+	return false, errDropped
+}
+
+// poke asks the reading goroutine to drop the connection unless something
+// has come.
+func (c *conn) pokeLocked(now moment) {
+	c.asked = now
+	c.poked = true
+	c.dropped = c.bypassed // nobody of ours will be woken to decide
+	c.rawLocked().SetReadDeadline(time.Unix(1, 0))
+}
+
+func (c *conn) unpokeLocked() {
+	c.asked, c.poked, c.looking = 0, false, false
+	c.Conn.SetReadDeadline(c.readDeadline)
+}
+
+// rawLocked returns what lies below TLS.
+func (c *conn) rawLocked() net.Conn {
+	if c.bypassed {
+		return c.Conn.(*tls.Conn).NetConn()
+	}
+	return c.Conn
+}
+
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.readDeadline = t
+	if c.poked {
+		return nil // set when the reader is done with the poke
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.Conn.SetWriteDeadline(t))
+}
+
+func (c *conn) Write(p []byte) (int, error) {
+	c.writing(+1)
+	defer c.writing(-1)
+	return c.Conn.Write(p)
+}
+
+// ReadFrom keeps sendfile and splice: net/http and io.Copy look for it.
+func (c *conn) ReadFrom(r io.Reader) (int64, error) {
+	c.writing(+1)
+	defer c.writing(-1)
+	if rf, ok := c.Conn.(io.ReaderFrom); ok {
+		return rf.ReadFrom(r)
+	}
+	return io.Copy(struct{ io.Writer }{c.Conn}, r)
+}
+
+// WriteTo keeps splice for those who hijack and copy.
+func (c *conn) WriteTo(w io.Writer) (int64, error) {
+	c.mu.Lock()
+	hijacked := c.state == http.StateHijacked
+	c.mu.Unlock()
+	if hijacked {
+		return io.Copy(w, c.Conn)
+	}
+	return io.Copy(w, struct{ io.Reader }{c})
+}
+
+func (c *conn) writing(by int32) {
+	c.mu.Lock()
+	c.writes += by
+	c.mu.Unlock()
+}
+
+// CloseWrite ends our side of the connection: net/http uses it to avoid
+// resets. It returns errors.ErrUnsupported where the connection cannot.
+func (c *conn) CloseWrite() error {
+	c.mu.Lock()
+	raw := c.rawLocked()
+	c.mu.Unlock()
+	if cw, ok := raw.(interface{ CloseWrite() error }); ok {
+		return cw.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// Close is called by net/http, crypto/tls, or a hijacker.
+func (c *conn) Close() error {
+	if c.mustLinger() {
+		c.linger()
+	}
+	err := c.Conn.Close()
+	c.mu.Lock()
+	if c.state == http.StateHijacked {
+		c.closed = true
+	}
+	gone := c.goneLocked()
+	c.mu.Unlock()
+	if gone {
+		c.srv.remove(c)
+	}
+	return err
+}
+
+// mustLinger reports whether net/http closes the connection because of a
+// response that we made say close.
+func (c *conn) mustLinger() bool {
+	if !c.srv.isDraining.Load() {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state == http.StateActive && !c.h2 && !c.cut && !c.closed
+}
+
+// linger closes our side and reads on while the client still sends. One that
+// sends nothing costs a lastLook.
+func (c *conn) linger() {
+	if c.CloseWrite() != nil {
+		return
+	}
+	var buf [512]byte
+	end := time.Now().Add(lingerMost)
+	for wait := lastLook; time.Now().Before(end); wait = time.Until(end) {
+		if c.Conn.SetReadDeadline(time.Now().Add(wait)) != nil {
+			return
+		}
+		if _, err := c.Conn.Read(buf[:]); err != nil {
+			return
+		}
+	}
+}
+
+// waitingLocked reports whether nothing would be lost if the connection ended:
+// it waits for a request, no handler runs on it and nothing is being written.
+// (An HTTP/2 connection is idle for net/http while handlers of streams that
+// were reset still run.)
+func (c *conn) waitingLocked() bool {
+	return (c.state == http.StateNew || c.state == http.StateIdle) &&
+		c.nreqs == 0 && c.writes == 0 && !c.closed
+}
+
+// goneLocked reports, once, that connection and handlers are over.
+func (c *conn) goneLocked() bool {
+	if !c.closed && !c.cut || c.nreqs > 0 || c.removed {
+		return false
+	}
+	c.removed = true
+	return true
+}
+
+// setState follows net/http. The user's hook is called by the caller.
+func (c *conn) setState(state http.ConnState) (gone bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.srv.now()
+	c.state, c.since = state, now
+	switch state {
+	case http.StateActive:
+		c.early = false
+		if c.bypassed {
+			// A request was faster than the poke; net/http sets the deadline anew.
+			c.asked, c.poked, c.dropped = 0, false, false
+		}
+	case http.StateIdle:
+		c.quiet, c.inHand, c.flushing = now, c.early, nil
+	case http.StateHijacked:
+		c.hijacker = c.reqs
+		if c.poked {
+			c.unpokeLocked()
+		}
+	case http.StateClosed:
+		c.closed, c.flushing = true, nil
+	}
+	return c.goneLocked()
+}
+
+// cutResult is what a cut found.
+type cutResult struct {
+	aborted []Request
+	hijack  *Request
+	waiting bool
+}
+
+// cutNow closes the connection whatever it does, without the courtesy of
+// crypto/tls, which may take 5 s a connection, and says what that cost.
+// The caller owns the closing of the returned connection, since it may block.
+func (c *conn) cutNow() (raw net.Conn, res cutResult) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cut || c.removed {
+		return nil, res
+	}
+	if c.closed { // only handlers are left
+		res.aborted = c.abortLocked()
+		return nil, res
+	}
+	c.cut = true
+	switch {
+	case c.state == http.StateHijacked:
+		r := c.describeLocked(c.hijacker)
+		r.Running = c.nreqs > 0
+		res.hijack = &r
+	default:
+		res.aborted = c.abortLocked()
+		res.waiting = len(res.aborted) == 0 && !c.dropped
+		c.dropped = c.dropped || res.waiting
+	}
+	return c.rawLocked(), res
+}
+
+// abortLocked counts the requests of the connection as aborted: those whose
+// handlers run, and the one whose response is not written yet.
+func (c *conn) abortLocked() []Request {
+	var rs []Request
+	if c.state == http.StateHijacked {
+		return nil
+	}
+	for x := c.reqs; x != nil; x = x.next {
+		if x.aborted {
+			continue
+		}
+		x.aborted = true
+		c.aborted++
+		r := c.describeLocked(x)
+		r.Running = true
+		rs = append(rs, r)
+	}
+	if x := c.flushing; x != nil && c.nreqs == 0 {
+		c.flushing = nil
+		c.answered--
+		c.aborted++
+		rs = append(rs, c.describeLocked(x))
+	}
+	return rs
+}
+
+func (c *conn) describeLocked(x *exchange) Request {
+	r := Request{
+		Proto:      "HTTP/1.1",
+		RemoteAddr: addrString(c.Conn.RemoteAddr()),
+	}
+	if c.h2 {
+		r.Proto = "HTTP/2.0"
+	}
+	if x != nil {
+		r.Method, r.Path = x.method, x.path
+		r.Age = c.srv.now() - x.start
+		r.Stream = x.flushed && c.drainAsked
+	}
+	return r
+}
+
+func addrString(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
+}

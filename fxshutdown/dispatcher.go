@@ -1,0 +1,72 @@
+package fxshutdown
+
+import (
+	"sync"
+	"time"
+)
+
+// flushMost is how long Start and Stop wait for a Logger.
+const flushMost = 100 * time.Millisecond
+
+// dispatcher brings events to a Logger one after another. Its goroutine lives
+// while there are events, so it needs no stop.
+type dispatcher struct {
+	logger Logger // nil: events go nowhere
+
+	mu    sync.Mutex // guards what follows
+	queue []Event
+	idle  chan struct{} // closed by the goroutine when it ends; nil when there is none
+}
+
+func newDispatcher(l Logger) *dispatcher { return &dispatcher{logger: l} }
+
+func (d *dispatcher) emit(e Event) {
+	if d.logger == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.queue = append(d.queue, e)
+	if d.idle == nil {
+		d.idle = make(chan struct{})
+		go d.run(d.idle)
+	}
+}
+
+func (d *dispatcher) run(idle chan<- struct{}) {
+	defer close(idle)
+	for {
+		d.mu.Lock()
+		if len(d.queue) == 0 {
+			d.queue, d.idle = nil, nil
+			d.mu.Unlock()
+			return
+		}
+		e := d.queue[0]
+		d.queue = d.queue[1:]
+		d.mu.Unlock()
+		d.log(e)
+	}
+}
+
+// log keeps a panic of the Logger from ending the process in the middle of a stop.
+func (d *dispatcher) log(e Event) {
+	defer func() { _ = recover() }()
+	d.logger.LogEvent(e)
+}
+
+// flush waits until all events are logged, for most at the most.
+func (d *dispatcher) flush(most time.Duration) {
+	d.mu.Lock()
+	idle := d.idle
+	d.mu.Unlock()
+	if idle == nil {
+		return
+	}
+	t := time.NewTimer(most)
+	defer t.Stop()
+	select {
+	case <-idle:
+	case <-t.C:
+	}
+}

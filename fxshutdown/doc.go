@@ -1,0 +1,83 @@
+// Package fxshutdown serves an [http.Server] and stops it without losing a
+// request that HTTP allows to be kept. It needs the standard library alone; the
+// Uber Fx module around it is the parent package, fxhttp.
+//
+//	srv := &http.Server{Addr: ":8080", Handler: mux}
+//	s, err := fxshutdown.New(srv, fxshutdown.Config{})
+//	...
+//	if err := s.Start(ctx); err != nil { ... } // bound and serving
+//	...
+//	err = s.Stop(ctx) // returns when the last connection and handler are gone
+//
+// # The stop
+//
+// Stop runs through these phases:
+//
+//   - delay: [Server.Ready] fails, nothing else changes, for ShutdownDelay;
+//   - announce: [Draining] closes, the callbacks of http.Server.RegisterOnShutdown
+//     run, HTTP/2 connections get GOAWAY, and from here on every HTTP/1 response
+//     whose header is not written yet says "Connection: close", those of
+//     requests that run already included;
+//   - listener: the connections in the accept queue are accepted, since each is
+//     a client that believes it is connected, and the listener is closed;
+//   - drain: a connection that waits for a request is dropped once it has been
+//     quiet for IdleGrace, requests that arrive meanwhile are answered, and
+//     running requests are waited for;
+//   - force: shortly before the time is over the contexts of the requests are
+//     cancelled, then what is left is cut, and named in the [Report].
+//
+// Stop is woken by events. It returns when the last connection and the last
+// handler are gone, not a polling interval later.
+//
+// # The budget
+//
+// Stop's time is that of its context, less StopReserve (a tenth, 2 s at most),
+// which is left to those who stop after it. Of the rest the last tenth, 500 ms at
+// most, is for the force. DrainTimeout can shorten it. A context without deadline
+// means to wait for as long as it takes; one that is over, to force at once.
+//
+// # Requests that do not end
+//
+// A handler that runs for long should end when [Draining] closes:
+//
+//	select {
+//	case <-fxshutdown.Draining(r.Context()):
+//		return
+//	case event := <-events:
+//		...
+//
+// RequestGrace cancels the contexts of requests that run for longer, with
+// [ErrRequestGrace] as cause. Those that do not end then either are aborted when
+// the time is over: an [AbortedError] of Stop.
+//
+// # Hijacked connections
+//
+// net/http forgets a connection that is hijacked, a WebSocket say. Server does
+// not: it waits for it to be closed, for HijackGrace or as long as there is time,
+// closes it, and names the request that it began with in Report.Cut. This is no
+// error of Stop. The handler learns of the drain by [Draining].
+//
+// # What the http.Server sees
+//
+// The http.Server that was given to New does not serve itself, since one that
+// shuts down drops requests which it has read (go.dev/issue/75591). A private one
+// with the same settings does. The given one is the control surface: its Handler
+// is asked for at each request; what was registered by RegisterOnShutdown runs when
+// the drain begins; Shutdown and Close stop the Server, Shutdown until its context
+// ends, both as net/http documents. [http.ServerContextKey] is the given one.
+// Hooks see the connections that the listener accepted, or the *tls.Conn. What
+// Hijack returns is a wrapper with CloseWrite, ReadFrom, SyscallConn, and NetConn
+// for the rest.
+//
+// # Limits
+//
+// HTTP/1.1 lets a server close an idle connection while a request is on its way
+// (RFC 9112, sections 9.3.1 and 9.5): a client whose next request comes IdleGrace
+// or longer after its last one can lose by one network round trip. Requests above
+// the stream number of GOAWAY are refused unprocessed (RFC 9113, section 6.8).
+// Requests pipelined behind a response that said close go unanswered (RFC 9112,
+// section 9.6). If Config.Listener returns *tls.Conn, the connections below are
+// not ours: that they wait is then judged by their state alone, and hijacked ones
+// are not seen to close. SetKeepAlivesEnabled(false) on the given server does not
+// reach HTTP/1 connections.
+package fxshutdown

@@ -1,0 +1,249 @@
+package fxshutdown
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// queueLook is how long an accept waits before the accept queue counts as
+	// empty. It must be so long that a goroutine that set the deadline is
+	// likely to call accept before it: an accept whose deadline has passed fails
+	// without looking at the queue.
+	queueLook = time.Millisecond
+
+	// queueLooks is how often in a row the queue must look empty.
+	queueLooks = 3
+
+	// queueMost bounds emptying the queue: a flood never lets it run empty.
+	queueMost = 250 * time.Millisecond
+
+	// queueStill is, for listeners without deadlines, how long an accept must
+	// have waited in vain.
+	queueStill = 5 * time.Millisecond
+
+	maxAcceptDelay = time.Second
+)
+
+// listen opens the listener that cfg and addr ask for.
+func listen(ctx context.Context, cfg Config, addr string) (net.Listener, error) {
+	if addr == "" {
+		if cfg.Network == "unix" || cfg.Network == "unixpacket" {
+			return nil, fmt.Errorf("listen on %s: no path: set the http.Server's Addr", cfg.Network)
+		}
+		addr = ":http"
+		if cfg.TLS {
+			addr = ":https"
+		}
+	}
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, cfg.Network, addr)
+	if err != nil && cfg.Network == "unix" && errors.Is(err, syscall.EADDRINUSE) && removeStale(addr) {
+		ln, err = lc.Listen(ctx, cfg.Network, addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s %q: %w", cfg.Network, addr, err)
+	}
+	return ln, nil
+}
+
+// removeStale removes the socket that a crashed process left behind: a file
+// that is a socket and that nobody listens on.
+func removeStale(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Type() != os.ModeSocket {
+		return false
+	}
+	c, err := net.Dial("unix", path)
+	if err == nil {
+		c.Close()
+		return false
+	}
+	return errors.Is(err, syscall.ECONNREFUSED) && os.Remove(path) == nil
+}
+
+// listener is what the serving server accepts from. It waits by itself and
+// returns only final errors: net/http sleeps up to a second on temporary ones,
+// and a deadline is one of them.
+type listener struct {
+	net.Listener
+	srv *Server
+
+	closing chan struct{} // closed by shut
+	ended   chan struct{} // closed when Accept has returned its final error
+	asking  chan struct{} // receives when an accept begins, for listeners without deadlines
+
+	// The accepting goroutine writes these before ended is closed, and reads
+	// them afterwards only.
+	queued     int       // accepted since closing
+	queueUntil time.Time // when emptying the queue ends at the latest
+	flooded    bool      // the queue would not run empty
+
+	closeOnce sync.Once
+	closeErr  error // of the first Close
+}
+
+type deadliner interface{ SetDeadline(time.Time) error }
+
+func newListener(l net.Listener, s *Server) *listener {
+	return &listener{
+		Listener: l,
+		srv:      s,
+		closing:  make(chan struct{}),
+		ended:    make(chan struct{}),
+		asking:   make(chan struct{}, 1),
+	}
+}
+
+// Accept returns the next connection, those that are queued when the server
+// closes the listener included, and then a final error. Only the goroutine of
+// Serve calls it.
+func (l *listener) Accept() (net.Conn, error) {
+	for delay := time.Duration(0); ; {
+		if l.isClosing() {
+			return l.acceptQueued()
+		}
+		raw, err := l.accept()
+		if err == nil {
+			if c, ok := l.srv.track(raw); ok {
+				return c, nil
+			}
+			raw.Close()
+			continue
+		}
+		switch {
+		case l.isClosing():
+			// Woken by shut.
+		case isTemporary(err):
+			delay = min(max(2*delay, 5*time.Millisecond), maxAcceptDelay)
+			l.srv.events.emit(&AcceptRetrying{Err: err, Delay: delay})
+			l.pause(delay)
+		default:
+			close(l.ended)
+			return nil, err
+		}
+	}
+}
+
+// acceptQueued returns the next connection of the queue. When there is none it
+// closes the listener and returns net.ErrClosed.
+func (l *listener) acceptQueued() (net.Conn, error) {
+	dl, hasDeadline := l.Listener.(deadliner)
+	for empty := 0; empty < queueLooks; {
+		if l.queueUntil.IsZero() {
+			l.queueUntil = time.Now().Add(queueMost)
+		} else if time.Now().After(l.queueUntil) {
+			l.flooded = empty == 0
+			break
+		}
+		if hasDeadline {
+			dl.SetDeadline(time.Now().Add(queueLook))
+		}
+		raw, err := l.accept()
+		if err == nil {
+			l.queued++
+			if c, ok := l.srv.track(raw); ok {
+				return c, nil
+			}
+			raw.Close()
+			empty = 0
+			continue
+		}
+		if isTemporary(err) && !errors.Is(err, os.ErrDeadlineExceeded) {
+			time.Sleep(queueLook) // out of descriptors: some will be closed
+			continue
+		}
+		if !isTemporary(err) {
+			break // closed by shut, or broken
+		}
+		empty++
+	}
+	l.Close()
+	close(l.ended)
+	return nil, net.ErrClosed
+}
+
+func (l *listener) accept() (net.Conn, error) {
+	select {
+	case l.asking <- struct{}{}:
+	default:
+	}
+	return l.Listener.Accept()
+}
+
+// shut makes Accept empty the queue and end. It returns when the listener is
+// closed, and in bounded time; at once when forced is closed.
+func (l *listener) shut(forced <-chan struct{}) {
+	close(l.closing)
+	most := time.NewTimer(queueMost + 50*time.Millisecond)
+	defer most.Stop()
+	if dl, ok := l.Listener.(deadliner); ok && dl.SetDeadline(time.Unix(1, 0)) == nil {
+		select {
+		case <-l.ended:
+			return
+		case <-forced:
+		case <-most.C: // a hook of the user's blocks the accepting goroutine
+		}
+	} else {
+		l.awaitStill(most.C, forced)
+	}
+	l.Close()
+}
+
+// awaitStill returns when an accept has waited for a moment in vain: then the
+// queue of a listener without deadlines was empty.
+func (l *listener) awaitStill(most <-chan time.Time, forced <-chan struct{}) {
+	still := time.NewTimer(queueStill)
+	defer still.Stop()
+	for {
+		select {
+		case <-l.asking:
+			still.Reset(queueStill)
+		case <-still.C:
+			return
+		case <-l.ended:
+			return
+		case <-forced:
+			return
+		case <-most:
+			return
+		}
+	}
+}
+
+// Close closes the listener. Its error is kept for the report.
+func (l *listener) Close() error {
+	l.closeOnce.Do(func() { l.closeErr = l.Listener.Close() })
+	return l.closeErr
+}
+
+func (l *listener) isClosing() bool {
+	select {
+	case <-l.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// pause waits, unless the listener is closed meanwhile.
+func (l *listener) pause(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-l.closing:
+	}
+}
+
+// isTemporary is what net/http asks an accept error.
+func isTemporary(err error) bool {
+	var t interface{ Temporary() bool }
+	return errors.As(err, &t) && t.Temporary()
+}

@@ -1,0 +1,136 @@
+package fxshutdown
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+)
+
+// A ResponseWriter must be exactly what net/http's own is, and no more: those
+// who look for an http.Hijacker must not find one on HTTP/2.
+
+// http1Writer is the ResponseWriter of an HTTP/1 request.
+type http1Writer struct{ exchange }
+
+// http2Writer is the ResponseWriter of an HTTP/2 request.
+type http2Writer struct{ exchange }
+
+var (
+	_ interface {
+		http.ResponseWriter
+		http.Flusher
+		http.Hijacker
+		http.CloseNotifier //lint:ignore SA1019 net/http's writer is one, so ours is
+		io.StringWriter
+		io.ReaderFrom
+	} = (*http1Writer)(nil)
+	_ interface {
+		http.ResponseWriter
+		http.Flusher
+		http.Pusher
+		http.CloseNotifier //lint:ignore SA1019 net/http's writer is one, so ours is
+		io.StringWriter
+	} = (*http2Writer)(nil)
+)
+
+// newExchange wraps w by what it can do. One that is neither net/http's HTTP/1
+// nor HTTP/2 writer stays as it is: its request is counted, its response
+// cannot be told to say close.
+func newExchange(c *conn, w http.ResponseWriter, r *http.Request) (*exchange, http.ResponseWriter) {
+	_, hijacker := w.(http.Hijacker)
+	_, pusher := w.(http.Pusher)
+	switch {
+	case hijacker && !pusher && r.ProtoMajor == 1:
+		h := &http1Writer{exchange{ResponseWriter: w, conn: c, method: r.Method, path: r.URL.Path}}
+		return &h.exchange, h
+	case pusher && !hijacker && r.ProtoMajor == 2:
+		h := &http2Writer{exchange{ResponseWriter: w, conn: c, method: r.Method, path: r.URL.Path}}
+		return &h.exchange, h
+	}
+	return &exchange{ResponseWriter: w, conn: c, method: r.Method, path: r.URL.Path, committed: true}, w
+}
+
+// Unwrap is for http.ResponseController.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+func (x *exchange) WriteHeader(status int) {
+	switch {
+	case status == http.StatusSwitchingProtocols:
+		x.committed = true // its Connection header says upgrade
+	case status >= 200:
+		x.tellClose()
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+func (x *exchange) Write(p []byte) (int, error) {
+	x.tellClose()
+	return x.ResponseWriter.Write(p)
+}
+
+func (x *exchange) WriteString(s string) (int, error) {
+	x.tellClose()
+	return io.WriteString(x.ResponseWriter, s)
+}
+
+func (x *exchange) Flush() {
+	x.noteFlush()
+	x.ResponseWriter.(http.Flusher).Flush()
+}
+
+// FlushError is what http.ResponseController prefers to Flush.
+func (x *exchange) FlushError() error {
+	x.noteFlush()
+	return http.NewResponseController(x.ResponseWriter).Flush()
+}
+
+// CloseNotify implements the deprecated http.CloseNotifier.
+func (x *exchange) CloseNotify() <-chan bool {
+	//lint:ignore SA1019 net/http's writer is one, so ours is
+	return x.ResponseWriter.(http.CloseNotifier).CloseNotify()
+}
+
+func (x *exchange) noteFlush() {
+	x.tellClose()
+	x.conn.mu.Lock()
+	x.flushed = true
+	x.conn.mu.Unlock()
+}
+
+func (w *http1Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return w.ResponseWriter.(http.Hijacker).Hijack()
+}
+
+// ReadFrom keeps sendfile.
+func (w *http1Writer) ReadFrom(r io.Reader) (int64, error) {
+	w.tellClose()
+	return w.ResponseWriter.(io.ReaderFrom).ReadFrom(r)
+}
+
+func (w *http2Writer) Push(target string, opts *http.PushOptions) error {
+	return w.ResponseWriter.(http.Pusher).Push(target, opts)
+}
+
+// tellClose is called before the header is written. Once the server drains it
+// makes the response say "Connection: close", so that the client does not send
+// its next request here. (On HTTP/2 net/http sends GOAWAY instead.)
+func (x *exchange) tellClose() {
+	if x.committed {
+		return
+	}
+	x.committed = true
+	if !x.conn.srv.isDraining.Load() {
+		return
+	}
+	// net/http looks at the first value alone. Others, such as the "Upgrade" of
+	// a 426, keep their meaning.
+	h := x.ResponseWriter.Header()
+	values := []string{"close"}
+	for _, v := range h["Connection"] {
+		if v != "close" && v != "keep-alive" {
+			values = append(values, v)
+		}
+	}
+	h["Connection"] = values
+}
