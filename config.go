@@ -1,0 +1,241 @@
+package fxhttp
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+// Defaults of [Config]'s fields where net/http has none or an unsafe one.
+const (
+	// DefaultAddr needs no privileges, as http.Server's own ":http" does.
+	DefaultAddr = ":8080"
+
+	// DefaultReadHeaderTimeout bounds how long a client may take to send a
+	// request's header; net/http would wait for ever. A shorter ReadTimeout
+	// takes its place.
+	DefaultReadHeaderTimeout = 10 * time.Second
+
+	// DefaultIdleTimeout bounds how long a keep-alive connection may wait for
+	// its next request; net/http would wait for ever.
+	DefaultIdleTimeout = 120 * time.Second
+)
+
+// Config holds the settings of a server that are data, to be read from a file
+// and put into the graph, or given to [WithConfig]. The zero value means the
+// defaults.
+//
+// For every duration zero means the default and a negative value none. In JSON
+// and YAML a duration is a string such as "250ms"; JSON keys that are no
+// setting are rejected. Give a Config a field of its own in a larger struct: an
+// embedded one would lend that struct its UnmarshalJSON.
+type Config struct {
+	// Addr is the address to listen on, "host:port" or ":port", or a path if
+	// Network is unix. Default: [DefaultAddr].
+	Addr string `json:"addr,omitempty" yaml:"addr,omitempty"`
+
+	// Network is tcp, tcp4, tcp6, unix or unixpacket. Default: tcp.
+	Network string `json:"network,omitempty" yaml:"network,omitempty"`
+
+	// TLSCertFile and TLSKeyFile are the PEM files of a certificate chain and
+	// its key, read once, when the app is built. Default: no TLS.
+	TLSCertFile string `json:"tls_cert_file,omitempty" yaml:"tls_cert_file,omitempty"`
+	TLSKeyFile  string `json:"tls_key_file,omitempty" yaml:"tls_key_file,omitempty"`
+
+	// ReadTimeout bounds the reading of a whole request. Default: none.
+	ReadTimeout time.Duration `json:"read_timeout,omitempty" yaml:"read_timeout,omitempty"`
+
+	// ReadHeaderTimeout bounds the reading of a request's header. Default:
+	// [DefaultReadHeaderTimeout], or ReadTimeout if that is shorter.
+	ReadHeaderTimeout time.Duration `json:"read_header_timeout,omitempty" yaml:"read_header_timeout,omitempty"`
+
+	// WriteTimeout bounds a response, from the end of the request's header.
+	// Default: none.
+	WriteTimeout time.Duration `json:"write_timeout,omitempty" yaml:"write_timeout,omitempty"`
+
+	// IdleTimeout bounds the wait for the next request on a connection while
+	// the server runs. (IdleGrace is for the stop.) Default: [DefaultIdleTimeout].
+	IdleTimeout time.Duration `json:"idle_timeout,omitempty" yaml:"idle_timeout,omitempty"`
+
+	// MaxHeaderBytes bounds a request's header. Default: http.DefaultMaxHeaderBytes.
+	MaxHeaderBytes int `json:"max_header_bytes,omitempty" yaml:"max_header_bytes,omitempty"`
+
+	// ShutdownDelay is how long the server goes on as before once it was told
+	// to stop, while its readiness fails already. Default: none.
+	ShutdownDelay time.Duration `json:"shutdown_delay,omitempty" yaml:"shutdown_delay,omitempty"`
+
+	// IdleGrace is how long a connection that waits for a request must be quiet
+	// before the stop drops it. Default: [fxshutdown.DefaultIdleGrace].
+	IdleGrace time.Duration `json:"idle_grace,omitempty" yaml:"idle_grace,omitempty"`
+
+	// RequestGrace is how long into the drain the contexts of the requests
+	// still running are cancelled. Default: none, only the end of the budget
+	// cancels them.
+	RequestGrace time.Duration `json:"request_grace,omitempty" yaml:"request_grace,omitempty"`
+
+	// HijackGrace is how long into the drain hijacked connections are closed.
+	// Default: none, only the end of the budget closes them.
+	HijackGrace time.Duration `json:"hijack_grace,omitempty" yaml:"hijack_grace,omitempty"`
+
+	// DrainTimeout bounds the drain whatever the app's stop timeout allows.
+	// Default: none.
+	DrainTimeout time.Duration `json:"drain_timeout,omitempty" yaml:"drain_timeout,omitempty"`
+
+	// StopReserve is what the drain leaves of the stop timeout to the OnStop
+	// hooks that come after it. Default: a tenth of the time left when the stop
+	// begins, 2 s at most.
+	StopReserve time.Duration `json:"stop_reserve,omitempty" yaml:"stop_reserve,omitempty"`
+}
+
+// Validate reports every field that cannot be used, and those that cannot fit
+// together, in one error that names them. It does not touch the network or the
+// files.
+func (c Config) Validate() error {
+	return errors.Join(
+		c.checkAddr(),
+		c.checkTLSFiles(),
+		c.checkMaxHeaderBytes(),
+		c.engine().Validate(),
+	)
+}
+
+func (c Config) checkAddr() error {
+	switch c.Network {
+	case "unix", "unixpacket":
+		if c.Addr == "" {
+			return fmt.Errorf("Addr is empty: the network %s needs the path of a socket", c.Network)
+		}
+		if strings.ContainsRune(c.Addr, 0) {
+			return fmt.Errorf("Addr %q holds a zero byte: a path cannot", c.Addr)
+		}
+		return nil
+	}
+	if c.Addr == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		reason := err.Error()
+		if ae, ok := errors.AsType[*net.AddrError](err); ok {
+			reason = ae.Err
+		}
+		return fmt.Errorf("Addr %q: %s: want host:port or :port", c.Addr, reason)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("Addr %q: %q is no port: want a number up to 65535 or the name of a service", c.Addr, port)
+	}
+	return nil
+}
+
+func (c Config) checkTLSFiles() error {
+	switch {
+	case c.TLSCertFile != "" && c.TLSKeyFile == "":
+		return fmt.Errorf("TLSCertFile %q has no TLSKeyFile", c.TLSCertFile)
+	case c.TLSCertFile == "" && c.TLSKeyFile != "":
+		return fmt.Errorf("TLSKeyFile %q has no TLSCertFile", c.TLSKeyFile)
+	}
+	return nil
+}
+
+func (c Config) checkMaxHeaderBytes() error {
+	if c.MaxHeaderBytes < 0 {
+		return fmt.Errorf("MaxHeaderBytes %d is negative", c.MaxHeaderBytes)
+	}
+	return nil
+}
+
+// engine returns the part of c that the engine defines, and whose rules it
+// knows.
+func (c Config) engine() fxshutdown.Config {
+	return fxshutdown.Config{
+		Network:       c.Network,
+		TLS:           c.TLSCertFile != "",
+		ShutdownDelay: c.ShutdownDelay,
+		IdleGrace:     c.IdleGrace,
+		RequestGrace:  c.RequestGrace,
+		HijackGrace:   c.HijackGrace,
+		DrainTimeout:  c.DrainTimeout,
+		StopReserve:   c.StopReserve,
+	}
+}
+
+// MarshalJSON writes the settings that are not zero, durations as strings.
+func (c Config) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	for f, v := range reflect.ValueOf(&c).Elem().Fields() {
+		if v.IsZero() {
+			continue
+		}
+		value := v.Interface()
+		if d, ok := value.(time.Duration); ok {
+			value = d.String()
+		}
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, ",%q:%s", jsonKey(f), text)
+	}
+	return append(append([]byte{'{'}, bytes.TrimPrefix(b.Bytes(), []byte{','})...), '}'), nil
+}
+
+// UnmarshalJSON sets the fields whose keys are present and leaves the others as
+// they are. It reports every key that is no setting, and every value that does
+// not fit, in one error that names them.
+func (c *Config) UnmarshalJSON(text []byte) error {
+	var values map[string]json.RawMessage
+	if err := json.Unmarshal(text, &values); err != nil {
+		return fmt.Errorf("fxhttp.Config: %w", err)
+	}
+	var errs []error
+	result := *c
+	for f, v := range reflect.ValueOf(&result).Elem().Fields() {
+		key := jsonKey(f)
+		value, ok := values[key]
+		if !ok {
+			continue
+		}
+		delete(values, key)
+		if err := unmarshalSetting(value, v.Addr().Interface()); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", key, err))
+		}
+	}
+	for key := range values {
+		errs = append(errs, fmt.Errorf("%s: no such setting", key))
+	}
+	if len(errs) > 0 {
+		// A map has no order, a message should have one.
+		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+		return fmt.Errorf("fxhttp.Config: %w", errors.Join(errs...))
+	}
+	*c = result
+	return nil
+}
+
+func unmarshalSetting(text json.RawMessage, field any) error {
+	d, ok := field.(*time.Duration)
+	if !ok || string(text) == "null" {
+		return json.Unmarshal(text, field)
+	}
+	var s string
+	if err := json.Unmarshal(text, &s); err == nil {
+		if v, err := time.ParseDuration(s); err == nil {
+			*d = v
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is no duration: want a string such as %q or %q", text, "250ms", "1m30s")
+}
+
+func jsonKey(f reflect.StructField) string {
+	key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return key
+}

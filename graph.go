@@ -1,0 +1,146 @@
+package fxhttp
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.uber.org/fx"
+)
+
+// graph is what an fx.DotGraph tells about an app's constructors.
+//
+// Fx gives an optional dependency that has a provider, but one that lacks a
+// dependency of its own, the same way as one that has none: as zero. Only the
+// graph tells them apart, so that a server does not run without its handler or
+// its configuration because of a forgotten line elsewhere. It shows types by
+// their short names, private constructors of other modules like public
+// ones, and no decorators: enough to explain what is missing once something is,
+// not enough to decide alone.
+type graph struct {
+	constructors []*constructor
+	providers    map[string][]*constructor // by the key of a result
+	groups       map[string][]string       // the results in a value group
+}
+
+type constructor struct {
+	pkg, name string
+	results   []string
+	params    []string // required ones, groups included
+}
+
+func (c *constructor) String() string {
+	if c.pkg == "" {
+		return c.name
+	}
+	return c.pkg + "." + c.name
+}
+
+// graphKey is how a DotGraph writes a type that may have a name.
+func graphKey(t reflect.Type, name string) string {
+	if name == "" {
+		return t.String()
+	}
+	return fmt.Sprintf("%v[name=%v]", t, name)
+}
+
+// parseGraph reads the lines that dig.Visualize writes. Others it skips: a
+// change of the format there costs an explanation, nothing more.
+func parseGraph(text fx.DotGraph) *graph {
+	g := &graph{providers: make(map[string][]*constructor), groups: make(map[string][]string)}
+	byID := make(map[string]*constructor)
+	var current *constructor // inside of its subgraph
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "subgraph cluster_"):
+			id := strings.TrimSuffix(strings.TrimPrefix(line, "subgraph cluster_"), " {")
+			current = &constructor{}
+			byID[id] = current
+			g.constructors = append(g.constructors, current)
+		case line == "}":
+			current = nil
+		case strings.HasPrefix(line, "label = ") && current != nil:
+			current.pkg, _ = cutQuoted(strings.TrimPrefix(line, "label = "))
+		case strings.HasPrefix(line, "constructor_"):
+			if id, rest, ok := strings.Cut(strings.TrimPrefix(line, "constructor_"), " -> "); ok {
+				key, attrs := cutQuoted(rest)
+				if c := byID[id]; c != nil && !strings.Contains(attrs, "style=dashed") {
+					c.params = append(c.params, key)
+				}
+			} else if _, rest, ok := strings.Cut(line, " label="); ok && current != nil {
+				current.name, _ = cutQuoted(rest)
+			}
+		case strings.HasPrefix(line, `"`):
+			key, rest := cutQuoted(line)
+			if to, ok := strings.CutPrefix(rest, " -> "); ok {
+				result, _ := cutQuoted(to)
+				g.groups[key] = append(g.groups[key], result)
+			} else if current != nil {
+				current.results = append(current.results, key)
+				g.providers[key] = append(g.providers[key], current)
+			} else if _, ok := g.groups[key]; !ok {
+				g.groups[key] = nil
+			}
+		}
+	}
+	return g
+}
+
+// cutQuoted splits a quoted string from what follows it.
+func cutQuoted(s string) (value, rest string) {
+	q, err := strconv.QuotedPrefix(s)
+	if err != nil {
+		return "", s
+	}
+	value, _ = strconv.Unquote(q)
+	return value, s[len(q):]
+}
+
+// provided returns the constructors that provide key, as text.
+func (g *graph) provided(key string) string { return list(g.providers[key]) }
+
+// explain says why key, which has providers, could not be built: which of
+// them needs what, and what of that nobody provides. It returns nil if the graph
+// does not show it.
+func (g *graph) explain(key string) error {
+	for _, c := range g.providers[key] {
+		if chain := g.missing(c, nil); chain != nil {
+			needs := make([]string, len(chain))
+			for i, k := range chain {
+				needs[i] = "needs " + k
+			}
+			return fmt.Errorf("%s cannot be built: its provider %v %s, and nothing provides %s",
+				key, c, strings.Join(needs, ", which "), chain[len(chain)-1])
+		}
+	}
+	return nil
+}
+
+// missing returns the dependencies that lead from c to one that nobody
+// provides.
+func (g *graph) missing(c *constructor, seen []*constructor) []string {
+	if slices.Contains(seen, c) {
+		return nil
+	}
+	seen = append(seen, c)
+	for _, param := range c.params {
+		results, isGroup := g.groups[param]
+		if !isGroup {
+			if len(g.providers[param]) == 0 {
+				return []string{param}
+			}
+			results = []string{param}
+		}
+		for _, result := range results {
+			for _, p := range g.providers[result] {
+				if chain := g.missing(p, seen); chain != nil {
+					return append([]string{param}, chain...)
+				}
+			}
+		}
+	}
+	return nil
+}

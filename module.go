@@ -1,0 +1,287 @@
+package fxhttp
+
+import (
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net/http"
+	"reflect"
+
+	"go.uber.org/fx"
+	"go.uber.org/zap"
+
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+// Module provides an *http.Server and the [fxshutdown.Server] that runs it:
+// OnStart listens and serves, OnStop drains.
+//
+// The handler is, in this order, what an fx.Invoke or an fx.Decorate assigned
+// to the Handler of the *http.Server, that of [WithHandler], the http.Handler of
+// the graph, and with [WithDefaultServeMux] http.DefaultServeMux. Without any of
+// them OnStart fails.
+//
+// From the graph it takes, if they are there, http.Handler, [Config], *zap.Logger
+// and fxshutdown.Logger, and nothing else. If one of them has a provider that
+// lacks a dependency, the app fails and names it.
+//
+// The server shall start after what its handler needs, and stop before it. Fx
+// orders hooks as they are constructed, and runs the invokes of a module before
+// those of its parent. Module therefore appends its hook in an invoke in the
+// scope where it is listed: a handler from the graph is constructed before,
+// in whatever order the options are listed, and so is one assigned by an
+// invoke that is listed before Module or in a child module. An invoke that comes
+// later assigns too late; the server warns about it when it starts.
+func Module(opts ...Option) fx.Option {
+	m := &module{opts: opts}
+	for i, opt := range opts {
+		if opt == nil {
+			return fx.Error(fmt.Errorf("fxhttp.Module: option %d is nil", i+1))
+		}
+		switch o := opt.option(); {
+		case o.name == "WithName" && o.err != nil:
+			return fx.Error(fmt.Errorf("fxhttp.Module: %v: %w", o, o.err))
+		case o.name == "WithName":
+			s := settings{}
+			o.apply(&s)
+			m.name = s.name
+		case o.name == "WithHandler":
+			m.hasHandler = true
+		}
+	}
+
+	newRunner := any(m.newRunner)
+	if m.hasHandler {
+		newRunner = m.newRunnerWithHandler
+	}
+	name := nameTag(m.name)
+	optional := name + ` optional:"true"`
+	const unnamed = `optional:"true"` // as loggers are
+	scope := "fxhttp"
+	if m.name != "" {
+		scope += "/" + m.name
+	}
+	return fx.Options(
+		fx.Module(scope,
+			fx.Provide(
+				fx.Annotate(newSomeConfig, fx.ParamTags(name)),
+				fx.Annotate(m.newSettings, fx.ParamTags(optional, groupTag(m.name), "", `optional:"true"`)),
+				fx.Private,
+			),
+			fx.Provide(
+				fx.Annotate(m.newHTTPServer, fx.ParamTags("", unnamed), fx.ResultTags(name)),
+				fx.Annotate(m.newServer, fx.ParamTags(name, "", unnamed, unnamed), fx.ResultTags(name)),
+				fx.Annotate(newRunner, fx.ParamTags(name, name, "", "", "", unnamed, unnamed, optional), fx.ResultTags(name)),
+			),
+		),
+		// Not inside of the fx.Module: its invokes would run before all those
+		// of its parent, and the server would stop after what they construct.
+		fx.Invoke(fx.Annotate(register, fx.ParamTags("", name))),
+	)
+}
+
+// AsOption adds an [Option] to the unnamed server that is built from the graph.
+// The constructor returns an Option, or an Option and an error:
+//
+//	fxhttp.AsOption(func(cfg *AppConfig) fxhttp.Option {
+//		return fxhttp.WithAddr(cfg.Listen)
+//	})
+//
+// Its dependencies must not lead to the *http.Server. One that is missing fails
+// the app, and so do two constructors whose options set the same.
+func AsOption(constructor any) fx.Option { return asOption("AsOption", "", constructor) }
+
+// AsNamedOption is [AsOption] for the server of that name.
+func AsNamedOption(name string, constructor any) fx.Option {
+	if err := checkName(name); err != nil {
+		return fx.Error(fmt.Errorf("fxhttp.AsNamedOption(%q): %w", name, err))
+	}
+	return asOption("AsNamedOption", name, constructor)
+}
+
+func asOption(caller, name string, constructor any) fx.Option {
+	if err := checkConstructor(constructor); err != nil {
+		return fx.Error(fmt.Errorf("fxhttp.%s: %T %w", caller, constructor, err))
+	}
+	return fx.Options(
+		fx.Provide(fx.Annotate(constructor, fx.ResultTags(groupTag(name)))),
+		// An option for a server that the app does not have is a mistake, and
+		// nobody would ask for its group.
+		fx.Invoke(fx.Annotate(requireServer, fx.ParamTags(nameTag(name)))),
+	)
+}
+
+func requireServer(*http.Server) {}
+
+func checkConstructor(constructor any) error {
+	t := reflect.TypeOf(constructor)
+	if t == nil || t.Kind() != reflect.Func {
+		return errors.New("is no constructor: want a function that returns a fxhttp.Option")
+	}
+	ok := t.NumOut() > 0 && t.Out(0) == reflect.TypeFor[Option]()
+	if t.NumOut() > 1 {
+		ok = ok && t.NumOut() == 2 && t.Out(1) == reflect.TypeFor[error]()
+	}
+	if !ok {
+		return errors.New("does not return a fxhttp.Option, or a fxhttp.Option and an error")
+	}
+	return nil
+}
+
+// Tags of what a server takes and provides. Names are checked.
+
+func nameTag(name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf("name:%q", name)
+}
+
+func groupTag(name string) string {
+	if name == "" {
+		return `group:"fxhttp.options"`
+	}
+	return fmt.Sprintf("group:%q", "fxhttp.options/"+name)
+}
+
+// module holds what is known of a server before the graph is built. Its methods
+// are constructors.
+type module struct {
+	name       string
+	opts       []Option
+	hasHandler bool
+}
+
+// someConfig tells a Config in the graph that is zero from none.
+type someConfig struct{}
+
+func newSomeConfig(Config) *someConfig { return &someConfig{} }
+
+func (m *module) newSettings(cfg Config, options []Option, dot fx.DotGraph, some *someConfig) (*settings, error) {
+	if some == nil && cfg == (Config{}) {
+		if err := m.whyNoConfig(parseGraph(dot)); err != nil {
+			return nil, err
+		}
+	}
+	return newSettings(cfg, m.opts, options)
+}
+
+// whyNoConfig returns why the graph holds a Config but gives none, if it does.
+// Running with other settings than the written ones is worse than not running.
+func (m *module) whyNoConfig(g *graph) error {
+	key := graphKey(reflect.TypeFor[Config](), m.name)
+	if err := g.explain(key); err != nil {
+		return fmt.Errorf("fxhttp: %w", err)
+	}
+	if by := g.provided(key); by != "" {
+		return fmt.Errorf("fxhttp: %s cannot be had from its provider %s: it, or what it needs, is private to another module, "+
+			"or it is another package's type of that name; to run with the default settings say fx.Supply(fxhttp.Config{})", key, by)
+	}
+	pointer := graphKey(reflect.TypeFor[*Config](), m.name)
+	if by := g.provided(pointer); by != "" {
+		return fmt.Errorf("fxhttp: %s provides %s, which nobody takes: provide %s", by, pointer, key)
+	}
+	return nil
+}
+
+func (m *module) newHTTPServer(s *settings, logger *zap.Logger) *http.Server {
+	var errorLog *log.Logger
+	if logger != nil {
+		errorLog, _ = zap.NewStdLogAt(m.named(logger), zap.WarnLevel) // fails for unknown levels only
+	}
+	return s.httpServer(errorLog)
+}
+
+func (m *module) named(logger *zap.Logger) *zap.Logger {
+	if m.name == "" {
+		return logger
+	}
+	return logger.With(zap.String("server", m.name))
+}
+
+func (m *module) newServer(srv *http.Server, s *settings, zapLogger *zap.Logger, logger fxshutdown.Logger) (*fxshutdown.Server, error) {
+	server, err := fxshutdown.New(srv, s.engineConfig(m.logger(s, zapLogger, logger)))
+	if err != nil {
+		return nil, fmt.Errorf("fxhttp: %s: %w", describe(m.name), err)
+	}
+	return server, nil
+}
+
+func (m *module) logger(s *settings, zapLogger *zap.Logger, logger fxshutdown.Logger) fxshutdown.Logger {
+	switch {
+	case s.logger != nil:
+		return s.logger
+	case logger != nil:
+		return logger
+	case zapLogger != nil:
+		return &ZapLogger{Logger: m.named(zapLogger)}
+	default:
+		return &fxshutdown.SlogLogger{Logger: m.slog()}
+	}
+}
+
+func (m *module) slog() *slog.Logger {
+	if m.name == "" {
+		return slog.Default()
+	}
+	return slog.Default().With("server", m.name)
+}
+
+func (m *module) newRunner(
+	srv *http.Server, server *fxshutdown.Server, s *settings, shutdowner fx.Shutdowner, dot fx.DotGraph,
+	zapLogger *zap.Logger, logger fxshutdown.Logger, handler http.Handler,
+) (*runner, error) {
+	if handler == nil {
+		if err := explain[http.Handler](dot, m.name); err != nil {
+			return nil, err
+		}
+	}
+	r, err := m.newRunnerWithHandler(srv, server, s, shutdowner, dot, zapLogger, logger)
+	if err != nil {
+		return nil, err
+	}
+	r.handler = handler
+	return r, nil
+}
+
+// newRunnerWithHandler does not ask the graph for a handler, which would
+// construct one that is not wanted.
+func (m *module) newRunnerWithHandler(
+	srv *http.Server, server *fxshutdown.Server, s *settings, shutdowner fx.Shutdowner, dot fx.DotGraph,
+	zapLogger *zap.Logger, logger fxshutdown.Logger,
+) (*runner, error) {
+	if zapLogger == nil {
+		if err := explain[*zap.Logger](dot, ""); err != nil {
+			return nil, err
+		}
+	}
+	if logger == nil {
+		if err := explain[fxshutdown.Logger](dot, ""); err != nil {
+			return nil, err
+		}
+	}
+	r := &runner{
+		name:            m.name,
+		srv:             srv,
+		server:          server,
+		shutdowner:      shutdowner,
+		dot:             dot,
+		defaultServeMux: s.defaultServeMux,
+		forceSignals:    s.forceSignals,
+	}
+	r.warn = func(msg string) { m.slog().Warn(msg) }
+	if zapLogger != nil {
+		r.warn = func(msg string) { m.named(zapLogger).Warn(msg) }
+	}
+	return r, nil
+}
+
+// explain returns why an optional dependency is not there, if the graph shows
+// that it should be.
+func explain[T any](dot fx.DotGraph, name string) error {
+	if err := parseGraph(dot).explain(graphKey(reflect.TypeFor[T](), name)); err != nil {
+		return fmt.Errorf("fxhttp: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,348 @@
+package fxhttp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+// An Option is a setting of a server, given to [Module], or built from the
+// graph by [AsOption]. Its String shows it as it was written, without anything
+// that may be secret.
+//
+// Defaults give way to the [Config] of the graph, that to the options given to
+// Module, where the last wins, and those to the options built from the graph,
+// of which no two may set the same. Every value is checked when the app is
+// built, and all problems are reported in one error.
+type Option interface {
+	fmt.Stringer
+
+	option() option
+}
+
+// option is the one implementation of Option.
+type option struct {
+	name  string          // of the function that made it
+	args  string          // for String
+	sets  []string        // the settings it sets, by their names
+	err   error           // what is wrong with its value
+	apply func(*settings) // not called if err is set
+}
+
+func (o option) option() option { return o }
+
+func (o option) String() string { return fmt.Sprintf("fxhttp.%s(%s)", o.name, o.args) }
+
+// WithName names the server, so that an app can run several. What such a server
+// takes from the graph (http.Handler and [Config], not the loggers) and what it
+// provides carries the tag `name:"…"`. Its options are built from the graph by
+// [AsNamedOption].
+//
+// Servers start in the order in which their Modules are listed and stop in the
+// opposite one: list an admin server that shall answer to the end first.
+//
+// A name consists of letters, digits, '.', '-' and '_'. Default: no name. An
+// app that provides an *http.Server of its own already needs one.
+func WithName(name string) Option {
+	return option{
+		name: "WithName",
+		args: fmt.Sprintf("%q", name),
+		sets: []string{"Name"},
+		err:  checkName(name),
+		apply: func(s *settings) {
+			s.name = name
+		},
+	}
+}
+
+func checkName(name string) error {
+	for _, r := range name {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune("._-", r):
+		default:
+			return fmt.Errorf("%q cannot be in a name: want letters, digits, '.', '-' and '_'", r)
+		}
+	}
+	return nil
+}
+
+// WithAddr sets the address to listen on: "host:port" or ":port", or a path if
+// [WithNetwork] says unix. Port 0 lets the system choose; fxshutdown.Server.Addr
+// tells the result. Default: [DefaultAddr].
+func WithAddr(addr string) Option {
+	return stringOption("WithAddr", "Addr", addr, func(s *settings) *string { return &s.Addr })
+}
+
+// WithNetwork sets the network: tcp, tcp4, tcp6, unix or unixpacket. Default: tcp.
+func WithNetwork(network string) Option {
+	return stringOption("WithNetwork", "Network", network, func(s *settings) *string { return &s.Network })
+}
+
+// WithListener serves the connections of ln instead of listening. The server
+// takes it over: the stop closes it. It excludes WithAddr and WithNetwork, and
+// overrides what [Config] says about them.
+func WithListener(ln net.Listener) Option {
+	o := option{name: "WithListener", sets: []string{"Listener"}}
+	if ln == nil {
+		o.args, o.err = "nil", errNil
+		return o
+	}
+	o.args = fmt.Sprintf("%T", ln)
+	if addr := ln.Addr(); addr != nil {
+		o.args = fmt.Sprintf("%s %s", addr.Network(), addr)
+	}
+	o.apply = func(s *settings) { s.listener = ln }
+	return o
+}
+
+// WithTLS serves TLS with a copy of cfg, which must have a source of
+// certificates: Certificates, GetCertificate or GetConfigForClient. It takes the
+// place of WithTLSFiles and the other way round. Default: no TLS.
+func WithTLS(cfg *tls.Config) Option {
+	o := option{name: "WithTLS", args: fmt.Sprintf("%T", cfg), sets: []string{"TLS"}}
+	switch {
+	case cfg == nil:
+		o.args, o.err = "nil", errNil
+	case len(cfg.Certificates) == 0 && cfg.GetCertificate == nil && cfg.GetConfigForClient == nil:
+		o.err = errors.New("no certificate: set Certificates, GetCertificate or GetConfigForClient")
+	default:
+		cfg = cfg.Clone()
+		o.apply = func(s *settings) {
+			s.tls = cfg
+			s.TLSCertFile, s.TLSKeyFile = "", ""
+		}
+	}
+	return o
+}
+
+// WithTLSFiles serves TLS with a certificate chain and its key from PEM files,
+// which are read once, when the app is built. For certificates that are
+// replaced while the app runs, give [WithTLS] a GetCertificate. Default: no TLS.
+func WithTLSFiles(certFile, keyFile string) Option {
+	return option{
+		name: "WithTLSFiles",
+		args: fmt.Sprintf("%q, %q", certFile, keyFile),
+		sets: []string{"TLS"},
+		apply: func(s *settings) {
+			s.tls = nil
+			s.TLSCertFile, s.TLSKeyFile = certFile, keyFile
+		},
+	}
+}
+
+// WithHandler serves h. An http.Handler in the graph is then left alone. See
+// [Module] about handlers.
+func WithHandler(h http.Handler) Option {
+	return valueOption("WithHandler", "Handler", h, h == nil, func(s *settings) { s.handler = h })
+}
+
+// WithDefaultServeMux serves http.DefaultServeMux if there is no other handler,
+// with whatever any package registered there (net/http/pprof does). Without it
+// a server with no handler does not start.
+func WithDefaultServeMux() Option {
+	return option{
+		name:  "WithDefaultServeMux",
+		sets:  []string{"DefaultServeMux"},
+		apply: func(s *settings) { s.defaultServeMux = true },
+	}
+}
+
+// WithConfig sets every setting that is not zero in cfg, as the options of the
+// same names would, and leaves the others as they are.
+func WithConfig(cfg Config) Option { return configOption("WithConfig", cfg) }
+
+// WithIdleGrace sets how long a connection that waits for a request must be
+// quiet before the stop drops it. Zero is [fxshutdown.DefaultIdleGrace],
+// a negative value none.
+func WithIdleGrace(d time.Duration) Option {
+	return durationOption("WithIdleGrace", "IdleGrace", d, func(c *Config) *time.Duration { return &c.IdleGrace })
+}
+
+// WithShutdownDelay sets how long the server goes on as before once it was told
+// to stop, while its readiness fails already, so that load balancers look away.
+// It is part of the app's stop timeout. Default: none.
+func WithShutdownDelay(d time.Duration) Option {
+	return durationOption("WithShutdownDelay", "ShutdownDelay", d, func(c *Config) *time.Duration { return &c.ShutdownDelay })
+}
+
+// WithRequestGrace sets how long into the drain the contexts of the requests
+// still running are cancelled. Default: none, only the end of the budget
+// cancels them.
+func WithRequestGrace(d time.Duration) Option {
+	return durationOption("WithRequestGrace", "RequestGrace", d, func(c *Config) *time.Duration { return &c.RequestGrace })
+}
+
+// WithHijackGrace sets how long into the drain hijacked connections, such as
+// WebSockets, are closed. Default: none, only the end of the budget closes them.
+func WithHijackGrace(d time.Duration) Option {
+	return durationOption("WithHijackGrace", "HijackGrace", d, func(c *Config) *time.Duration { return &c.HijackGrace })
+}
+
+// WithDrainTimeout bounds the drain whatever the app's stop timeout allows.
+// Default: none.
+func WithDrainTimeout(d time.Duration) Option {
+	return durationOption("WithDrainTimeout", "DrainTimeout", d, func(c *Config) *time.Duration { return &c.DrainTimeout })
+}
+
+// WithStopReserve sets what the drain leaves of the stop timeout to the OnStop
+// hooks that come after it. Zero is a tenth of the time left when the stop
+// begins, 2 s at most; a negative value is none, and those hooks may be skipped.
+func WithStopReserve(d time.Duration) Option {
+	return durationOption("WithStopReserve", "StopReserve", d, func(c *Config) *time.Duration { return &c.StopReserve })
+}
+
+// WithForceSignals ends the drain by force when one of the signals arrives while
+// it runs: usually the second Ctrl-C, which Fx itself ignores. Without
+// arguments they are os.Interrupt and syscall.SIGTERM. Default: no signals.
+func WithForceSignals(signals ...os.Signal) Option {
+	o := option{name: "WithForceSignals", sets: []string{"ForceSignals"}}
+	if len(signals) == 0 {
+		signals = []os.Signal{os.Interrupt, syscall.SIGTERM}
+	}
+	signals = slices.Clone(signals)
+	o.args = list(signals)
+	if slices.Contains(signals, nil) {
+		o.err = errNil
+	}
+	o.apply = func(s *settings) { s.forceSignals = signals }
+	return o
+}
+
+// WithReadTimeout sets http.Server.ReadTimeout. Default: none.
+func WithReadTimeout(d time.Duration) Option {
+	return durationOption("WithReadTimeout", "ReadTimeout", d, func(c *Config) *time.Duration { return &c.ReadTimeout })
+}
+
+// WithReadHeaderTimeout sets http.Server.ReadHeaderTimeout. Zero is
+// [DefaultReadHeaderTimeout], or the ReadTimeout if that is shorter; a negative
+// value none.
+func WithReadHeaderTimeout(d time.Duration) Option {
+	return durationOption("WithReadHeaderTimeout", "ReadHeaderTimeout", d, func(c *Config) *time.Duration { return &c.ReadHeaderTimeout })
+}
+
+// WithWriteTimeout sets http.Server.WriteTimeout. Default: none.
+func WithWriteTimeout(d time.Duration) Option {
+	return durationOption("WithWriteTimeout", "WriteTimeout", d, func(c *Config) *time.Duration { return &c.WriteTimeout })
+}
+
+// WithIdleTimeout sets http.Server.IdleTimeout, for the time while the server
+// runs; [WithIdleGrace] is for the stop. Zero is [DefaultIdleTimeout], a negative
+// value none.
+func WithIdleTimeout(d time.Duration) Option {
+	return durationOption("WithIdleTimeout", "IdleTimeout", d, func(c *Config) *time.Duration { return &c.IdleTimeout })
+}
+
+// WithMaxHeaderBytes sets http.Server.MaxHeaderBytes. Zero is
+// http.DefaultMaxHeaderBytes; a negative value is an error.
+func WithMaxHeaderBytes(n int) Option {
+	return option{
+		name:  "WithMaxHeaderBytes",
+		args:  fmt.Sprint(n),
+		sets:  []string{"MaxHeaderBytes"},
+		apply: func(s *settings) { s.MaxHeaderBytes = n },
+	}
+}
+
+// WithProtocols sets http.Server.Protocols to a copy of p, for instance to serve
+// HTTP/2 without TLS. Default: HTTP/1, and HTTP/2 with TLS.
+func WithProtocols(p *http.Protocols) Option {
+	o := option{name: "WithProtocols", sets: []string{"Protocols"}}
+	switch {
+	case p == nil:
+		o.args, o.err = "nil", errNil
+	case *p == (http.Protocols{}):
+		o.err = errors.New("no protocol is set")
+	default:
+		protocols := *p
+		o.args = strings.Trim(protocols.String(), "{}")
+		o.apply = func(s *settings) { s.protocols = &protocols }
+	}
+	return o
+}
+
+// WithHTTP2 sets http.Server.HTTP2 to a copy of cfg. Default: net/http's.
+func WithHTTP2(cfg *http.HTTP2Config) Option {
+	o := option{name: "WithHTTP2", args: fmt.Sprintf("%T", cfg), sets: []string{"HTTP2"}}
+	if cfg == nil {
+		o.args, o.err = "nil", errNil
+		return o
+	}
+	http2 := *cfg
+	o.apply = func(s *settings) { s.http2 = &http2 }
+	return o
+}
+
+// WithErrorLog sets http.Server.ErrorLog. Default: the *zap.Logger of the graph
+// at warn level, or else the log package's standard logger.
+func WithErrorLog(l *log.Logger) Option {
+	return valueOption("WithErrorLog", "ErrorLog", l, l == nil, func(s *settings) { s.errorLog = l })
+}
+
+// WithBaseContext sets http.Server.BaseContext. Default: context.Background.
+func WithBaseContext(f func(net.Listener) context.Context) Option {
+	return valueOption("WithBaseContext", "BaseContext", f, f == nil, func(s *settings) { s.baseContext = f })
+}
+
+// WithConnContext sets http.Server.ConnContext. Default: none.
+func WithConnContext(f func(context.Context, net.Conn) context.Context) Option {
+	return valueOption("WithConnContext", "ConnContext", f, f == nil, func(s *settings) { s.connContext = f })
+}
+
+// WithConnState sets http.Server.ConnState. Default: none.
+func WithConnState(f func(net.Conn, http.ConnState)) Option {
+	return valueOption("WithConnState", "ConnState", f, f == nil, func(s *settings) { s.connState = f })
+}
+
+// WithLogger sends the server's events to l. Default: the fxshutdown.Logger of
+// the graph, or else its *zap.Logger, or else slog.Default.
+func WithLogger(l fxshutdown.Logger) Option {
+	return valueOption("WithLogger", "Logger", l, l == nil, func(s *settings) { s.logger = l })
+}
+
+var errNil = errors.New("the argument is nil")
+
+func stringOption(name, setting, v string, field func(*settings) *string) Option {
+	return option{
+		name:  name,
+		args:  fmt.Sprintf("%q", v),
+		sets:  []string{setting},
+		apply: func(s *settings) { *field(s) = v },
+	}
+}
+
+func durationOption(name, setting string, d time.Duration, field func(*Config) *time.Duration) Option {
+	return option{
+		name:  name,
+		args:  d.String(),
+		sets:  []string{setting},
+		apply: func(s *settings) { *field(&s.Config) = d },
+	}
+}
+
+// valueOption is for values of which String shows only the type.
+func valueOption(name, setting string, v any, isNil bool, apply func(*settings)) Option {
+	o := option{name: name, args: fmt.Sprintf("%T", v), sets: []string{setting}, apply: apply}
+	if isNil {
+		o.args, o.err = "nil", errNil
+	}
+	return o
+}
+
+func list[T any](values []T) string {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = fmt.Sprint(v)
+	}
+	return strings.Join(texts, ", ")
+}

@@ -1,0 +1,231 @@
+package fxhttp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+// A layer is a source of settings. A higher one wins.
+type layer int
+
+const (
+	layerConfig layer = iota + 1 // the Config of the graph
+	layerModule                  // the options given to Module, the last wins
+	layerGraph                   // the options built from the graph, in no order
+)
+
+// settings is what the layers of one server's settings add up to.
+type settings struct {
+	Config
+
+	name            string
+	handler         http.Handler
+	defaultServeMux bool
+	listener        net.Listener
+	tls             *tls.Config
+	forceSignals    []os.Signal
+	protocols       *http.Protocols
+	http2           *http.HTTP2Config
+	errorLog        *log.Logger
+	baseContext     func(net.Listener) context.Context
+	connContext     func(context.Context, net.Conn) context.Context
+	connState       func(net.Conn, http.ConnState)
+	logger          fxshutdown.Logger
+
+	// origins says who set a setting last, so that contradictions can be told
+	// from overrides. Settings that nobody set have none.
+	origins map[string]origin
+	errs    []error
+}
+
+type origin struct {
+	layer layer
+	by    string
+}
+
+// newSettings adds up the layers and returns every problem in one error.
+func newSettings(cfg Config, module, graph []Option) (*settings, error) {
+	s := &settings{origins: make(map[string]origin)}
+	s.apply(layerConfig, configOption("Config", cfg))
+	for _, o := range module {
+		s.apply(layerModule, o)
+	}
+	for _, o := range graph {
+		s.apply(layerGraph, o)
+	}
+	s.settle()
+	if len(s.errs) > 0 {
+		return nil, fmt.Errorf("fxhttp: settings of %s: %w", describe(s.name), errors.Join(s.errs...))
+	}
+	return s, nil
+}
+
+func (s *settings) apply(l layer, opt Option) {
+	if opt == nil {
+		s.fail("an Option built from the graph is nil")
+		return
+	}
+	o := opt.option()
+	if o.err != nil {
+		s.fail("%v: %w", o, o.err)
+		return
+	}
+	if l == layerGraph {
+		if o.name == "WithName" {
+			s.fail("%v is built from the graph: a server's name must be given to Module", o)
+			return
+		}
+		for _, setting := range o.sets {
+			if prev, ok := s.origins[setting]; ok && prev.layer == layerGraph {
+				s.fail("%v and %v, both built from the graph, set %s: their order is random", prev.by, o, setting)
+				return
+			}
+		}
+	}
+	for _, setting := range o.sets {
+		s.origins[setting] = origin{l, o.String()}
+	}
+	o.apply(s)
+}
+
+func (s *settings) fail(format string, args ...any) {
+	s.errs = append(s.errs, fmt.Errorf(format, args...))
+}
+
+// settle resolves what depends on several settings, and validates the sum.
+func (s *settings) settle() {
+	if s.listener != nil {
+		ln := s.origins["Listener"]
+		for _, setting := range []string{"Addr", "Network"} {
+			if other, ok := s.origins[setting]; ok && other.layer >= ln.layer {
+				s.fail("%s and %s exclude each other: the listener has its address already", ln.by, other.by)
+			}
+		}
+		// What a lower layer said is overridden.
+		s.Addr, s.Network = "", ""
+	}
+	if err := s.Validate(); err != nil {
+		s.errs = append(s.errs, err)
+	}
+	if s.TLSCertFile != "" && s.TLSKeyFile != "" {
+		if cert, err := loadCertificate(s.TLSCertFile, s.TLSKeyFile); err != nil {
+			s.errs = append(s.errs, err)
+		} else {
+			s.tls = &tls.Config{Certificates: []tls.Certificate{cert}}
+		}
+	}
+	if s.Addr == "" && s.listener == nil {
+		s.Addr = DefaultAddr
+	}
+	if s.ReadHeaderTimeout == 0 {
+		s.ReadHeaderTimeout = DefaultReadHeaderTimeout
+		if s.ReadTimeout > 0 {
+			s.ReadHeaderTimeout = min(s.ReadHeaderTimeout, s.ReadTimeout)
+		}
+	}
+	if s.IdleTimeout == 0 {
+		s.IdleTimeout = DefaultIdleTimeout
+	}
+}
+
+// loadCertificate is tls.LoadX509KeyPair with errors that name the file.
+func loadCertificate(certFile, keyFile string) (tls.Certificate, error) {
+	certPEM, certErr := os.ReadFile(certFile)
+	keyPEM, keyErr := os.ReadFile(keyFile)
+	if err := errors.Join(certErr, keyErr); err != nil {
+		return tls.Certificate{}, fmt.Errorf("TLS files: %w", err)
+	}
+	cert, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("TLS files %q and %q: %w", certFile, keyFile, err)
+	}
+	return cert, nil
+}
+
+// httpServer returns an http.Server with everything but the handler of the
+// graph, which may ask for the server itself. errorLog serves if no option gave one.
+func (s *settings) httpServer(errorLog *log.Logger) *http.Server {
+	srv := &http.Server{
+		Addr:              s.Addr,
+		Handler:           s.handler,
+		TLSConfig:         s.tls,
+		ReadTimeout:       s.ReadTimeout,
+		ReadHeaderTimeout: s.ReadHeaderTimeout,
+		WriteTimeout:      s.WriteTimeout,
+		IdleTimeout:       s.IdleTimeout,
+		MaxHeaderBytes:    s.MaxHeaderBytes,
+		ConnState:         s.connState,
+		ErrorLog:          s.errorLog,
+		BaseContext:       s.baseContext,
+		ConnContext:       s.connContext,
+		HTTP2:             s.http2,
+		Protocols:         s.protocols,
+	}
+	if srv.ErrorLog == nil {
+		srv.ErrorLog = errorLog
+	}
+	return srv
+}
+
+// engineConfig returns the settings of the engine.
+func (s *settings) engineConfig(logger fxshutdown.Logger) fxshutdown.Config {
+	cfg := s.engine()
+	cfg.Listener = s.listener
+	cfg.TLS = s.tls != nil
+	cfg.Logger = logger
+	return cfg
+}
+
+// describe names a server in errors.
+func describe(name string) string {
+	if name == "" {
+		return "the server"
+	}
+	return fmt.Sprintf("server %q", name)
+}
+
+// settingOf returns the name under which a field of Config is a setting: the
+// two files are one, and exclude WithTLS.
+func settingOf(f reflect.StructField) string {
+	if strings.HasPrefix(f.Name, "TLS") {
+		return "TLS"
+	}
+	return f.Name
+}
+
+// configOption sets the fields of c that are not zero.
+func configOption(name string, c Config) option {
+	o := option{name: name}
+	text, err := c.MarshalJSON()
+	o.args, o.err = string(text), err
+	for f, v := range reflect.ValueOf(c).Fields() {
+		if !v.IsZero() {
+			o.sets = append(o.sets, settingOf(f))
+		}
+	}
+	o.sets = slices.Compact(o.sets)
+	o.apply = func(s *settings) {
+		to := reflect.ValueOf(&s.Config).Elem()
+		for f, v := range reflect.ValueOf(c).Fields() {
+			if v.IsZero() {
+				continue
+			}
+			if settingOf(f) == "TLS" {
+				s.tls = nil
+			}
+			to.FieldByIndex(f.Index).Set(v)
+		}
+	}
+	return o
+}
