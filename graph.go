@@ -32,6 +32,9 @@ type constructor struct {
 }
 
 func (c *constructor) String() string {
+	if c.pkg == "reflect" {
+		return "(by fx.Annotate or fx.Supply, which hide its name)"
+	}
 	if c.pkg == "" {
 		return c.name
 	}

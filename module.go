@@ -70,7 +70,9 @@ func Module(opts ...Option) fx.Option {
 				fx.Private,
 			),
 			fx.Provide(
-				fx.Annotate(m.newHTTPServer, fx.ParamTags("", unnamed), fx.ResultTags(name)),
+				// Not by fx.Annotate: an app that has an *http.Server already gets an
+				// error that shows the constructor's name and place.
+				fx.Annotated{Name: m.name, Target: newHTTPServer},
 				fx.Annotate(m.newServer, fx.ParamTags(name, "", unnamed, unnamed), fx.ResultTags(name)),
 				fx.Annotate(newRunner, fx.ParamTags(name, name, "", "", "", unnamed, unnamed, optional), fx.ResultTags(name)),
 			),
@@ -185,19 +187,27 @@ func (m *module) whyNoConfig(g *graph) error {
 	return nil
 }
 
-func (m *module) newHTTPServer(s *settings, logger *zap.Logger) *http.Server {
-	var errorLog *log.Logger
-	if logger != nil {
-		errorLog, _ = zap.NewStdLogAt(m.named(logger), zap.WarnLevel) // fails for unknown levels only
-	}
-	return s.httpServer(errorLog)
+type httpServerParams struct {
+	fx.In
+
+	Settings *settings
+	Logger   *zap.Logger `optional:"true"`
 }
 
-func (m *module) named(logger *zap.Logger) *zap.Logger {
-	if m.name == "" {
+func newHTTPServer(p httpServerParams) *http.Server {
+	var errorLog *log.Logger
+	if p.Logger != nil {
+		errorLog, _ = zap.NewStdLogAt(withServer(p.Logger, p.Settings.name), zap.WarnLevel) // fails for unknown levels only
+	}
+	return p.Settings.httpServer(errorLog)
+}
+
+// withServer adds the name of a server to a logger's lines.
+func withServer(logger *zap.Logger, name string) *zap.Logger {
+	if name == "" {
 		return logger
 	}
-	return logger.With(zap.String("server", m.name))
+	return logger.With(zap.String("server", name))
 }
 
 func (m *module) newServer(srv *http.Server, s *settings, zapLogger *zap.Logger, logger fxshutdown.Logger) (*fxshutdown.Server, error) {
@@ -215,7 +225,7 @@ func (m *module) logger(s *settings, zapLogger *zap.Logger, logger fxshutdown.Lo
 	case logger != nil:
 		return logger
 	case zapLogger != nil:
-		return &ZapLogger{Logger: m.named(zapLogger)}
+		return &ZapLogger{Logger: withServer(zapLogger, m.name)}
 	default:
 		return &fxshutdown.SlogLogger{Logger: m.slog()}
 	}
@@ -272,7 +282,7 @@ func (m *module) newRunnerWithHandler(
 	}
 	r.warn = func(msg string) { m.slog().Warn(msg) }
 	if zapLogger != nil {
-		r.warn = func(msg string) { m.named(zapLogger).Warn(msg) }
+		r.warn = func(msg string) { withServer(zapLogger, m.name).Warn(msg) }
 	}
 	return r, nil
 }
