@@ -69,7 +69,7 @@ func (c *check) run(ctx context.Context, res *Result) error {
 		return err
 	}
 	for i := range c.cfg.Rounds {
-		r := &round{check: c, clock: &clock{}, gate: newGate(), Round: Round{Round: i + 1}}
+		r := &round{check: c, clock: &clock{}, Round: Round{Round: i + 1}}
 		err := r.run(ctx)
 		res.Address = c.target.addr
 		if err != nil {
@@ -190,6 +190,7 @@ func (r *round) run(parent context.Context) (err error) {
 	// The clients' context ends with the round, whatever happens in it.
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
+	r.gate = newGate(ctx)
 
 	if err := c.target.ensureFree(ctx); err != nil {
 		return err
@@ -244,7 +245,7 @@ func (r *round) run(parent context.Context) (err error) {
 	}
 
 	// All that was sent is answered or lost now, or will be within a timeout; nothing more is sent.
-	close(r.gate.over)
+	r.gate.end()
 	done := make(chan struct{})
 	go func() {
 		running.Wait()
@@ -350,7 +351,7 @@ func (r *round) signal(p *process.Process) (time.Time, error) {
 func (r *round) probe(ctx context.Context) {
 	rec := &recorder{name: "probe", clock: r.clock}
 	for sleep(ctx, r.gate.over, backoff) {
-		c, err := r.check.dialer.dialRaw(ctx)
+		c, err := r.check.dialer.dialRaw(r.gate.dialing)
 		if err == nil {
 			c.Close()
 			continue

@@ -18,10 +18,22 @@ type gate struct {
 	lateArmed sync.WaitGroup // late clients are done with it when they have connected
 	signalled chan struct{}  // closed when the signal was sent
 	over      chan struct{}  // closed when no more requests are to be sent: the command has ended
+
+	// dialing ends with over: a connection to a process that is gone may take a second to fail.
+	dialing       context.Context
+	cancelDialing context.CancelFunc
 }
 
-func newGate() *gate {
-	return &gate{late: make(chan struct{}), signalled: make(chan struct{}), over: make(chan struct{})}
+func newGate(ctx context.Context) *gate {
+	g := &gate{late: make(chan struct{}), signalled: make(chan struct{}), over: make(chan struct{})}
+	g.dialing, g.cancelDialing = context.WithCancel(ctx)
+	return g
+}
+
+// end says that no more requests are to be sent.
+func (g *gate) end() {
+	close(g.over)
+	g.cancelDialing()
 }
 
 // A client drives one kind of load over one connection at a time, in one goroutine.
@@ -81,10 +93,8 @@ func (c *client) run(ctx context.Context) {
 	for !c.over(ctx) {
 		if cn == nil {
 			var err error
-			if cn, err = c.dialer.dial(ctx, "http/1.1"); err != nil {
-				if ctx.Err() == nil {
-					c.rec.dialFailed(err)
-				}
+			if cn, err = c.dialer.dial(c.gate.dialing, "http/1.1"); err != nil {
+				c.rec.dialFailed(err)
 				c.arm()
 				sleep(ctx, c.gate.over, backoff)
 				continue
@@ -173,7 +183,7 @@ func (c *client) runLate(ctx context.Context, after time.Duration) {
 	case <-ctx.Done():
 		return
 	}
-	cn, err := c.dialer.dial(ctx, "http/1.1")
+	cn, err := c.dialer.dial(c.gate.dialing, "http/1.1")
 	armed()
 	if err != nil {
 		c.rec.dialFailed(err)
@@ -192,7 +202,7 @@ func (c *client) runLate(ctx context.Context, after time.Duration) {
 		// What any client would do: connect again, and most likely be refused.
 		c.rec.closedIdle()
 		cn.Close()
-		again, err := c.dialer.dial(ctx, "http/1.1")
+		again, err := c.dialer.dial(c.gate.dialing, "http/1.1")
 		if err != nil {
 			c.rec.dialFailed(err)
 			return

@@ -84,6 +84,10 @@ func (c *conn) readHead(method string) (*http.Response, error) {
 		}
 		resp, err := http.ReadResponse(c.br, &http.Request{Method: method})
 		if err != nil {
+			// A header that was cut off may be malformed, too, and the parser notices that first.
+			if _, end := c.br.Peek(1); end != nil && plain(err) == err {
+				err = fmt.Errorf("%w (%w)", plain(end), err)
+			}
 			return nil, fmt.Errorf("read response header: %w", plain(err))
 		}
 		if resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {

@@ -55,11 +55,9 @@ func (c *h2client) over(ctx context.Context) bool {
 
 func (c *h2client) run(ctx context.Context) {
 	for !c.over(ctx) {
-		h, err := dialH2(ctx, c.dialer, c.timeout)
+		h, err := dialH2(c.gate.dialing, c.dialer, c.timeout)
 		if err != nil {
-			if ctx.Err() == nil {
-				c.rec.dialFailed(err)
-			}
+			c.rec.dialFailed(err)
 			c.arm()
 			sleep(ctx, c.gate.over, backoff)
 			continue
@@ -110,7 +108,7 @@ func (c *h2client) runLate(ctx context.Context, after time.Duration) {
 	case <-ctx.Done():
 		return
 	}
-	h, err := dialH2(ctx, c.dialer, c.timeout)
+	h, err := dialH2(c.gate.dialing, c.dialer, c.timeout)
 	armed()
 	if err != nil {
 		c.rec.dialFailed(err)
@@ -131,7 +129,7 @@ func (c *h2client) runLate(ctx context.Context, after time.Duration) {
 	}
 	// GOAWAY came first. What any client would do: connect again, and most likely be refused.
 	c.rec.closedIdle()
-	again, err := dialH2(ctx, c.dialer, c.timeout)
+	again, err := dialH2(c.gate.dialing, c.dialer, c.timeout)
 	if err != nil {
 		c.rec.dialFailed(err)
 		return

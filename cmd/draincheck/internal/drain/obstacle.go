@@ -17,7 +17,7 @@ func (o *obstacleClient) hold(ctx context.Context) {
 	if o.send != nil {
 		dial = func(ctx context.Context) (*conn, error) { return o.dialer.dial(ctx, "http/1.1") }
 	}
-	c, err := dial(ctx)
+	c, err := dial(o.gate.dialing)
 	if err != nil {
 		o.rec.dialFailed(err)
 		return

@@ -53,8 +53,8 @@ func (c *check) awaitReady(ctx context.Context, p *process.Process) error {
 			if errors.As(err, &verify) {
 				return fmt.Errorf("%w (-cacert FILE names the authority to trust, -insecure skips the check)", err)
 			}
-			// What the server said tells more than that the next address of a host refused.
-			if last == nil || !isRefused(err) && !errors.Is(err, context.DeadlineExceeded) {
+			// What the server said tells more than that the next address of a host refused, or that time was up.
+			if last == nil || !isRefused(err) && ctx.Err() == nil {
 				last = err
 			}
 		}

@@ -1,6 +1,8 @@
 package drain
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sort"
 	"sync"
@@ -136,8 +138,12 @@ func (q *request) unsent() {
 	r.counts.Sent--
 }
 
-// dialFailed accounts for a connection that could not be made, or was reset before anything was sent on it.
+// dialFailed accounts for a connection that could not be made, or was reset before anything was sent on it. One that was
+// given up because the load is over says nothing about the server.
 func (r *recorder) dialFailed(err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
 	now := time.Now()
 	after := r.clock.signalled(now)
 	r.mu.Lock()

@@ -154,7 +154,7 @@ func (h *holder) checkStatus(what, path string, got, want int) bool {
 
 // hold1 holds a stream over HTTP/1.1.
 func (s *streamClient) hold1(ctx context.Context) {
-	c, err := s.dialer.dial(ctx, "http/1.1")
+	c, err := s.dialer.dial(s.gate.dialing, "http/1.1")
 	if err != nil {
 		s.rec.dialFailed(err)
 		return
@@ -208,7 +208,7 @@ func (c *conn) ask(rec *recorder, request []byte, method string, timeout time.Du
 
 // hold2 holds a stream over HTTP/2, on a connection of its own.
 func (s *streamClient) hold2(ctx context.Context) {
-	h, err := dialH2(ctx, s.dialer, s.timeout)
+	h, err := dialH2(s.gate.dialing, s.dialer, s.timeout)
 	if err != nil {
 		s.rec.dialFailed(err)
 		return

@@ -33,7 +33,7 @@ type wsClient struct {
 }
 
 func (w *wsClient) hold(ctx context.Context) {
-	c, err := w.dialer.dial(ctx, "http/1.1")
+	c, err := w.dialer.dial(w.gate.dialing, "http/1.1")
 	if err != nil {
 		w.rec.dialFailed(err)
 		return

@@ -1,0 +1,17 @@
+package drain
+
+import (
+	"net"
+	"testing"
+)
+
+func netListen(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
+
+func listen(t *testing.T, addr string) net.Listener {
+	t.Helper()
+	l, err := netListen(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
