@@ -1,0 +1,629 @@
+package fxhttp_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/fx"
+
+	"github.com/fxshutdown/fxhttp"
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+// optionNames returns the names of the functions that make options, as the
+// source has them, so that no table here can forget one.
+func optionNames(t *testing.T) []string {
+	file, err := parser.ParseFile(token.NewFileSet(), "options.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, decl := range file.Decls {
+		if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "With") {
+			names = append(names, f.Name.Name)
+		}
+	}
+	return names
+}
+
+func TestOptionString(t *testing.T) {
+	h1 := new(http.Protocols)
+	h1.SetHTTP1(true)
+	h1.SetUnencryptedHTTP2(true)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	tests := []struct {
+		option fxhttp.Option
+		want   string
+	}{
+		{fxhttp.WithName("admin"), `fxhttp.WithName("admin")`},
+		{fxhttp.WithAddr(":8080"), `fxhttp.WithAddr(":8080")`},
+		{fxhttp.WithNetwork("unix"), `fxhttp.WithNetwork("unix")`},
+		{fxhttp.WithListener(ln), `fxhttp.WithListener(tcp ` + ln.Addr().String() + `)`},
+		{fxhttp.WithListener(nil), `fxhttp.WithListener(nil)`},
+		{fxhttp.WithTLS(&tls.Config{SessionTicketKey: [32]byte{42}, ServerName: "secret"}), `fxhttp.WithTLS(*tls.Config)`},
+		{fxhttp.WithTLS(nil), `fxhttp.WithTLS(nil)`},
+		{fxhttp.WithTLSFiles("cert.pem", "key.pem"), `fxhttp.WithTLSFiles("cert.pem", "key.pem")`},
+		{fxhttp.WithHandler(http.NewServeMux()), `fxhttp.WithHandler(*http.ServeMux)`},
+		{fxhttp.WithHandler(nil), `fxhttp.WithHandler(nil)`},
+		{fxhttp.WithDefaultServeMux(), `fxhttp.WithDefaultServeMux()`},
+		{fxhttp.WithConfig(fxhttp.Config{Addr: ":8080", IdleGrace: time.Second}), `fxhttp.WithConfig({"addr":":8080","idle_grace":"1s"})`},
+		{fxhttp.WithIdleGrace(250 * time.Millisecond), `fxhttp.WithIdleGrace(250ms)`},
+		{fxhttp.WithShutdownDelay(5 * time.Second), `fxhttp.WithShutdownDelay(5s)`},
+		{fxhttp.WithRequestGrace(5 * time.Second), `fxhttp.WithRequestGrace(5s)`},
+		{fxhttp.WithHijackGrace(5 * time.Second), `fxhttp.WithHijackGrace(5s)`},
+		{fxhttp.WithDrainTimeout(time.Minute), `fxhttp.WithDrainTimeout(1m0s)`},
+		{fxhttp.WithStopReserve(-1), `fxhttp.WithStopReserve(-1ns)`},
+		{fxhttp.WithForceSignals(), fmt.Sprintf(`fxhttp.WithForceSignals(%v, %v)`, os.Interrupt, syscall.SIGTERM)},
+		{fxhttp.WithForceSignals(os.Interrupt), fmt.Sprintf(`fxhttp.WithForceSignals(%v)`, os.Interrupt)},
+		{fxhttp.WithReadTimeout(time.Second), `fxhttp.WithReadTimeout(1s)`},
+		{fxhttp.WithReadHeaderTimeout(time.Second), `fxhttp.WithReadHeaderTimeout(1s)`},
+		{fxhttp.WithWriteTimeout(time.Second), `fxhttp.WithWriteTimeout(1s)`},
+		{fxhttp.WithIdleTimeout(time.Second), `fxhttp.WithIdleTimeout(1s)`},
+		{fxhttp.WithMaxHeaderBytes(4096), `fxhttp.WithMaxHeaderBytes(4096)`},
+		{fxhttp.WithProtocols(h1), `fxhttp.WithProtocols(HTTP1,UnencryptedHTTP2)`},
+		{fxhttp.WithProtocols(nil), `fxhttp.WithProtocols(nil)`},
+		{fxhttp.WithHTTP2(&http.HTTP2Config{}), `fxhttp.WithHTTP2(*http.HTTP2Config)`},
+		{fxhttp.WithHTTP2(nil), `fxhttp.WithHTTP2(nil)`},
+		{fxhttp.WithErrorLog(log.Default()), `fxhttp.WithErrorLog(*log.Logger)`},
+		{fxhttp.WithErrorLog(nil), `fxhttp.WithErrorLog(nil)`},
+		{fxhttp.WithBaseContext(func(net.Listener) context.Context { return nil }), `fxhttp.WithBaseContext(func(net.Listener) context.Context)`},
+		{fxhttp.WithConnContext(func(context.Context, net.Conn) context.Context { return nil }), `fxhttp.WithConnContext(func(context.Context, net.Conn) context.Context)`},
+		{fxhttp.WithConnState(func(net.Conn, http.ConnState) {}), `fxhttp.WithConnState(func(net.Conn, http.ConnState))`},
+		{fxhttp.WithLogger(&fxhttp.ZapLogger{}), `fxhttp.WithLogger(*fxhttp.ZapLogger)`},
+	}
+	var seen []string
+	for _, tt := range tests {
+		if got := tt.option.String(); got != tt.want {
+			t.Errorf("String() = %s, want %s", got, tt.want)
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(tt.option.String(), "fxhttp."), "(")
+		seen = append(seen, name)
+	}
+	for _, name := range optionNames(t) {
+		if !slices.Contains(seen, name) {
+			t.Errorf("%s is missing from this table", name)
+		}
+	}
+}
+
+// Every value that cannot be used fails the app by name, all in one error.
+func TestOptionInvalid(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty.pem")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ln := &pipeListener{}
+	for _, tt := range []struct {
+		opts []fxhttp.Option
+		want []string
+	}{
+		{[]fxhttp.Option{fxhttp.WithAddr("8080")}, []string{`Addr "8080"`, "missing port"}},
+		{[]fxhttp.Option{fxhttp.WithNetwork("udp")}, []string{`Network "udp"`}},
+		{[]fxhttp.Option{fxhttp.WithNetwork("unix")}, []string{"Addr is empty"}},
+		{[]fxhttp.Option{fxhttp.WithListener(nil)}, []string{"WithListener(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithListener(ln), fxhttp.WithAddr(":1")}, []string{"WithListener(pipe pipe)", `WithAddr(":1")`, "exclude"}},
+		{[]fxhttp.Option{fxhttp.WithNetwork("tcp4"), fxhttp.WithListener(ln)}, []string{"WithListener(pipe pipe)", `WithNetwork("tcp4")`, "exclude"}},
+		{[]fxhttp.Option{fxhttp.WithTLS(nil)}, []string{"WithTLS(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithTLS(&tls.Config{})}, []string{"WithTLS(*tls.Config)", "no certificate", "GetCertificate"}},
+		{[]fxhttp.Option{fxhttp.WithTLSFiles("no-cert.pem", "no-key.pem")}, []string{"no-cert.pem", "no-key.pem"}},
+		{[]fxhttp.Option{fxhttp.WithTLSFiles(empty, empty)}, []string{"empty.pem", "PEM"}},
+		{[]fxhttp.Option{fxhttp.WithTLSFiles("cert.pem", "")}, []string{`TLSCertFile "cert.pem"`}},
+		{[]fxhttp.Option{fxhttp.WithHandler(nil)}, []string{"WithHandler(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithConfig(fxhttp.Config{MaxHeaderBytes: -1})}, []string{"MaxHeaderBytes -1"}},
+		{[]fxhttp.Option{fxhttp.WithDrainTimeout(time.Second), fxhttp.WithIdleGrace(2 * time.Second)}, []string{"DrainTimeout 1s", "IdleGrace 2s"}},
+		{[]fxhttp.Option{fxhttp.WithRequestGrace(time.Millisecond)}, []string{"RequestGrace 1ms", "IdleGrace"}},
+		{[]fxhttp.Option{fxhttp.WithHijackGrace(time.Minute), fxhttp.WithDrainTimeout(time.Second)}, []string{"HijackGrace 1m0s", "DrainTimeout"}},
+		{[]fxhttp.Option{fxhttp.WithForceSignals(nil)}, []string{"WithForceSignals"}},
+		{[]fxhttp.Option{fxhttp.WithMaxHeaderBytes(-1)}, []string{"MaxHeaderBytes -1"}},
+		{[]fxhttp.Option{fxhttp.WithProtocols(nil)}, []string{"WithProtocols(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithProtocols(new(http.Protocols))}, []string{"WithProtocols()", "no protocol"}},
+		{[]fxhttp.Option{fxhttp.WithHTTP2(nil)}, []string{"WithHTTP2(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithErrorLog(nil)}, []string{"WithErrorLog(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithBaseContext(nil)}, []string{"WithBaseContext(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithConnContext(nil)}, []string{"WithConnContext(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithConnState(nil)}, []string{"WithConnState(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithLogger(nil)}, []string{"WithLogger(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithAddr("x"), fxhttp.WithErrorLog(nil), fxhttp.WithMaxHeaderBytes(-1), fxhttp.WithTLSFiles("no-cert.pem", "no-key.pem"), fxhttp.WithDrainTimeout(1)},
+			[]string{"Addr", "WithErrorLog", "MaxHeaderBytes", "no-cert.pem", "DrainTimeout"}},
+	} {
+		t.Run(fmt.Sprint(tt.opts), func(t *testing.T) {
+			app := fx.New(fx.NopLogger, provideHandler(text("")), fxhttp.Module(tt.opts...))
+			wantError(t, app.Err(), append(tt.want, "settings of the server")...)
+		})
+	}
+}
+
+func TestOptionDefaults(t *testing.T) {
+	for _, tt := range []struct {
+		opts                          []fxhttp.Option
+		addr                          string
+		read, readHeader, write, idle time.Duration
+	}{
+		{nil, fxhttp.DefaultAddr, 0, 10 * time.Second, 0, 2 * time.Minute},
+		{[]fxhttp.Option{fxhttp.WithAddr("127.0.0.1:1"), fxhttp.WithAddr("")}, fxhttp.DefaultAddr, 0, 10 * time.Second, 0, 2 * time.Minute},
+		{[]fxhttp.Option{fxhttp.WithReadTimeout(time.Second)}, fxhttp.DefaultAddr, time.Second, time.Second, 0, 2 * time.Minute},
+		{[]fxhttp.Option{fxhttp.WithReadTimeout(time.Minute)}, fxhttp.DefaultAddr, time.Minute, 10 * time.Second, 0, 2 * time.Minute},
+		{[]fxhttp.Option{fxhttp.WithReadHeaderTimeout(-1), fxhttp.WithIdleTimeout(-1)}, fxhttp.DefaultAddr, 0, -1, 0, -1},
+	} {
+		var srv *http.Server
+		app := fx.New(fx.NopLogger, fxhttp.Module(tt.opts...), fx.Populate(&srv))
+		if err := app.Err(); err != nil {
+			t.Fatal(err)
+		}
+		if srv.Addr != tt.addr || srv.ReadTimeout != tt.read || srv.ReadHeaderTimeout != tt.readHeader || srv.WriteTimeout != tt.write || srv.IdleTimeout != tt.idle {
+			t.Errorf("%v: the server is %+v, want %+v", tt.opts, srv, tt)
+		}
+	}
+}
+
+// What each option does, seen from outside.
+func TestOptionEffect(t *testing.T) {
+	hello := provideHandler(text("hello"))
+	effects := map[string]func(t *testing.T){
+		"WithName": func(t *testing.T) {
+			var got struct {
+				fx.In
+
+				Server *fxshutdown.Server `name:"admin"`
+			}
+			app := fx.New(fx.NopLogger, module(fxhttp.WithName("admin")), fx.Populate(&got),
+				fx.Provide(fx.Annotate(func() http.Handler { return text("admin") }, fx.ResultTags(`name:"admin"`))))
+			start(t, app)
+			if _, body := get(t, newClient(t), "http://"+got.Server.Addr().String()); body != "admin" {
+				t.Errorf("body = %q, want that of the named handler", body)
+			}
+		},
+		"WithAddr": func(t *testing.T) {
+			a := startApp(t, []fxhttp.Option{fxhttp.WithAddr("127.0.0.1:0")}, hello)
+			host, _, _ := net.SplitHostPort(a.server.Addr().String())
+			if host != "127.0.0.1" {
+				t.Errorf("it listens on %s, want 127.0.0.1", host)
+			}
+		},
+		"WithNetwork": func(t *testing.T) {
+			path := shortSocketPath(t)
+			startApp(t, []fxhttp.Option{fxhttp.WithNetwork("unix"), fxhttp.WithAddr(path)}, hello)
+			client := newClient(t, func(tr *http.Transport) {
+				tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+					return new(net.Dialer).DialContext(ctx, "unix", path)
+				}
+			})
+			if _, body := get(t, client, "http://app.sock/"); body != "hello" {
+				t.Errorf("body = %q, want hello", body)
+			}
+		},
+		"WithListener": func(t *testing.T) {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			app := fx.New(fx.NopLogger, hello, fx.Supply(fxhttp.Config{Addr: "192.0.2.1:1"}),
+				fxhttp.Module(fxhttp.WithListener(ln), fxhttp.WithLogger(new(recorder))))
+			start(t, app)
+			if _, body := get(t, newClient(t), "http://"+ln.Addr().String()); body != "hello" {
+				t.Errorf("body = %q, want hello", body)
+			}
+			if err := stop(app, 5*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Close() = %v after the stop, want that it is closed already", err)
+			}
+		},
+		"WithTLS": func(t *testing.T) {
+			cert, roots := newCertificate(t)
+			cfg := &tls.Config{Certificates: []tls.Certificate{cert}}
+			opt := fxhttp.WithTLS(cfg)
+			cfg.Certificates = nil // it has a copy
+			a := startApp(t, []fxhttp.Option{fxhttp.WithTLSFiles("overridden", "overridden"), opt}, hello)
+			wantTLS(t, a, roots)
+		},
+		"WithTLSFiles": func(t *testing.T) {
+			cert, roots := newCertificate(t)
+			certFile, keyFile := writeCertificate(t, cert)
+			a := startApp(t, []fxhttp.Option{fxhttp.WithTLS(&tls.Config{Certificates: make([]tls.Certificate, 1)}), fxhttp.WithTLSFiles(certFile, keyFile)}, hello)
+			wantTLS(t, a, roots)
+		},
+		"WithHandler": func(t *testing.T) {
+			a := startApp(t, []fxhttp.Option{fxhttp.WithHandler(text("option"))}, hello)
+			if _, body := get(t, newClient(t), a.url("/")); body != "option" {
+				t.Errorf("body = %q, want option", body)
+			}
+		},
+		"WithDefaultServeMux": func(t *testing.T) {
+			http.HandleFunc("/in-the-default-mux", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "default") })
+			a := startApp(t, []fxhttp.Option{fxhttp.WithDefaultServeMux()})
+			if _, body := get(t, newClient(t), a.url("/in-the-default-mux")); body != "default" {
+				t.Errorf("body = %q, want default", body)
+			}
+			b := startApp(t, []fxhttp.Option{fxhttp.WithDefaultServeMux()}, hello)
+			if _, body := get(t, newClient(t), b.url("/in-the-default-mux")); body != "hello" {
+				t.Errorf("body = %q, want that of the handler that is there", body)
+			}
+		},
+		"WithConfig": func(t *testing.T) {
+			a := startApp(t, []fxhttp.Option{
+				fxhttp.WithMaxHeaderBytes(1), fxhttp.WithWriteTimeout(time.Minute),
+				fxhttp.WithConfig(fxhttp.Config{MaxHeaderBytes: 12345, ReadTimeout: time.Hour}),
+			}, hello)
+			if a.srv.MaxHeaderBytes != 12345 || a.srv.ReadTimeout != time.Hour || a.srv.WriteTimeout != time.Minute {
+				t.Errorf("the server is %+v, want what WithConfig says, and what it does not say as it was", a.srv)
+			}
+		},
+		"WithIdleGrace": func(t *testing.T) {
+			for _, tt := range []struct{ grace, atLeast, atMost time.Duration }{
+				{600 * time.Millisecond, 500 * time.Millisecond, 5 * time.Second},
+				{-1, 0, 200 * time.Millisecond}, // less than the default
+			} {
+				a := startApp(t, []fxhttp.Option{fxhttp.WithIdleGrace(tt.grace)}, hello)
+				get(t, newClient(t), a.url("/")) // leaves a connection that was busy just now
+				if err := stop(a.App, 10*time.Second); err != nil {
+					t.Fatal(err)
+				}
+				if took := a.server.Report().Duration; took < tt.atLeast || took > tt.atMost {
+					t.Errorf("with a grace of %v the stop took %v, want %v to %v", tt.grace, took, tt.atLeast, tt.atMost)
+				}
+			}
+		},
+		"WithShutdownDelay": func(t *testing.T) {
+			a := startApp(t, []fxhttp.Option{fxhttp.WithShutdownDelay(500 * time.Millisecond)}, hello)
+			client := newClient(t)
+			get(t, client, a.url("/"))
+			wait := stopLater(a.App, 10*time.Second)
+			ready := func() int {
+				w := httptest.NewRecorder()
+				a.server.Ready().ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+				return w.Code
+			}
+			for ready() == 200 {
+				runtime.Gosched()
+			}
+			resp, _ := get(t, client, a.url("/"))
+			select {
+			case <-a.server.Draining():
+				t.Error("draining already")
+			default:
+			}
+			if resp.Close {
+				t.Error("the response says close, want that nothing changes")
+			}
+			if err := wait(); err != nil {
+				t.Fatal(err)
+			}
+			if took := a.server.Report().Duration; took < 500*time.Millisecond {
+				t.Errorf("the stop took %v, want the delay at least", took)
+			}
+		},
+		"WithRequestGrace": func(t *testing.T) {
+			cause := causeOfCancel(t, fxhttp.WithRequestGrace(100*time.Millisecond), fxhttp.WithIdleGrace(50*time.Millisecond))
+			if !errors.Is(cause, fxshutdown.ErrRequestGrace) {
+				t.Errorf("cause = %v, want ErrRequestGrace", cause)
+			}
+		},
+		"WithDrainTimeout": func(t *testing.T) {
+			cause := causeOfCancel(t, fxhttp.WithDrainTimeout(400*time.Millisecond))
+			if !errors.Is(cause, fxshutdown.ErrBudget) {
+				t.Errorf("cause = %v, want ErrBudget", cause)
+			}
+		},
+		"WithStopReserve": func(t *testing.T) {
+			a := startApp(t, []fxhttp.Option{fxhttp.WithStopReserve(4 * time.Second)}, hello)
+			if err := stop(a.App, 10*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			if got := recorded[*fxshutdown.Stopping](t, a.events).Reserve; got != 4*time.Second {
+				t.Errorf("the stop leaves %v, want 4s", got)
+			}
+		},
+		"WithHijackGrace": func(t *testing.T) {
+			hijacked := make(chan struct{})
+			a := startApp(t, []fxhttp.Option{fxhttp.WithHijackGrace(100 * time.Millisecond)}, provideHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if _, _, err := http.NewResponseController(w).Hijack(); err != nil {
+					t.Error(err)
+				}
+				close(hijacked)
+			})))
+			conn := a.dial(t)
+			fmt.Fprintf(conn, "GET /socket HTTP/1.1\r\nHost: x\r\n\r\n")
+			<-hijacked
+			if err := stop(a.App, 10*time.Second); err != nil {
+				t.Errorf("Stop() = %v, want nil", err)
+			}
+			if took := a.server.Report().Duration; took > 5*time.Second {
+				t.Errorf("the stop took %v, want little more than the grace", took)
+			}
+			if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("Read() = %v, want that the connection is closed", err)
+			}
+			if cut := a.server.Report().Cut; len(cut) != 1 || cut[0].Path != "/socket" {
+				t.Errorf("cut = %v, want the one", cut)
+			}
+		},
+		"WithForceSignals": func(t *testing.T) {
+			if runtime.GOOS == "windows" {
+				t.Skip("a process cannot signal itself")
+			}
+			cause := causeOfCancelWhen(t, func(a *testApp) {
+				<-a.server.Draining()
+				self, err := os.FindProcess(os.Getpid())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := self.Signal(os.Interrupt); err != nil {
+					t.Fatal(err)
+				}
+			}, fxhttp.WithForceSignals())
+			if !errors.Is(cause, fxshutdown.ErrForced) {
+				t.Errorf("cause = %v, want ErrForced", cause)
+			}
+		},
+		"WithReadTimeout": func(t *testing.T) {
+			failed := make(chan error, 1)
+			a := startApp(t, []fxhttp.Option{fxhttp.WithReadTimeout(50 * time.Millisecond)}, provideHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, err := io.ReadAll(r.Body)
+				failed <- err
+			})))
+			fmt.Fprintf(a.dial(t), "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
+			if err := <-failed; !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("the handler read %v, want a timeout", err)
+			}
+		},
+		"WithReadHeaderTimeout": func(t *testing.T) {
+			a := startApp(t, []fxhttp.Option{fxhttp.WithReadHeaderTimeout(50 * time.Millisecond)}, hello)
+			conn := a.dial(t)
+			fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHo")
+			wantClosed(t, conn)
+		},
+		"WithWriteTimeout": func(t *testing.T) {
+			a := startApp(t, []fxhttp.Option{fxhttp.WithWriteTimeout(50 * time.Millisecond)}, provideHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				time.Sleep(100 * time.Millisecond) // it is the time that the option bounds
+				io.WriteString(w, "too late")
+			})))
+			conn := a.dial(t)
+			fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			if got := wantClosed(t, conn); got != "" {
+				t.Errorf("the server sent %q, want nothing", got)
+			}
+		},
+		"WithIdleTimeout": func(t *testing.T) {
+			a := startApp(t, []fxhttp.Option{fxhttp.WithIdleTimeout(50 * time.Millisecond)}, hello)
+			conn := a.dial(t)
+			fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			r := bufio.NewReader(conn)
+			resp, err := http.ReadResponse(r, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, resp.Body)
+			wantClosed(t, r)
+		},
+		"WithMaxHeaderBytes": func(t *testing.T) {
+			a := startApp(t, []fxhttp.Option{fxhttp.WithMaxHeaderBytes(1000)}, hello)
+			req, _ := http.NewRequest("GET", a.url("/"), nil)
+			req.Header.Set("X-Long", strings.Repeat("x", 20000))
+			resp, err := newClient(t).Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+				t.Errorf("status = %d, want 431", resp.StatusCode)
+			}
+		},
+		"WithProtocols": func(t *testing.T) {
+			protocols := new(http.Protocols)
+			protocols.SetUnencryptedHTTP2(true)
+			opt := fxhttp.WithProtocols(protocols)
+			*protocols = http.Protocols{} // it has a copy
+			a := startApp(t, []fxhttp.Option{opt}, hello)
+			client := newClient(t, func(tr *http.Transport) {
+				tr.Protocols = new(http.Protocols)
+				tr.Protocols.SetUnencryptedHTTP2(true)
+			})
+			if resp, _ := get(t, client, a.url("/")); resp.ProtoMajor != 2 {
+				t.Errorf("the response is %s, want HTTP/2", resp.Proto)
+			}
+		},
+		"WithHTTP2": func(t *testing.T) {
+			cfg := &http.HTTP2Config{MaxConcurrentStreams: 7}
+			opt := fxhttp.WithHTTP2(cfg)
+			cfg.MaxConcurrentStreams = 8 // it has a copy
+			a := startApp(t, []fxhttp.Option{opt}, hello)
+			if got := a.srv.HTTP2; got == nil || got.MaxConcurrentStreams != 7 {
+				t.Errorf("HTTP2 = %+v, want 7 streams", got)
+			}
+		},
+		"WithErrorLog": func(t *testing.T) {
+			var buf lockedBuffer
+			a := startApp(t, []fxhttp.Option{fxhttp.WithErrorLog(log.New(&buf, "", 0))}, provideHandler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+				panic("in the handler")
+			})))
+			if resp, err := newClient(t).Get(a.url("/")); err == nil {
+				resp.Body.Close()
+			}
+			if err := stop(a.App, 5*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(buf.String(), "in the handler") {
+				t.Errorf("log = %q, want the panic", buf.String())
+			}
+		},
+		"WithBaseContext": func(t *testing.T) {
+			a := startApp(t, []fxhttp.Option{fxhttp.WithBaseContext(func(net.Listener) context.Context {
+				return context.WithValue(context.Background(), ctxKey{}, "base")
+			})}, provideHandler(showContext))
+			if _, body := get(t, newClient(t), a.url("/")); body != "base" {
+				t.Errorf("the context holds %q, want base", body)
+			}
+		},
+		"WithConnContext": func(t *testing.T) {
+			a := startApp(t, []fxhttp.Option{fxhttp.WithConnContext(func(ctx context.Context, c net.Conn) context.Context {
+				return context.WithValue(ctx, ctxKey{}, c.RemoteAddr().Network())
+			})}, provideHandler(showContext))
+			if _, body := get(t, newClient(t), a.url("/")); body != "tcp" {
+				t.Errorf("the context holds %q, want tcp", body)
+			}
+		},
+		"WithConnState": func(t *testing.T) {
+			var news atomic.Int32
+			a := startApp(t, []fxhttp.Option{fxhttp.WithConnState(func(c net.Conn, s http.ConnState) {
+				if s == http.StateNew {
+					news.Add(1)
+				}
+			})}, hello)
+			get(t, newClient(t), a.url("/"))
+			if got := news.Load(); got != 1 {
+				t.Errorf("the hook saw %d new connections, want 1", got)
+			}
+		},
+		"WithLogger": func(t *testing.T) {
+			events := new(recorder)
+			a := startApp(t, []fxhttp.Option{fxhttp.WithLogger(events)}, hello)
+			if err := stop(a.App, 5*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			recorded[*fxshutdown.Started](t, events)
+			recorded[*fxshutdown.Stopped](t, events)
+		},
+	}
+
+	for _, name := range optionNames(t) {
+		effect, ok := effects[name]
+		if !ok {
+			t.Errorf("%s has no test of its effect", name)
+			continue
+		}
+		t.Run(name, effect)
+	}
+}
+
+type ctxKey struct{}
+
+var showContext = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprint(w, r.Context().Value(ctxKey{}))
+})
+
+// causeOfCancel stops an app with a request that only ends when its context
+// does, and returns why that was.
+func causeOfCancel(t *testing.T, opts ...fxhttp.Option) error {
+	return causeOfCancelWhen(t, func(*testApp) {}, opts...)
+}
+
+// causeOfCancelWhen calls meanwhile while the app stops.
+func causeOfCancelWhen(t *testing.T, meanwhile func(*testApp), opts ...fxhttp.Option) error {
+	entered, cause := make(chan struct{}), make(chan error, 1)
+	a := startApp(t, opts, provideHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(entered)
+		<-r.Context().Done()
+		cause <- context.Cause(r.Context())
+	})))
+	fmt.Fprintf(a.dial(t), "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-entered
+	wait := stopLater(a.App, time.Minute)
+	meanwhile(a)
+	wait() // whether it is an error that a request was cut is the engine's to decide
+	if took := a.server.Report().Duration; took > 10*time.Second {
+		t.Errorf("the stop took %v", took)
+	}
+	return <-cause
+}
+
+// wantClosed checks that the server closes the connection, and returns what it
+// sent before.
+func wantClosed(t *testing.T, conn io.Reader) string {
+	t.Helper()
+	sent, err := io.ReadAll(conn)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("reading the connection: %v, want that the server closes it", err)
+	}
+	return string(sent)
+}
+
+// shortSocketPath returns a path that fits into a socket's address, which a
+// test's directory need not.
+func shortSocketPath(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "fxhttp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "s")
+}
+
+// newCertificate returns httptest's certificate, which is for 127.0.0.1, and a
+// pool that trusts it.
+func newCertificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	s := httptest.NewTLSServer(nil)
+	defer s.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	return s.TLS.Certificates[0], roots
+}
+
+func writeCertificate(t *testing.T, cert tls.Certificate) (certFile, keyFile string) {
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for file, block := range map[string]*pem.Block{
+		certFile: {Type: "CERTIFICATE", Bytes: cert.Certificate[0]},
+		keyFile:  {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certFile, keyFile
+}
+
+func wantTLS(t *testing.T, a *testApp, roots *x509.CertPool) {
+	t.Helper()
+	client := newClient(t, func(tr *http.Transport) { tr.TLSClientConfig = &tls.Config{RootCAs: roots} })
+	resp, body := get(t, client, "https://"+a.server.Addr().String())
+	if resp.TLS == nil || body != "hello" {
+		t.Errorf("TLS = %v, body = %q, want hello over TLS", resp.TLS, body)
+	}
+	if !recorded[*fxshutdown.Started](t, a.events).TLS {
+		t.Error("the event Started says no TLS")
+	}
+}
+
+// pipeListener has no socket. It is never served here.
+type pipeListener struct{}
+
+func (*pipeListener) Accept() (net.Conn, error) { return nil, net.ErrClosed }
+func (*pipeListener) Close() error              { return nil }
+func (*pipeListener) Addr() net.Addr            { return pipeAddr{} }
+
+type pipeAddr struct{}
+
+func (pipeAddr) Network() string { return "pipe" }
+func (pipeAddr) String() string  { return "pipe" }
