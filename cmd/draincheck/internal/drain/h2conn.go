@@ -161,11 +161,15 @@ func (h *h2conn) open(fields []hpack.HeaderField, body string, sent, unsent func
 
 	h.wmu.Lock()
 	// A server that closes without GOAWAY is noticed here rather than by losing the request.
-	if !h.usable() || peek(h.c.raw.Conn) == peekClosed {
+	cut := peek(h.c.raw.Conn) == peekClosed
+	h.mu.Lock()
+	// Asked with the lock held that makes the stream known: a GOAWAY that is read in between would pass it over, and
+	// nobody would ever end it.
+	if h.gone || cut {
+		h.mu.Unlock()
 		h.wmu.Unlock()
 		return nil, errGone
 	}
-	h.mu.Lock()
 	st.id = h.nextID
 	h.nextID += 2
 	st.window = h.initWindow
