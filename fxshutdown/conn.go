@@ -129,6 +129,7 @@ func (c *conn) visible(nc net.Conn) net.Conn {
 }
 
 func (c *conn) Read(p []byte) (int, error) {
+	c.startsRead()
 	for {
 		n, err := c.Conn.Read(p)
 		if n > 0 {
@@ -143,6 +144,16 @@ func (c *conn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
+}
+
+// startsRead notes that now it is the client's turn. What came before, the
+// computing of a TLS handshake say, was not its silence.
+func (c *conn) startsRead() {
+	c.mu.Lock()
+	if c.state == http.StateNew {
+		c.quiet = c.srv.now()
+	}
+	c.mu.Unlock()
 }
 
 // gotBytes notes that bytes came, into a buffer of the given size.

@@ -11,9 +11,14 @@ import (
 )
 
 const (
-	// dripMost bounds what a byte now and then buys a connection that waits,
-	// beyond IdleGrace.
+	// dripMost is how much longer than IdleGrace one may be quiet that has sent
+	// something, and what a byte now and then can buy it at the most.
 	dripMost = 300 * time.Millisecond
+
+	// unreadMost is how long nobody may read from a connection that was poked:
+	// the goroutine is starved, which is not its client's fault, or a hook of the
+	// user's blocks it.
+	unreadMost = 300 * time.Millisecond
 
 	// settle is how long what was cut may take to go when the budget says nothing.
 	settle = 50 * time.Millisecond
@@ -330,6 +335,7 @@ func (d *drain) await() bool {
 			d.requestAt = 0
 			d.cancelRequests(ErrRequestGrace)
 		}
+		d.next.Store(0) // whoever changes behind the back of sweep wakes us
 		next := earliest(d.sweep(now), forceAt, d.requestAt)
 		d.next.Store(int64(next))
 		if next == 0 {
@@ -404,8 +410,10 @@ func (d *drain) due(c *conn, now moment) (moment, action) {
 		return c.endPolitelyLocked(now)
 
 	case !c.waitingLocked():
-		if c.nreqs == 0 && c.state == http.StateIdle {
-			return now + goAwayLead, actNone // the last bytes of an HTTP/2 response
+		if c.nreqs == 0 && c.writes > 0 {
+			// The end of an HTTP/2 response or of a TLS handshake: no event
+			// follows.
+			return now + goAwayLead, actNone
 		}
 		return 0, actNone
 
@@ -426,22 +434,22 @@ func (d *drain) due(c *conn, now moment) (moment, action) {
 		return c.endPolitelyLocked(now)
 	}
 
-	most := max(d.start, c.since) + grace + min(grace, dripMost)
+	most := max(d.start, c.since) + grace + dripMost
 	at := c.quiet + grace
 	if c.inHand {
-		at = max(at, d.start+grace)
+		at += dripMost // a part of a header, or a TLS handshake under way
 	}
 	at = min(at, most) - lastLook
 	switch {
-	case c.poked && now >= c.asked+cutAfter, now >= most:
+	case c.poked && now >= c.asked+unreadMost, now >= most+cutAfter:
 		return 0, actCut // nobody reads it, or it drips
 	case c.poked:
-		return c.asked + cutAfter, actNone
+		return min(c.asked+unreadMost, most+cutAfter), actNone
 	case now < at:
 		return at, actNone
 	}
 	c.pokeLocked(now)
-	return min(now+cutAfter, max(most, now+1)), actNone
+	return min(now+unreadMost, most+cutAfter), actNone
 }
 
 // endPolitelyLocked closes our side first and the connection later.

@@ -43,6 +43,7 @@ func listen(ctx context.Context, cfg Config, addr string) (net.Listener, error) 
 		}
 	}
 	var lc net.ListenConfig
+	lc.SetMultipathTCP(false) // see quench
 	ln, err := lc.Listen(ctx, cfg.Network, addr)
 	if err != nil && cfg.Network == "unix" && errors.Is(err, syscall.EADDRINUSE) && removeStale(addr) {
 		ln, err = lc.Listen(ctx, cfg.Network, addr)
@@ -73,7 +74,8 @@ func removeStale(path string) bool {
 // and a deadline is one of them.
 type listener struct {
 	net.Listener
-	srv *Server
+	srv    *Server
+	socket string // the file of a unix socket that Start has opened
 
 	closing chan struct{} // closed by shut
 	ended   chan struct{} // closed when Accept has returned its final error
@@ -138,6 +140,7 @@ func (l *listener) acceptQueued() (net.Conn, error) {
 	for empty := 0; empty < queueLooks; {
 		if l.queueUntil.IsZero() {
 			l.queueUntil = time.Now().Add(queueMost)
+			l.quenchOnce()
 		} else if time.Now().After(l.queueUntil) {
 			l.flooded = empty == 0
 			break
@@ -167,6 +170,16 @@ func (l *listener) acceptQueued() (net.Conn, error) {
 	l.Close()
 	close(l.ended)
 	return nil, net.ErrClosed
+}
+
+// quenchOnce keeps new clients away from the queue, where that is possible.
+func (l *listener) quenchOnce() {
+	if l.socket != "" {
+		// Who connects now finds no socket. Closing would remove it too.
+		os.Remove(l.socket)
+		return
+	}
+	quench(l.Listener)
 }
 
 func (l *listener) accept() (net.Conn, error) {
