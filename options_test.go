@@ -257,6 +257,8 @@ func TestOptionEffect(t *testing.T) {
 			}
 		},
 		"WithDefaultServeMux": func(t *testing.T) {
+			defer func(mux *http.ServeMux) { http.DefaultServeMux = mux }(http.DefaultServeMux)
+			http.DefaultServeMux = http.NewServeMux()
 			http.HandleFunc("/in-the-default-mux", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "default") })
 			a := startApp(t, []fxhttp.Option{fxhttp.WithDefaultServeMux()})
 			if _, body := get(t, newClient(t), a.url("/in-the-default-mux")); body != "default" {
