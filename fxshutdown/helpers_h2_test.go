@@ -62,9 +62,12 @@ func (s *server) rawH2() *h2Conn {
 	}
 	s.t.Cleanup(func() { c.Close() })
 	c.br = bufio.NewReader(c)
-	// The server writes its settings first on its own, and a pipe has no buffer.
+	// A pipe has no buffer, so the server's settings are read meanwhile. Their
+	// acknowledgement must not overtake the preface.
 	sent := make(chan error, 1)
+	c.wmu.Lock()
 	go func() {
+		defer c.wmu.Unlock()
 		_, err := io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
 		sent <- err
 	}()
