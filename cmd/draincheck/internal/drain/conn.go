@@ -117,11 +117,17 @@ func (c *conn) closedByPeer() bool {
 		return true
 	}
 	// Under TLS it may be a session ticket or a close_notify. Reading tells; the deadline is for the ticket, behind
-	// which nothing comes.
-	c.SetReadDeadline(time.Now().Add(2 * time.Millisecond))
-	_, err := c.br.Peek(1)
-	c.SetReadDeadline(time.Time{})
-	return !errors.Is(err, os.ErrDeadlineExceeded)
+	// which nothing comes. On a busy machine it can pass before anything was read, so the socket is asked again.
+	defer c.SetReadDeadline(time.Time{})
+	for wait := 2 * time.Millisecond; ; wait *= 4 {
+		c.SetReadDeadline(time.Now().Add(wait))
+		if _, err := c.br.Peek(1); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return true
+		}
+		if state := peek(c.raw.Conn); state != peekData || wait > time.Second {
+			return state != peekNothing
+		}
+	}
 }
 
 // A countingConn counts the bytes that were handed to the kernel.

@@ -24,6 +24,7 @@ type server struct {
 	tls      *tls.Config
 	listener *net.TCPListener
 	draining chan struct{} // closed when the signal came
+	emptying chan struct{} // closed when nothing more can get into the listener's queue
 	conns    sync.WaitGroup
 
 	mu    sync.Mutex // guards what follows
@@ -35,7 +36,7 @@ type server struct {
 }
 
 func serve(spec Spec) error {
-	s := &server{spec: spec, draining: make(chan struct{}), left: spec.N, cuts: spec.Cuts, spent: make(chan struct{})}
+	s := &server{spec: spec, draining: make(chan struct{}), emptying: make(chan struct{}), left: spec.N, cuts: spec.Cuts, spent: make(chan struct{})}
 	if spec.N == 0 {
 		close(s.spent)
 	}
@@ -101,6 +102,7 @@ func (s *server) stopAccepting() {
 	turnAway(s.listener)
 	// Handshakes under way end in the queue. On loopback that takes microseconds.
 	time.Sleep(30 * time.Millisecond)
+	close(s.emptying)
 	s.listener.SetDeadline(time.Now().Add(30 * time.Millisecond))
 }
 
@@ -114,9 +116,11 @@ func (s *server) accept() {
 		case err != nil:
 			continue
 		}
-		if s.isDraining() {
+		select {
+		case <-s.emptying:
 			// As long as something comes out of the queue there may be more.
 			s.listener.SetDeadline(time.Now().Add(30 * time.Millisecond))
+		default:
 		}
 		s.conns.Go(func() { s.handle(c) })
 	}

@@ -3,6 +3,7 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -40,7 +41,11 @@ func (p *Process) signal(sig os.Signal, group bool) error {
 	if !group {
 		return p.cmd.Process.Signal(sig)
 	}
-	return syscall.Kill(-p.Pid(), sig.(syscall.Signal))
+	err := syscall.Kill(-p.Pid(), sig.(syscall.Signal))
+	if errors.Is(err, syscall.ESRCH) {
+		return os.ErrProcessDone
+	}
+	return err
 }
 
 func (p *Process) killGroup() {
