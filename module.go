@@ -90,8 +90,9 @@ func Module(opts ...Option) fx.Option {
 //		return fxhttp.WithAddr(cfg.Listen)
 //	})
 //
-// Its dependencies must not lead to the *http.Server. One that is missing fails
-// the app, and so do two constructors whose options set the same.
+// One whose dependencies have names or groups takes them in an fx.In. They must
+// not lead to the *http.Server. A dependency that is missing fails the app, and
+// so do two constructors whose options set the same.
 func AsOption(constructor any) fx.Option { return asOption("AsOption", "", constructor) }
 
 // AsNamedOption is [AsOption] for the server of that name.

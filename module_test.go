@@ -368,7 +368,7 @@ func TestModuleWarnsOfLateHandler(t *testing.T) {
 	}{
 		{"NoHandler", fx.Options()},
 		{"ReplacesHandler", provideHandler(http.NewServeMux())},
-		{"ReplacesHandlerFunc", provideHandler(text("before"))},
+		{"ReplacesHandlerFunc", provideHandler(http.NotFoundHandler())},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			j := new(journal)

@@ -547,7 +547,7 @@ func causeOfCancelWhen(t *testing.T, meanwhile func(*testApp), opts ...fxhttp.Op
 	})))
 	fmt.Fprintf(a.dial(t), "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	<-entered
-	wait := stopLater(a.App, time.Minute)
+	wait := stopLater(a.App, 20*time.Second)
 	meanwhile(a)
 	wait() // whether it is an error that a request was cut is the engine's to decide
 	if took := a.server.Report().Duration; took > 10*time.Second {
