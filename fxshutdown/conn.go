@@ -54,12 +54,11 @@ type conn struct {
 
 	mu sync.Mutex // guards everything below; taken after srv.mu, never before it
 
-	readDeadline time.Time // what net/http, or the hijacker, asked for
-
 	// All moments count from srv.epoch.
-	since moment // when state was entered
-	quiet moment // when the last byte came while waiting, or waiting began
-	asked moment // when it was asked to end, by a poke or a half-close; 0: it was not
+	deadline moment // for reads, as net/http or a hijacker asked; 0: none
+	since    moment // when state was entered
+	quiet    moment // when the last byte came while waiting, or waiting began
+	asked    moment // when it was asked to end, by a poke or a half-close; 0: it was not
 
 	reqs     *exchange // handlers that run, newest first
 	flushing *exchange // the last one that returned, until net/http says that its response is written
@@ -178,7 +177,7 @@ func (c *conn) gotBytes(size int) {
 func (c *conn) woken(err error) (again bool, _ error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.poked || !c.readDeadline.IsZero() && !time.Now().Before(c.readDeadline) {
+	if !c.poked || c.deadline != 0 && c.srv.now() >= c.deadline {
 		return false, err // net/http's own deadline
 	}
 	if !c.waitingLocked() {
@@ -205,7 +204,11 @@ func (c *conn) pokeLocked(now moment) {
 
 func (c *conn) unpokeLocked() {
 	c.asked, c.poked, c.looking = 0, false, false
-	c.Conn.SetReadDeadline(c.readDeadline)
+	var t time.Time
+	if c.deadline != 0 {
+		t = c.srv.epoch.Add(c.deadline)
+	}
+	c.Conn.SetReadDeadline(t)
 }
 
 // rawLocked returns what lies below TLS.
@@ -219,7 +222,12 @@ func (c *conn) rawLocked() net.Conn {
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.readDeadline = t
+	c.deadline = 0
+	if !t.IsZero() {
+		if c.deadline = t.Sub(c.srv.epoch); c.deadline == 0 {
+			c.deadline = 1
+		}
+	}
 	if c.poked {
 		return nil // set when the reader is done with the poke
 	}

@@ -122,7 +122,12 @@ func (c parkedConn) Read(b []byte) (int, error) {
 	if n, err := c.p.request.Read(b); err == nil {
 		return n, nil
 	}
-	<-c.p.cut
+	// net/http reads ahead while the handler runs, and waits for that read when
+	// the handler has returned.
+	select {
+	case <-c.p.cut:
+	case <-c.p.released:
+	}
 	return 0, io.EOF
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -74,8 +75,8 @@ func removeStale(path string) bool {
 // and a deadline is one of them.
 type listener struct {
 	net.Listener
-	srv    *Server
-	socket string // the file of a unix socket that Start has opened
+	srv *Server
+	own bool // Start opened it, so that no other process shares it
 
 	closing chan struct{} // closed by shut
 	ended   chan struct{} // closed when Accept has returned its final error
@@ -93,10 +94,11 @@ type listener struct {
 
 type deadliner interface{ SetDeadline(time.Time) error }
 
-func newListener(l net.Listener, s *Server) *listener {
+func newListener(l net.Listener, s *Server, own bool) *listener {
 	return &listener{
 		Listener: l,
 		srv:      s,
+		own:      own,
 		closing:  make(chan struct{}),
 		ended:    make(chan struct{}),
 		asking:   make(chan struct{}, 1),
@@ -172,11 +174,17 @@ func (l *listener) acceptQueued() (net.Conn, error) {
 	return nil, net.ErrClosed
 }
 
-// quenchOnce keeps new clients away from the queue, where that is possible.
+// quenchOnce keeps new clients away from the queue, where that is possible. A
+// socket that another process may go on listening on, systemd or a successor,
+// is left alone: what is done to it would outlive us.
 func (l *listener) quenchOnce() {
-	if l.socket != "" {
-		// Who connects now finds no socket. Closing would remove it too.
-		os.Remove(l.socket)
+	if !l.own {
+		return
+	}
+	if ua, ok := l.Addr().(*net.UnixAddr); ok {
+		if !strings.HasPrefix(ua.Name, "@") { // not an abstract one
+			os.Remove(ua.Name) // as closing does, but before the queue is emptied
+		}
 		return
 	}
 	quench(l.Listener)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -200,10 +199,7 @@ func (s *Server) open(ctx context.Context) error {
 	}
 	s.goaway = goaway
 	s.hooks.connState, s.hooks.connContext = s.given.ConnState, s.given.ConnContext
-	s.ln = newListener(raw, s)
-	if ua, ok := raw.Addr().(*net.UnixAddr); ok && opened && !strings.HasPrefix(ua.Name, "@") {
-		s.ln.socket = ua.Name
-	}
+	s.ln = newListener(raw, s, opened)
 
 	// The last step that can fail.
 	s.parked, err = park(s.given,

@@ -1,0 +1,374 @@
+package fxshutdown_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+// The benchmarks compare with a bare http.Server in the same run, pair by
+// pair, and report the median of the ratios: on a shared machine absolute times
+// say little.
+//
+//	go test -run '^$' -bench . ./fxshutdown
+
+// benched is a server under benchmark, bare or ours.
+type benched struct {
+	addr string
+	stop func()
+}
+
+func benchServer(b *testing.B, ours bool, h http.Handler, cert *tls.Certificate) benched {
+	b.Helper()
+	srv := &http.Server{Addr: "127.0.0.1:0", Handler: h}
+	if cert != nil {
+		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*cert}}
+	}
+	ctx := context.Background()
+	if ours {
+		s, err := fxshutdown.New(srv, fxshutdown.Config{TLS: cert != nil})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := s.Start(ctx); err != nil {
+			b.Fatal(err)
+		}
+		return benched{s.Addr().String(), func() { s.Stop(ctx) }}
+	}
+	ln, err := net.Listen("tcp", srv.Addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if cert != nil {
+		go srv.ServeTLS(ln, "", "")
+	} else {
+		go srv.Serve(ln)
+	}
+	return benched{ln.Addr().String(), func() { srv.Shutdown(ctx) }}
+}
+
+var kinds = []struct {
+	name string
+	ours bool
+}{{"bare", false}, {"fxshutdown", true}}
+
+var benchHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	io.Copy(io.Discard, r.Body)
+	w.Header()["Date"] = nil
+	io.WriteString(w, "hello, world")
+})
+
+// benchClient sends one request again and again and reads as many bytes as the first
+// response had, without an allocation of its own.
+type benchClient struct {
+	net.Conn
+	buf  []byte
+	size int
+}
+
+var benchRequest = []byte("POST /path HTTP/1.1\r\nHost: bench\r\nContent-Length: 5\r\n\r\nhello")
+
+func dialBench(b *testing.B, addr string) *benchClient {
+	b.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	bc := &benchClient{Conn: c, buf: make([]byte, 4<<10)}
+	if _, err := c.Write(benchRequest); err != nil {
+		b.Fatal(err)
+	}
+	for !bytes.HasSuffix(bc.buf[:bc.size], []byte("hello, world")) {
+		n, err := c.Read(bc.buf[bc.size:])
+		if err != nil {
+			b.Fatal(err)
+		}
+		bc.size += n
+	}
+	return bc
+}
+
+func (c *benchClient) roundTrip() error {
+	if _, err := c.Write(benchRequest); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(c, c.buf[:c.size])
+	return err
+}
+
+// BenchmarkRequest shows allocations and bytes of a request.
+func BenchmarkRequest(b *testing.B) {
+	for _, kind := range kinds {
+		b.Run("h1/"+kind.name, func(b *testing.B) {
+			s := benchServer(b, kind.ours, benchHandler, nil)
+			defer s.stop()
+			c := dialBench(b, s.addr)
+			defer c.Close()
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := c.roundTrip(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	cert, tr := benchHTTP2(b)
+	for _, kind := range kinds {
+		b.Run("h2/"+kind.name, func(b *testing.B) {
+			s := benchServer(b, kind.ours, benchHandler, cert)
+			defer s.stop()
+			defer tr.CloseIdleConnections()
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := http2RoundTrip(tr, s.addr); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// benchHTTP2 returns a certificate and a client that trusts it.
+func benchHTTP2(b *testing.B) (*tls.Certificate, *http.Transport) {
+	b.Helper()
+	ts := httptest.NewUnstartedServer(nil)
+	ts.StartTLS()
+	defer ts.Close()
+	pool := x509.NewCertPool()
+	pool.AddCert(ts.Certificate())
+	return &ts.TLS.Certificates[0], &http.Transport{
+		TLSClientConfig:   &tls.Config{RootCAs: pool, ServerName: "example.com"},
+		ForceAttemptHTTP2: true,
+	}
+}
+
+func http2RoundTrip(tr *http.Transport, addr string) error {
+	req, err := http.NewRequest(http.MethodPost, "https://"+addr+"/path", bytes.NewReader([]byte("hello")))
+	if err != nil {
+		return err
+	}
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return err
+}
+
+// pairs runs both kinds b.N times, in turn and in changing order, and reports
+// the median of ours/bare.
+func pairs(b *testing.B, unit string, measure func(b *testing.B, ours bool) float64) {
+	b.Helper()
+	var ratios, values []float64
+	for i := range b.N {
+		ours := i%2 == 0
+		first := measure(b, ours)
+		second := measure(b, !ours)
+		if !ours {
+			first, second = second, first
+		}
+		ratios = append(ratios, first/second)
+		values = append(values, first)
+	}
+	b.ReportMetric(median(ratios), "ratio-to-bare")
+	b.ReportMetric(median(values), unit)
+	b.ReportMetric(0, "ns/op")
+}
+
+func median(v []float64) float64 {
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// BenchmarkThroughput compares requests per second under 16 busy clients.
+func BenchmarkThroughput(b *testing.B) {
+	const window, clients = 250 * time.Millisecond, 16
+	b.Run("h1", func(b *testing.B) {
+		pairs(b, "requests/s", func(b *testing.B, ours bool) float64 {
+			s := benchServer(b, ours, benchHandler, nil)
+			defer s.stop()
+			conns := make([]*benchClient, clients)
+			for i := range conns {
+				conns[i] = dialBench(b, s.addr)
+				defer conns[i].Close()
+			}
+			return rate(window, clients, func(i int) error { return conns[i].roundTrip() })
+		})
+	})
+	cert, tr := benchHTTP2(b)
+	b.Run("h2", func(b *testing.B) {
+		pairs(b, "requests/s", func(b *testing.B, ours bool) float64 {
+			s := benchServer(b, ours, benchHandler, cert)
+			defer s.stop()
+			defer tr.CloseIdleConnections()
+			if err := http2RoundTrip(tr, s.addr); err != nil {
+				b.Fatal(err)
+			}
+			return rate(window, clients, func(int) error { return http2RoundTrip(tr, s.addr) })
+		})
+	})
+}
+
+// rate returns how often a second n goroutines can do f.
+func rate(window time.Duration, n int, f func(i int) error) float64 {
+	var wg sync.WaitGroup
+	counts := make([]int, n)
+	begin := time.Now()
+	for i := range n {
+		wg.Go(func() {
+			for time.Since(begin) < window && f(i) == nil {
+				counts[i]++
+			}
+		})
+	}
+	wg.Wait()
+	total := 0
+	for _, c := range counts {
+		total += c
+	}
+	return float64(total) / time.Since(begin).Seconds()
+}
+
+// BenchmarkDownload compares the time of a file of 64 MiB through sendfile.
+func BenchmarkDownload(b *testing.B) {
+	name := filepath.Join(b.TempDir(), "file")
+	if err := os.WriteFile(name, make([]byte, 64<<20), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	file := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, name) })
+	pairs(b, "MiB/s", func(b *testing.B, ours bool) float64 {
+		s := benchServer(b, ours, file, nil)
+		defer s.stop()
+		begin := time.Now()
+		resp, err := http.Get("http://" + s.addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			b.Fatal(err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+		return 64 / time.Since(begin).Seconds()
+	})
+}
+
+// idle makes n connections that have had a response each.
+func idle(b *testing.B, addr string, n int) []*benchClient {
+	b.Helper()
+	conns := make([]*benchClient, n)
+	for i := range conns {
+		conns[i] = dialBench(b, addr)
+		conns[i].buf = nil
+	}
+	return conns
+}
+
+// BenchmarkConnection shows what an idle connection costs more than a bare one.
+func BenchmarkConnection(b *testing.B) {
+	const n = 2000
+	cost := func(ours bool) float64 {
+		s := benchServer(b, ours, benchHandler, nil)
+		before := memory()
+		conns := idle(b, s.addr, n)
+		used := memory() - before
+		for _, c := range conns {
+			c.Close()
+		}
+		s.stop()
+		return float64(used) / n
+	}
+	cost(true) // fills the pools of net/http
+	var more []float64
+	for range b.N {
+		more = append(more, cost(true)-cost(false))
+	}
+	b.ReportMetric(median(more), "more-B/conn")
+	b.ReportMetric(0, "ns/op")
+}
+
+func memory() int64 {
+	var m runtime.MemStats
+	for range 3 {
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// BenchmarkStopIdle compares the time of a stop with idle connections that
+// have been quiet for longer than IdleGrace.
+func BenchmarkStopIdle(b *testing.B) {
+	for _, n := range []int{100, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			pairs(b, "ms", func(b *testing.B, ours bool) float64 {
+				s := benchServer(b, ours, benchHandler, nil)
+				conns := idle(b, s.addr, n)
+				time.Sleep(fxshutdown.DefaultIdleGrace)
+				begin := time.Now()
+				s.stop()
+				took := time.Since(begin)
+				for _, c := range conns {
+					c.Close()
+				}
+				return float64(took) / 1e6
+			})
+		})
+	}
+}
+
+// BenchmarkStopAfterLastResponse shows how long after the last byte of the last
+// response a stop returns. The response says close, and the client obeys.
+func BenchmarkStopAfterLastResponse(b *testing.B) {
+	for _, kind := range kinds {
+		b.Run(kind.name, func(b *testing.B) {
+			var took []float64
+			for b.Loop() {
+				running := make(chan struct{})
+				s := benchServer(b, kind.ours, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					close(running)
+					time.Sleep(300 * time.Millisecond)
+					io.WriteString(w, "done")
+				}), nil)
+				c, err := net.Dial("tcp", s.addr)
+				if err != nil {
+					b.Fatal(err)
+				}
+				c.Write([]byte("GET / HTTP/1.1\r\nHost: bench\r\n\r\n"))
+				<-running
+				var returned time.Time
+				stopped := make(chan struct{})
+				go func() {
+					defer close(stopped)
+					s.stop()
+					returned = time.Now()
+				}()
+				if _, err := io.Copy(io.Discard, c); err != nil {
+					b.Fatal(err)
+				}
+				last := time.Now()
+				c.Close()
+				<-stopped
+				took = append(took, float64(returned.Sub(last))/1e6)
+			}
+			b.ReportMetric(median(took), "ms-after")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
