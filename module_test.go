@@ -496,6 +496,7 @@ func TestModuleConfig(t *testing.T) {
 		{"Provide", []fx.Option{fxhttp.Module(), fx.Provide(func() fxhttp.Config { return loopback })}},
 		{"Replace", []fx.Option{fxhttp.Module(), fx.Supply(wrong), fx.Replace(loopback)}},
 		{"ReplaceNothing", []fx.Option{fxhttp.Module(), fx.Replace(loopback)}},
+		{"ReplaceBesidePrivate", []fx.Option{fxhttp.Module(), fx.Replace(loopback), fx.Module("other", fx.Supply(wrong, fx.Private))}},
 		{"Decorate", []fx.Option{fxhttp.Module(), fx.Supply(wrong), fx.Decorate(func(c fxhttp.Config) fxhttp.Config {
 			c.Addr = loopback.Addr
 			return c

@@ -223,7 +223,7 @@ func TestOptionEffect(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			app := fx.New(fx.NopLogger, hello, fx.Supply(fxhttp.Config{Addr: "192.0.2.1:1"}),
+			app := fx.New(fx.NopLogger, hello, fx.Supply(fxhttp.Config{Addr: "192.0.2.1:1", Network: "tcp6"}),
 				fxhttp.Module(fxhttp.WithListener(ln), fxhttp.WithLogger(new(recorder))))
 			start(t, app)
 			if _, body := get(t, newClient(t), "http://"+ln.Addr().String()); body != "hello" {
