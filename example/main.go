@@ -1,0 +1,66 @@
+// Command example is a small service on fxhttp: an API on one server, readiness
+// and statistics on another, a database to close after the last request.
+//
+//	go run ./example
+//	curl -N localhost:8080/events      # and, in another terminal:
+//	curl localhost:8080/report
+//
+// Then press Ctrl-C: the report is finished, the event stream says goodbye, the
+// API server stops, the database is closed, the admin server stops last.
+package main
+
+import (
+	"flag"
+	"net/http"
+	"time"
+
+	"github.com/fxshutdown/fxhttp"
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
+	"go.uber.org/zap"
+)
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:8080", "address of the API")
+	admin := flag.String("admin", "127.0.0.1:8081", "address of readiness and statistics")
+	work := flag.Duration("work", 2*time.Second, "how long a report takes")
+	delay := flag.Duration("delay", 0, "ShutdownDelay of the API: how long readiness fails before the drain")
+	flag.Parse()
+
+	fx.New(
+		// Fx stops the server that is listed last first: the admin server
+		// answers until everything else has stopped.
+		fxhttp.Module(fxhttp.WithName("admin"), fxhttp.WithAddr(*admin)),
+		fxhttp.Module(
+			fxhttp.WithAddr(*addr),
+			fxhttp.WithShutdownDelay(*delay),
+			fxhttp.WithForceSignals(), // a second Ctrl-C does not wait
+		),
+		fx.Provide(
+			zap.NewProduction,
+			newDatabase,
+			newAPI(*work),
+			fx.Annotate(newAdmin, fx.ResultTags(`name:"admin"`)),
+		),
+		fx.StopTimeout(15*time.Second),
+		fx.WithLogger(quietFx),
+	).Run()
+}
+
+// newAdmin returns the handler of the admin server. Readiness is that of the API.
+func newAdmin(api *fxshutdown.Server, log *zap.Logger) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /ready", api.Ready())
+	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, r *http.Request) {
+		writeJSON(w, log, api.Stats())
+	})
+	return mux
+}
+
+// quietFx logs what goes wrong in Fx, and not each constructor.
+func quietFx(log *zap.Logger) fxevent.Logger {
+	l := &fxevent.ZapLogger{Logger: log}
+	l.UseLogLevel(zap.DebugLevel)
+	return l
+}
