@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -314,8 +315,23 @@ func (r *round) load(ctx context.Context, p *process.Process) error {
 	if err := wait("the late clients could not connect", armed(&r.gate.lateArmed), cfg.Timeout+cfg.Ready); err != nil {
 		return err
 	}
-	return r.broken()
+	if err := r.broken(); err != nil {
+		return err
+	}
+	// A slow client may be between two requests right now. It is there for those that are under way.
+	for deadline := time.Now().Add(slowWait); time.Now().Before(deadline); {
+		if !slices.ContainsFunc(r.recorders, func(rec *recorder) bool { return !rec.underWay() }) {
+			break
+		}
+		if err := wait("", nil, time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// slowWait bounds the wait for slow requests to be under way. A slow path that is not slow never has them all so.
+const slowWait = 500 * time.Millisecond
 
 func (r *round) broken() error {
 	for _, rec := range r.recorders {

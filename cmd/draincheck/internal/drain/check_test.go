@@ -44,7 +44,7 @@ func prepare(t *testing.T, cfg Config, spec losing.Spec, https bool) (Config, *l
 	scheme := "http"
 	if https {
 		scheme = "https"
-		spec.Cert, spec.Key = losing.WriteCert(t)
+		spec.Cert, spec.Key = losing.WriteCert(t, spec.Addr)
 		cfg.CACert = spec.Cert
 	}
 	cfg.URL = scheme + "://" + spec.Addr + "/"
@@ -185,7 +185,7 @@ func TestLosesExactly(t *testing.T) {
 						}
 						cfg, spec := prepare(t, cfg, losing.Spec{Way: way.way, N: n, Victim: victim, After: when == "after"}, p.tls)
 						if way.way == losing.Silence {
-							cfg.Timeout = 2 * time.Second
+							cfg.Timeout = 5 * time.Second
 						}
 						res, st := check1(t, cfg, spec)
 						if st.Lost != n || res.Total.Lost != n {

@@ -50,7 +50,8 @@ type client struct {
 	perConn int // requests on a connection before the client makes a new one, 0 for as many as the server allows
 	batch   int // requests sent in one piece, one behind the other
 
-	arm func() // says once that the load is under way
+	slow bool   // the load is under way with the first request, not with the first answer
+	arm  func() // says once that the load is under way
 }
 
 // over says whether no more requests are to be sent.
@@ -134,9 +135,8 @@ func (c *client) exchange(ctx context.Context, cn *conn) (keep bool) {
 	for i := range requests {
 		requests[i] = c.rec.send()
 	}
-	// A request in flight is what arms a slow client, so it cannot wait for the answer.
 	left, werr := cn.send(c.request)
-	if werr == nil {
+	if werr == nil && c.slow {
 		c.arm()
 	}
 	if !left {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http2/hpack"
@@ -21,7 +22,9 @@ type h2client struct {
 	pause       time.Duration
 	concurrency int
 
-	arm func() // says once that the load is under way
+	slow  bool         // the load is under way with the first request, not with the first answers
+	ended atomic.Int32 // requests so far
+	arm   func()       // says once that the load is under way
 }
 
 // dialH2 connects and exchanges SETTINGS. Over TLS the server has to choose h2.
@@ -147,7 +150,9 @@ func (c *h2client) exchange(ctx context.Context, h *h2conn, used func()) bool {
 		return false
 	}
 	used()
-	c.arm()
+	if c.slow {
+		c.arm()
+	}
 	timer := time.NewTimer(c.timeout)
 	defer timer.Stop()
 	select {
@@ -159,6 +164,9 @@ func (c *h2client) exchange(ctx context.Context, h *h2conn, used func()) bool {
 	}
 	<-st.done
 	c.settle(q, st)
+	if int(c.ended.Add(1)) >= c.concurrency {
+		c.arm()
+	}
 	return h.usable()
 }
 

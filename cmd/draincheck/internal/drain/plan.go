@@ -9,13 +9,16 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
+// A maker makes the i-th client of a kind: a function that runs until the load is over.
+type maker func(rec *recorder, arm func(), i int) func(context.Context)
+
 // plan makes the recorders of a round and the clients that fill them. Each client is a function that runs until the
 // load is over.
 func (c *check) plan(g *gate, clk *clock) (recorders []*recorder, clients []func(context.Context)) {
 	cfg, t := &c.cfg, c.target
 
 	// add plans n clients of one kind, each made by its own call of client.
-	add := func(name string, n int, client func(rec *recorder, arm func(), i int) func(context.Context)) {
+	add := func(name string, n int, client maker) {
 		if n == 0 {
 			return
 		}
@@ -31,10 +34,13 @@ func (c *check) plan(g *gate, clk *clock) (recorders []*recorder, clients []func
 			})
 		}
 	}
-	http1 := func(path string, perConn, batch int, extra ...string) func(*recorder, func(), int) func(context.Context) {
+	http1 := func(path string, slow bool, perConn, batch int, extra ...string) maker {
 		return func(rec *recorder, arm func(), _ int) func(context.Context) {
+			if slow {
+				rec.want = cfg.Slow
+			}
 			cl := &client{rec: rec, gate: g, dialer: c.dialer, clock: clk, timeout: cfg.Timeout, pause: cfg.Pause,
-				perConn: perConn, batch: batch, arm: arm}
+				perConn: perConn, batch: batch, slow: slow, arm: arm}
 			cl.newHTTP1(cfg, t, path, extra...)
 			return cl.run
 		}
@@ -43,10 +49,10 @@ func (c *check) plan(g *gate, clk *clock) (recorders []*recorder, clients []func
 		return holder{rec: rec, gate: g, dialer: c.dialer, clock: clk, arm: arm}
 	}
 
-	add("keepalive", cfg.KeepAlive, http1(t.path, 0, 1))
-	add("newconn", cfg.NewConn, http1(t.path, 1, 1, "Connection: close"))
-	add("pipelined", cfg.Pipelined, http1(t.path, 0, 2))
-	add("slow", cfg.Slow, http1(cfg.SlowPath, 0, 1))
+	add("keepalive", cfg.KeepAlive, http1(t.path, false, 0, 1))
+	add("newconn", cfg.NewConn, http1(t.path, false, 1, 1, "Connection: close"))
+	add("pipelined", cfg.Pipelined, http1(t.path, false, 0, 2))
+	add("slow", cfg.Slow, http1(cfg.SlowPath, true, 0, 1))
 	add("late", cfg.Late, func(rec *recorder, arm func(), i int) func(context.Context) {
 		cl := &client{rec: rec, gate: g, dialer: c.dialer, clock: clk, timeout: cfg.Timeout, arm: arm}
 		cl.newHTTP1(cfg, t, t.path)
@@ -58,18 +64,21 @@ func (c *check) plan(g *gate, clk *clock) (recorders []*recorder, clients []func
 	if t.https {
 		proto, scheme, conns = "h2", "https", cfg.H2
 	}
-	http2 := func(path string, concurrency int) func(*recorder, func(), int) func(context.Context) {
+	http2 := func(path string, slow bool, concurrency int) maker {
 		return func(rec *recorder, arm func(), _ int) func(context.Context) {
+			if slow {
+				rec.want = cfg.Slow
+			}
 			cl := &h2client{rec: rec, gate: g, dialer: c.dialer, timeout: cfg.Timeout, pause: cfg.Pause,
-				concurrency: concurrency, arm: arm, body: cfg.Body,
+				concurrency: concurrency, slow: slow, arm: arm, body: cfg.Body,
 				fields: h2Fields(cfg.Method, scheme, path, t.host, cfg.Header, cfg.Body)}
 			return cl.run
 		}
 	}
 	if conns > 0 {
-		add(proto, conns, http2(t.path, cfg.H2Concurrency))
+		add(proto, conns, http2(t.path, false, cfg.H2Concurrency))
 		if cfg.Slow > 0 {
-			add(proto+"-slow", 1, http2(cfg.SlowPath, cfg.Slow))
+			add(proto+"-slow", 1, http2(cfg.SlowPath, true, cfg.Slow))
 		}
 		add(proto+"-late", cfg.Late, func(rec *recorder, arm func(), i int) func(context.Context) {
 			cl := &h2client{rec: rec, gate: g, dialer: c.dialer, timeout: cfg.Timeout, arm: arm, body: cfg.Body,
@@ -79,7 +88,7 @@ func (c *check) plan(g *gate, clk *clock) (recorders []*recorder, clients []func
 		})
 	}
 
-	stream := func(h2 bool) func(*recorder, func(), int) func(context.Context) {
+	stream := func(h2 bool) maker {
 		return func(rec *recorder, arm func(), _ int) func(context.Context) {
 			rec.ends = &Ends{}
 			s := &streamClient{holder: hold(rec, arm), path: cfg.StreamPath, timeout: cfg.Timeout}
@@ -102,7 +111,7 @@ func (c *check) plan(g *gate, clk *clock) (recorders []*recorder, clients []func
 		return func(ctx context.Context) { w.run(ctx, w.hold) }
 	})
 
-	obstacle := func(send []byte) func(*recorder, func(), int) func(context.Context) {
+	obstacle := func(send []byte) maker {
 		return func(rec *recorder, arm func(), _ int) func(context.Context) {
 			rec.obstacle = &Obstacles{}
 			o := &obstacleClient{holder: hold(rec, arm), send: send}

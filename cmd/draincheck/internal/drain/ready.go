@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -53,8 +54,7 @@ func (c *check) awaitReady(ctx context.Context, p *process.Process) error {
 			if errors.As(err, &verify) {
 				return fmt.Errorf("%w (-cacert FILE names the authority to trust, -insecure skips the check)", err)
 			}
-			// What the server said tells more than that the next address of a host refused, or that time was up.
-			if last == nil || !isRefused(err) && ctx.Err() == nil {
+			if telling(err) >= telling(last) {
 				last = err
 			}
 		}
@@ -74,6 +74,23 @@ func (c *check) awaitReady(ctx context.Context, p *process.Process) error {
 				strings.Join(c.target.addrs, " or "), c.cfg.Ready, last)
 		}
 	}
+}
+
+// telling ranks errors by how much they say about a server that does not become ready. The last attempt often says
+// nothing but that time was up, and the next address of a host nothing but that nobody listens there.
+func telling(err error) int {
+	var dial *net.OpError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &dial) && dial.Op == "dial" && !isRefused(err):
+		return 1
+	case isRefused(err):
+		return 2
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return 3
+	}
+	return 4
 }
 
 // tryOnce asks once, as the load will, or as ReadyPath wants it.

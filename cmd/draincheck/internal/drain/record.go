@@ -26,6 +26,7 @@ type recorder struct {
 	name    string
 	clients int
 	clock   *clock
+	want    int // requests that should be under way at the signal: those of slow clients
 
 	mu       sync.Mutex // guards what follows
 	counts   Counts
@@ -182,6 +183,13 @@ func (r *recorder) brokenBy() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.setup
+}
+
+// underWay says whether as many requests are under way as should be at the signal.
+func (r *recorder) underWay() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.open >= r.want
 }
 
 // markSignal notes what is under way. It is called right before the signal is sent.

@@ -13,21 +13,27 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-var ports atomic.Int32
+var addrs atomic.Int32
 
-// FreeAddr is a loopback address that nobody listens on. It is below the ports that systems hand out to connections, one
-// of which could otherwise take it before the server does; packages that are tested at the same time start at
-// different ones.
+// FreeAddr is a loopback address and port that nobody listens on. The port is below those that systems hand out to
+// connections, one of which could otherwise take it before the server does. On Linux, all of 127.0.0.0/8 is loopback, so
+// there each process has its own addresses, and tests that run at the same time cannot meet.
 func FreeAddr(t *testing.T) string {
 	t.Helper()
+	host := "127.0.0.1"
+	if runtime.GOOS == "linux" {
+		pid := os.Getpid()
+		host = fmt.Sprintf("127.%d.%d.%d", 1+pid>>16&0x7f, pid>>8&0xff, pid&0xff)
+	}
 	for range 1000 {
-		port := 10000 + (os.Getpid()*97+int(ports.Add(1)))%20000
-		addr := fmt.Sprintf("127.0.0.1:%d", port)
+		port := 10000 + (os.Getpid()*97+int(addrs.Add(1)))%20000
+		addr := fmt.Sprintf("%s:%d", host, port)
 		l, err := net.Listen("tcp", addr)
 		if err == nil {
 			l.Close()
@@ -38,9 +44,13 @@ func FreeAddr(t *testing.T) string {
 	return ""
 }
 
-// WriteCert makes a certificate for loopback addresses and writes it and its key into files.
-func WriteCert(t *testing.T) (cert, key string) {
+// WriteCert makes a certificate for addr's host and writes it and its key into files.
+func WriteCert(t *testing.T, addr string) (cert, key string) {
 	t.Helper()
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
 	priv, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -54,8 +64,7 @@ func WriteCert(t *testing.T) (cert, key string) {
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,
 		IsCA:                  true,
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
-		DNSNames:              []string{"localhost"},
+		IPAddresses:           []net.IP{net.ParseIP(host)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &priv.PublicKey, priv)
 	if err != nil {

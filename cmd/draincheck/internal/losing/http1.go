@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 )
 
 func (s *server) serveH1(c *conn) {
@@ -39,7 +38,7 @@ func (s *server) serveH1(c *conn) {
 			s.webSocket(c, req)
 			return
 		case "/slow":
-			time.Sleep(slow)
+			s.slowly()
 		}
 		victim := KeepAlive
 		if req.Close {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -114,7 +113,8 @@ func (h *h2session) requestLocked(id uint32, path string) {
 	}
 	if path == "/slow" {
 		// GOAWAY may be sent meanwhile; it names this stream as processed.
-		time.AfterFunc(slow, func() {
+		s.conns.Go(func() {
+			s.slowly()
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			h.answerLocked(id)

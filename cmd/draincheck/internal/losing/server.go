@@ -16,8 +16,12 @@ import (
 	"time"
 )
 
-// slow is how long an answer to /slow takes.
-const slow = 300 * time.Millisecond
+// slowly waits as long as an answer to /slow takes: until the signal, so that it is certain to be under way then, and a
+// bit longer. A client that comes too late for that gets its answer then, too.
+func (s *server) slowly() {
+	<-s.draining
+	time.Sleep(100 * time.Millisecond)
+}
 
 type server struct {
 	spec     Spec
