@@ -66,6 +66,7 @@ var serverStates = map[string]func(*testing.T) *subject{
 		s.get(s.client(), "/").want(t, "hello")
 		l.fail <- errOdd
 		s.get(s.client(), "/") // Accept returns this one, and the error then.
+		s.states.wait(t, http.StateIdle, 2)
 		receive(t, "Done()", s.Done())
 		return s
 	},

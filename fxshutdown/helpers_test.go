@@ -124,6 +124,8 @@ type server struct {
 	events *events
 	errors *syncBuffer // what the http.Server logged
 	dial   func(context.Context) (net.Conn, error)
+
+	clientTimeout time.Duration
 }
 
 // A setting changes what newServer sets up.
@@ -144,7 +146,7 @@ func newServer(t testing.TB, m mode, handler http.HandlerFunc, settings ...setti
 	t.Helper()
 	fds := openFDs(t)
 	t.Cleanup(func() { checkFDs(t, fds) })
-	s := &server{t: t, mode: m, calls: &calls{}, states: newStates(), events: newEvents(), errors: &syncBuffer{}}
+	s := &server{t: t, mode: m, calls: &calls{}, states: newStates(), events: newEvents(), errors: &syncBuffer{}, clientTimeout: patience}
 	s.http = &http.Server{
 		Addr:     "127.0.0.1:0",
 		Handler:  s.calls.count(handler),
@@ -166,6 +168,7 @@ func newServer(t testing.TB, m mode, handler http.HandlerFunc, settings ...setti
 	}
 	if l, ok := cfg.Listener.(interface{ dial() (net.Conn, error) }); ok {
 		s.dial = func(context.Context) (net.Conn, error) { return l.dial() }
+		s.clientTimeout = 1000 * time.Hour // The time of a bubble costs nothing.
 	}
 	t.Cleanup(s.finish)
 	return s
@@ -320,7 +323,7 @@ func (s *server) goGet(c *http.Client, path string) <-chan reply {
 }
 
 func (s *server) do(c *http.Client, method, path string, body io.Reader) reply {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), s.clientTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, s.url(path), body)
 	if err != nil {
@@ -616,7 +619,9 @@ func (s *server) socket() net.Conn {
 		s.t.Fatalf("dial: %v", err)
 	}
 	s.t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(patience * 3))
+	if _, ok := c.(*net.TCPConn); ok {
+		c.SetDeadline(time.Now().Add(patience * 3)) // The time of a pipe is that of its bubble.
+	}
 	return c
 }
 
@@ -650,6 +655,30 @@ func (c *rawConn) reply(method string) reply {
 	return reply{resp, string(b), err}
 }
 
+// discard reads what the server sends, in the background until it closes.
+func (c *rawConn) discard() { go io.Copy(io.Discard, c.br) }
+
+// drip sends text every now and then until the server closes the connection.
+func (c *rawConn) drip(text string, every time.Duration) {
+	c.discard()
+	drip(c.t, every, func() error {
+		_, err := io.WriteString(c, text)
+		return err
+	})
+}
+
+// drip calls send every now and then until it fails. The test does not end before.
+func drip(t testing.TB, every time.Duration, send func() error) {
+	done := make(chan struct{})
+	t.Cleanup(func() { <-done })
+	go func() {
+		defer close(done)
+		for send() == nil {
+			time.Sleep(every)
+		}
+	}()
+}
+
 // waitClosed waits for the server to close the connection and checks that it
 // said nothing more.
 func (c *rawConn) waitClosed() {
@@ -662,65 +691,6 @@ func (c *rawConn) waitClosed() {
 		c.t.Errorf("connection is still open: %v", err)
 	}
 }
-
-// A pipeListener listens in memory, for tests in a synctest bubble.
-type pipeListener struct {
-	queue  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newPipeListener() *pipeListener {
-	return &pipeListener{queue: make(chan net.Conn, 1024), closed: make(chan struct{})}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case <-l.closed:
-		return nil, net.ErrClosed
-	default:
-	}
-	select {
-	case c := <-l.queue:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() {
-		close(l.closed)
-		// What a listener's accept queue holds is reset when it is closed.
-		for {
-			select {
-			case c := <-l.queue:
-				c.Close()
-			default:
-				return
-			}
-		}
-	})
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
-
-func (l *pipeListener) dial() (net.Conn, error) {
-	select {
-	case <-l.closed:
-		return nil, errors.New("connection refused")
-	default:
-	}
-	client, server := net.Pipe()
-	l.queue <- server
-	return client, nil
-}
-
-type pipeAddr struct{}
-
-func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "pipe" }
 
 // onPipe is a setting: serve on a pipeListener.
 func onPipe(_ *http.Server, cfg *fxshutdown.Config) { cfg.Listener = newPipeListener() }
