@@ -391,7 +391,10 @@ func TestOptionEffect(t *testing.T) {
 				_, err := io.ReadAll(r.Body)
 				failed <- err
 			})))
-			fmt.Fprintf(a.dial(t), "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
+			conn := a.dial(t)
+			fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
+			giveUp := time.AfterFunc(5*time.Second, func() { conn.Close() })
+			defer giveUp.Stop()
 			if err := <-failed; !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("the handler read %v, want a timeout", err)
 			}
