@@ -22,14 +22,16 @@ func TestExamples(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		tool string // what it takes to run it
-		argv func(t *testing.T, addr, port string) []string
+		argv func(t *testing.T, host, port string) []string
 	}{
-		{"Go", "go", func(t *testing.T, addr, _ string) []string { return []string{buildGoServer(t), "-addr", addr} }},
-		{"Node", "node", func(_ *testing.T, _, port string) []string {
-			return []string{"node", filepath.Join("testdata", "node", "server.mjs"), port}
+		{"Go", "go", func(t *testing.T, host, port string) []string {
+			return []string{buildGoServer(t), "-addr", net.JoinHostPort(host, port)}
 		}},
-		{"Python", "python3", func(_ *testing.T, _, port string) []string {
-			return []string{"python3", filepath.Join("testdata", "python", "server.py"), port}
+		{"Node", "node", func(_ *testing.T, host, port string) []string {
+			return []string{"node", filepath.Join("testdata", "node", "server.mjs"), port, host}
+		}},
+		{"Python", "python3", func(_ *testing.T, host, port string) []string {
+			return []string{"python3", filepath.Join("testdata", "python", "server.py"), port, host}
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -38,14 +40,14 @@ func TestExamples(t *testing.T) {
 				t.Skipf("no %s here", tt.tool)
 			}
 			addr := losing.FreeAddr(t)
-			_, port, _ := net.SplitHostPort(addr)
-			res, code := checkExample(t, addr, tt.argv(t, addr, port))
+			host, port, _ := net.SplitHostPort(addr)
+			res, code := checkExample(t, addr, tt.argv(t, host, port))
 			if res.Verdict != drain.Fail || code != exitFail {
 				t.Errorf("verdict %s, exit code %d, want %s and %d", res.Verdict, code, drain.Fail, exitFail)
 			}
 			for _, k := range res.Kinds {
-				if k.Name == "slow" && (k.Lost != 4 || k.InFlight != 4) {
-					t.Errorf("slow = %+v, want its 4 requests lost", k)
+				if k.Name == "slow" && (k.LostBefore != 4 || k.InFlight != 4) {
+					t.Errorf("slow = %+v, want its 4 requests lost that were under way at the signal", k)
 				}
 				if k.Name == "keepalive" && k.Answered == 0 {
 					t.Errorf("keepalive = %+v, want answers", k)

@@ -1,9 +1,10 @@
 // A server that does nothing about being stopped, and so loses what it was working on.
 //
-//   node server.mjs 8080
+//   node server.mjs 8080 [127.0.0.1]
 import { createServer } from 'node:http'
 
 const port = Number(process.argv[2] ?? 8080)
+const host = process.argv[3] ?? '127.0.0.1'
 
 createServer((req, res) => {
   req.resume() // read the body to its end
@@ -14,4 +15,4 @@ createServer((req, res) => {
       res.end('hello\n')
     }
   })
-}).listen(port, '127.0.0.1')
+}).listen(port, host)

@@ -1,6 +1,6 @@
 """A server that does nothing about being stopped, and so loses what it was working on.
 
-    python3 server.py 8080
+    python3 server.py 8080 [127.0.0.1]
 """
 import sys
 import time
@@ -31,4 +31,6 @@ class Server(ThreadingHTTPServer):
 
 
 if __name__ == "__main__":
-    Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 8080
+    host = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
+    Server((host, port), Handler).serve_forever()
