@@ -27,8 +27,9 @@ func newAPI(work time.Duration) func(*database, *zap.Logger) http.Handler {
 		a := &api{db: db, log: log, work: work}
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /items/{name}", a.item)
-		mux.HandleFunc("GET /report", a.report)
+		mux.HandleFunc("/report", a.report)
 		mux.HandleFunc("GET /events", a.events)
+		mux.HandleFunc("GET /clock", a.clock)
 		mux.HandleFunc("POST /upload", a.upload)
 		return mux
 	}

@@ -26,17 +26,29 @@ func main() {
 	admin := flag.String("admin", "127.0.0.1:8081", "address of readiness and statistics")
 	work := flag.Duration("work", 2*time.Second, "how long a report takes")
 	delay := flag.Duration("delay", 0, "ShutdownDelay of the API: how long readiness fails before the drain")
+	useTLS := flag.Bool("tls", false, "serve the API with TLS, and a certificate made for this run")
 	flag.Parse()
+
+	// HTTP/1, and HTTP/2 with or without TLS.
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	options := []fxhttp.Option{
+		fxhttp.WithAddr(*addr),
+		fxhttp.WithProtocols(&protocols),
+		fxhttp.WithShutdownDelay(*delay),
+		fxhttp.WithForceSignals(), // a second Ctrl-C does not wait
+	}
+	if *useTLS {
+		options = append(options, fxhttp.WithTLS(selfSigned()))
+	}
 
 	fx.New(
 		// Fx stops the server that is listed last first: the admin server
 		// answers until everything else has stopped.
 		fxhttp.Module(fxhttp.WithName("admin"), fxhttp.WithAddr(*admin)),
-		fxhttp.Module(
-			fxhttp.WithAddr(*addr),
-			fxhttp.WithShutdownDelay(*delay),
-			fxhttp.WithForceSignals(), // a second Ctrl-C does not wait
-		),
+		fxhttp.Module(options...),
 		fx.Provide(
 			zap.NewProduction,
 			newDatabase,

@@ -63,8 +63,9 @@
 // shuts down drops requests which it has read (go.dev/issue/75591). A private one
 // with the same settings does. The given one is the control surface: its Handler
 // is asked for at each request; what was registered by RegisterOnShutdown runs when
-// the drain begins; Shutdown and Close stop the Server, Shutdown until its context
-// ends, both as net/http documents. [http.ServerContextKey] is the given one.
+// the drain begins, and once more at each Shutdown that others call on it; Shutdown
+// and Close stop the Server, Shutdown waits for as long as its context allows, both
+// as net/http documents. [http.ServerContextKey] is the given one.
 // Hooks see the connections that the listener accepted, or the *tls.Conn. What
 // Hijack returns is a wrapper with CloseWrite, ReadFrom, SyscallConn, and NetConn
 // for the rest.

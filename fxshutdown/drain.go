@@ -77,8 +77,7 @@ func (s *Server) begin(ctx context.Context, trigger string) *drain {
 	s.drain = d
 	switch s.state {
 	case stateNew:
-		s.state = stateStopped
-		s.closeDoneLocked()
+		s.stopUnservedLocked()
 		close(d.over)
 	case stateStarting:
 		s.abort()
@@ -88,6 +87,13 @@ func (s *Server) begin(ctx context.Context, trigger string) *drain {
 		go d.run(nil)
 	}
 	return d
+}
+
+// stopUnservedLocked ends the life of a server that never served.
+func (s *Server) stopUnservedLocked() {
+	s.state = stateStopped
+	close(s.draining)
+	s.closeDoneLocked()
 }
 
 func (s *Server) closeDoneLocked() {
@@ -160,8 +166,7 @@ func (d *drain) run(starting <-chan struct{}) {
 	}
 	if s.serving == nil { // the Start under way failed
 		s.mu.Lock()
-		s.state = stateStopped
-		s.closeDoneLocked()
+		s.stopUnservedLocked()
 		s.mu.Unlock()
 		return
 	}

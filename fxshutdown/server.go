@@ -105,7 +105,8 @@ func (s *Server) Addr() net.Addr {
 }
 
 // Draining returns a channel that is closed when the drain begins: after
-// ShutdownDelay, when the server starts to tell its clients to go.
+// ShutdownDelay, when the server starts to tell its clients to go. A server
+// that is stopped before it served closes it too.
 func (s *Server) Draining() <-chan struct{} { return s.draining }
 
 // Done returns a channel that is closed when serving is over: when a stop has

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -83,12 +82,6 @@ func (l *load) dial() (net.Conn, error) {
 	}
 	tc.SetDeadline(time.Time{})
 	return tc, nil
-}
-
-// refused reports whether err of a dial means that nobody accepts any more.
-func refused(err error) bool {
-	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) ||
-		errors.Is(err, io.EOF) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // request is one request of a raw client.
