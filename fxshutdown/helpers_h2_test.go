@@ -46,13 +46,16 @@ type h2Conn struct {
 	t      testing.TB
 	br     *bufio.Reader
 	scheme byte
-	wmu    sync.Mutex // guards writes
+
+	settings map[uint16]uint32 // the server's, read by rawH2
+
+	wmu sync.Mutex // guards writes
 }
 
 // rawH2 opens an HTTP/2 connection and exchanges settings.
 func (s *server) rawH2() *h2Conn {
 	s.t.Helper()
-	c := &h2Conn{Conn: s.socket(), t: s.t, scheme: 0x86}
+	c := &h2Conn{Conn: s.socket(), t: s.t, scheme: 0x86, settings: map[uint16]uint32{}}
 	if s.mode.tls {
 		tc := tls.Client(c.Conn, &tls.Config{RootCAs: rootCAs, ServerName: "localhost", NextProtos: []string{"h2"}})
 		if err := tc.Handshake(); err != nil {
@@ -119,6 +122,11 @@ func (c *h2Conn) read() (frame, error) {
 	f.payload = make([]byte, binary.BigEndian.Uint32(head[:4])>>8)
 	if _, err := io.ReadFull(c.br, f.payload); err != nil {
 		return frame{}, fmt.Errorf("frame cut off: %w", err)
+	}
+	if f.kind == frameSettings {
+		for p := f.payload; len(p) >= 6; p = p[6:] {
+			c.settings[binary.BigEndian.Uint16(p)] = binary.BigEndian.Uint32(p[2:])
+		}
 	}
 	if (f.kind == frameSettings || f.kind == framePing) && f.flags&flagAck == 0 {
 		ack := frame{kind: f.kind, flags: flagAck}

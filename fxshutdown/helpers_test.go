@@ -379,6 +379,12 @@ func (c *calls) count(h http.HandlerFunc) http.Handler {
 	})
 }
 
+// besides adds n requests that net/http answers without the handler.
+func (c *calls) besides(n int) {
+	c.begun.Add(int64(n))
+	c.ended.Add(int64(n))
+}
+
 // wait waits for the handlers to return.
 func (c *calls) wait(t testing.TB) {
 	t.Helper()
@@ -620,7 +626,7 @@ func (s *server) socket() net.Conn {
 	}
 	s.t.Cleanup(func() { c.Close() })
 	if _, ok := c.(*net.TCPConn); ok {
-		c.SetDeadline(time.Now().Add(patience * 3)) // The time of a pipe is that of its bubble.
+		c.SetDeadline(time.Now().Add(patience)) // The time of a pipe is that of its bubble.
 	}
 	return c
 }
