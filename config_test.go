@@ -177,3 +177,23 @@ func TestConfigValidate(t *testing.T) {
 		})
 	}
 }
+
+// Whatever is accepted reads back the same from what it is written as.
+func FuzzConfigJSON(f *testing.F) {
+	f.Add(`{"addr":":8080","idle_grace":"250ms","max_header_bytes":4096}`)
+	f.Add(`{"idle_grace":250}`)
+	f.Add(`{"stop_reserve":"-1ns","addr":null}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		var c, again fxhttp.Config
+		if json.Unmarshal([]byte(text), &c) != nil {
+			return
+		}
+		written, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(written, &again); err != nil || again != c {
+			t.Errorf("%s reads back as %+v, %v, want %+v", written, again, err, c)
+		}
+	})
+}

@@ -312,6 +312,9 @@ func TestModuleWiring(t *testing.T) {
 		{"ModuleInChildModule", func(j *journal) []fx.Option {
 			return []fx.Option{fx.Module("web", module()), fx.Provide(newDatabaseHandler, j.newDatabase)}
 		}},
+		{"HandlerPrivateBesideModule", func(j *journal) []fx.Option {
+			return []fx.Option{fx.Module("web", module(), fx.Provide(newDatabaseHandler, fx.Private)), fx.Provide(j.newDatabase)}
+		}},
 		{"HandlerInjectsServers", func(j *journal) []fx.Option {
 			return []fx.Option{module(), fx.Provide(j.newDatabase, func(*http.Server, *fxshutdown.Server, *database) http.Handler {
 				return text("from the database")
@@ -388,6 +391,17 @@ func TestModuleWarnsOfLateHandler(t *testing.T) {
 	}
 }
 
+// Without a *zap.Logger the warning goes to slog.Default, and it names the server.
+func TestModuleWarnsBySlog(t *testing.T) {
+	defer slog.SetDefault(slog.Default())
+	var buf lockedBuffer
+	slog.SetDefault(slog.New(slog.NewJSONHandler(&buf, nil)))
+	app := fx.New(fx.NopLogger, module(fxhttp.WithName("admin")), fx.Invoke(fx.Annotate(
+		func(srv *http.Server) { srv.Handler = text("") }, fx.ParamTags(`name:"admin"`))))
+	start(t, app)
+	wantError(t, errors.New(buf.String()), `"level":"WARN"`, `"server":"admin"`, `the Handler of server \"admin\" was assigned after`, `with the tag name:\"admin\"`)
+}
+
 func TestModuleHandler(t *testing.T) {
 	t.Run("None", func(t *testing.T) {
 		err := fx.New(fx.NopLogger, module()).Start(t.Context())
@@ -449,6 +463,14 @@ func TestModuleUnbuildable(t *testing.T) {
 			fx.Annotate(newNeedy, fx.ResultTags(`group:"needy"`)),
 			fx.Annotate(func([]*needy) http.Handler { return nil }, fx.ParamTags(`group:"needy"`)))},
 			[]string{"http.Handler cannot be built", "nothing provides fxhttp_test.missing"}},
+		{"HandlerNotByOptional", []fx.Option{module(), fx.Provide(func(struct {
+			fx.In
+
+			Optional *needy `optional:"true"`
+			Required missing
+		}) http.Handler {
+			return nil
+		})}, []string{"needs fxhttp_test.missing, and nothing provides fxhttp_test.missing"}},
 		{"NamedHandler", []fx.Option{module(fxhttp.WithName("admin")), fx.Provide(
 			fx.Annotate(func(missing) http.Handler { return nil }, fx.ResultTags(`name:"admin"`)))},
 			[]string{"http.Handler[name=admin] cannot be built", "nothing provides fxhttp_test.missing"}},

@@ -130,15 +130,17 @@ func WithTLS(cfg *tls.Config) Option {
 // which are read once, when the app is built. For certificates that are
 // replaced while the app runs, give [WithTLS] a GetCertificate. Default: no TLS.
 func WithTLSFiles(certFile, keyFile string) Option {
-	return option{
-		name: "WithTLSFiles",
-		args: fmt.Sprintf("%q, %q", certFile, keyFile),
-		sets: []string{"TLS"},
-		apply: func(s *settings) {
-			s.tls = nil
-			s.TLSCertFile, s.TLSKeyFile = certFile, keyFile
-		},
+	o := option{
+		name:  "WithTLSFiles",
+		args:  fmt.Sprintf("%q, %q", certFile, keyFile),
+		sets:  []string{"TLS"},
+		apply: func(s *settings) { s.TLSCertFile, s.TLSKeyFile = certFile, keyFile },
 	}
+	if certFile == "" && keyFile == "" {
+		// Not "no TLS": that would be a dangerous thing to say by an empty variable.
+		o.err = errors.New("no file is named")
+	}
+	return o
 }
 
 // WithHandler serves h. An http.Handler in the graph is then left alone. See

@@ -118,6 +118,7 @@ func (s *settings) settle() {
 	if err := s.Validate(); err != nil {
 		s.errs = append(s.errs, err)
 	}
+	// WithTLS clears the files: those that are there came later.
 	if s.TLSCertFile != "" && s.TLSKeyFile != "" {
 		if cert, err := loadCertificate(s.TLSCertFile, s.TLSKeyFile); err != nil {
 			s.errs = append(s.errs, err)
@@ -220,9 +221,6 @@ func configOption(name string, c Config) option {
 		for f, v := range reflect.ValueOf(c).Fields() {
 			if v.IsZero() {
 				continue
-			}
-			if settingOf(f) == "TLS" {
-				s.tls = nil
 			}
 			to.FieldByIndex(f.Index).Set(v)
 		}
