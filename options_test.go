@@ -282,7 +282,7 @@ func TestOptionEffect(t *testing.T) {
 		"WithIdleGrace": func(t *testing.T) {
 			for _, tt := range []struct{ grace, atLeast, atMost time.Duration }{
 				{600 * time.Millisecond, 500 * time.Millisecond, 5 * time.Second},
-				{-1, 0, 200 * time.Millisecond}, // less than the default
+				{-1, 0, 240 * time.Millisecond}, // less than the default
 			} {
 				a := startApp(t, []fxhttp.Option{fxhttp.WithIdleGrace(tt.grace)}, hello)
 				get(t, newClient(t), a.url("/")) // leaves a connection that was busy just now
