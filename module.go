@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
 
 	"go.uber.org/fx"
 	"go.uber.org/zap"
@@ -34,7 +35,7 @@ import (
 // invoke that is listed before Module or in a child module. An invoke that comes
 // later assigns too late; the server warns about it when it starts.
 func Module(opts ...Option) fx.Option {
-	m := &module{opts: opts}
+	m := &module{opts: slices.Clone(opts)}
 	for i, opt := range opts {
 		if opt == nil {
 			return fx.Error(fmt.Errorf("fxhttp.Module: option %d is nil", i+1))
