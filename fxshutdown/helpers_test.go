@@ -232,9 +232,9 @@ func (s *server) checkAccount() {
 	if got := s.calls.panicked.Load(); st.Failed+st.Aborted < uint64(got) || st.Failed > uint64(got) {
 		s.t.Errorf("Stats().Failed = %d and Aborted = %d, the handler counted %d panics", st.Failed, st.Aborted, got)
 	}
-	if got := s.states.count(http.StateNew); st.Accepted != uint64(got) {
-		s.t.Errorf("Stats().Accepted = %d, ConnState saw %d new connections", st.Accepted, got)
-	}
+	eventually(s.t, fmt.Sprintf("ConnState saw %d new connections, as Stats().Accepted", st.Accepted), func() bool {
+		return st.Accepted == uint64(s.states.count(http.StateNew))
+	})
 }
 
 // account holds the figures of a Report that a test knows in advance.
@@ -746,3 +746,6 @@ func (g *gate) waitEntered(t testing.TB, n int) {
 		receive(t, "the handler", g.entered)
 	}
 }
+
+// syncGoexit ends the goroutine that calls it.
+func syncGoexit() { runtime.Goexit() }
