@@ -195,12 +195,9 @@ func (s *server) start() {
 
 // finish stops the server by force if the test did not stop it, and checks its account.
 func (s *server) finish() {
-	select {
-	case <-s.Done():
-	default:
-		s.Close()
-	}
-	s.Close() // A listener may have died before: then only this is the stop.
+	closed := make(chan struct{})
+	go func() { defer close(closed); s.Close() }()
+	receive(s.t, "Close()", closed) // A server that hangs fails its test alone.
 	s.calls.wait(s.t)
 	s.checkAccount()
 }

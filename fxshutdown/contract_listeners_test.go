@@ -1,0 +1,340 @@
+package fxshutdown_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+// network is a setting.
+func network(n, address string) setting {
+	return func(srv *http.Server, cfg *fxshutdown.Config) { cfg.Network, srv.Addr = n, address }
+}
+
+// serveAndStop checks that a server serves, and drains what runs.
+func serveAndStop(t *testing.T, m mode, settings ...setting) *server {
+	t.Helper()
+	g := newGate()
+	defer g.open()
+	s := start(t, m, g.ServeHTTP, settings...)
+	s.get(s.client(), "/quick").want(t, "hello")
+	got := s.goGet(s.client(), "/slow")
+	g.waitEntered(t, 1)
+	done := s.stopIn(patience)
+	g.open()
+	receive(t, "the client", got).want(t, "hello")
+	if err := receive(t, "Stop()", done); err != nil {
+		t.Errorf("Stop() = %v, want nil", err)
+	}
+	s.wantReport(account{answered: 1})
+	if _, err := s.dial(context.Background()); err == nil {
+		t.Error("a dial after Stop: connected, want it refused")
+	}
+	return s
+}
+
+func TestUnixSocket(t *testing.T) {
+	t.Run("Serves", func(t *testing.T) {
+		inModes(t, allModes, func(t *testing.T, m mode) {
+			path := filepath.Join(t.TempDir(), "s")
+			s := serveAndStop(t, m, network("unix", path))
+			if a := s.Addr(); a.Network() != "unix" || a.String() != path {
+				t.Errorf("Addr() = %v %v, want unix %s", a.Network(), a, path)
+			}
+			if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("the socket's file after Stop: %v, want it gone", err)
+			}
+		})
+	})
+
+	// The file that a crashed process left is no reason not to start.
+	t.Run("StaleFile", func(t *testing.T) {
+		inModes(t, allModes, func(t *testing.T, m mode) {
+			path := filepath.Join(t.TempDir(), "s")
+			crashed, err := net.Listen("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			crashed.(*net.UnixListener).SetUnlinkOnClose(false)
+			crashed.Close()
+			if _, err := os.Lstat(path); err != nil {
+				t.Fatal(err)
+			}
+			serveAndStop(t, m, network("unix", path))
+		})
+	})
+
+	// One that somebody listens on is, and stays theirs.
+	t.Run("BusyFile", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "s")
+		other := start(t, h1, hello, network("unix", path))
+		s := newServer(t, h1, hello, network("unix", path))
+		if err := s.Start(context.Background()); !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), path) {
+			t.Errorf("Start() on a busy socket = %v, want EADDRINUSE and %s named", err, path)
+		}
+		other.get(other.client(), "/").want(t, "hello")
+		other.mustStop()
+		s.start()
+		s.get(s.client(), "/").want(t, "hello")
+	})
+
+	// A file that is no socket is never removed.
+	t.Run("OtherFile", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "s")
+		if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := newServer(t, h1, hello, network("unix", path))
+		if err := s.Start(context.Background()); err == nil {
+			t.Error("Start() on a file = nil, want an error")
+		}
+		if b, err := os.ReadFile(path); string(b) != "precious" {
+			t.Errorf("the file = %q, %v after Start", b, err)
+		}
+	})
+}
+
+func TestNetworks(t *testing.T) {
+	for name, set := range map[string]setting{
+		"tcp4":    network("tcp4", "127.0.0.1:0"),
+		"tcp6":    network("tcp6", "[::1]:0"),
+		"IPv6":    addr("[::1]:0"),
+		"Anyhost": addr(":0"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			inModes(t, allModes, func(t *testing.T, m mode) { serveAndStop(t, m, set) })
+		})
+	}
+	t.Run("BadAddress", func(t *testing.T) {
+		s := newServer(t, h1, hello, addr("no-port"))
+		if err := s.Start(context.Background()); err == nil || !strings.Contains(err.Error(), "no-port") {
+			t.Errorf("Start() = %v, want an error that names no-port", err)
+		}
+	})
+}
+
+// TestPipeListener serves on net.Pipe, which is nothing like TCP.
+func TestPipeListener(t *testing.T) {
+	inModes(t, allModes, func(t *testing.T, m mode) {
+		l := newPipeListener()
+		l.pipe = net.Pipe
+		s := serveAndStop(t, m, on(l))
+		if s.Addr() != l.Addr() {
+			t.Errorf("Addr() = %v, want that of the listener", s.Addr())
+		}
+	})
+}
+
+// The TLS certificate may be that of GetCertificate; none at all fails Start.
+func TestTLSConfig(t *testing.T) {
+	t.Run("GetCertificate", func(t *testing.T) {
+		inModes(t, []mode{https1, h2}, func(t *testing.T, m mode) {
+			serveAndStop(t, m, func(srv *http.Server, _ *fxshutdown.Config) {
+				srv.TLSConfig = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certificate, nil }}
+			})
+		})
+	})
+	t.Run("GetConfigForClient", func(t *testing.T) {
+		inModes(t, []mode{https1, h2}, func(t *testing.T, m mode) {
+			serveAndStop(t, m, func(srv *http.Server, _ *fxshutdown.Config) {
+				srv.TLSConfig = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+					return &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}}, nil
+				}}
+			})
+		})
+	})
+	t.Run("NoCertificate", func(t *testing.T) {
+		s := newServer(t, https1, hello, func(srv *http.Server, _ *fxshutdown.Config) { srv.TLSConfig = nil })
+		if err := s.Start(context.Background()); err == nil {
+			t.Error("Start() with TLS and no certificate = nil")
+		}
+	})
+}
+
+// TestManyCycles starts, loads, stops or forces servers at once: whatever
+// happens, nothing hangs, and every account balances.
+func TestManyCycles(t *testing.T) {
+	cycles := 60
+	if testing.Short() {
+		cycles = 10
+	}
+	inModes(t, allModes, func(t *testing.T, m mode) {
+		for i := range cycles {
+			cycle(t, m, rand.New(rand.NewPCG(uint64(i), 0)))
+		}
+	})
+}
+
+// cycle is one of TestManyCycles.
+func cycle(t *testing.T, m mode, random *rand.Rand) {
+	t.Helper()
+	s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/hijack":
+			if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
+				c.Close()
+			}
+		case "/wait":
+			<-r.Context().Done()
+		case "/panic":
+			panic(http.ErrAbortHandler)
+		}
+		hello(w, r)
+	}, idleGrace(10*ms), config(func(c *fxshutdown.Config) { c.RequestGrace = 20 * ms }))
+	var clients sync.WaitGroup
+	over := make(chan struct{})
+	for i := range 8 {
+		paths := []string{"/", "/", "/hijack", "/panic", "/"}
+		clients.Go(func() {
+			c := s.client()
+			defer c.CloseIdleConnections()
+			for n := 0; !isClosed(over); n++ {
+				r := s.get(c, paths[(n+i)%len(paths)])
+				if r.err != nil && isClosed(s.Draining()) {
+					return // Refused, or a request that panics.
+				}
+			}
+		})
+	}
+	if random.IntN(2) == 0 {
+		clients.Go(func() { s.get(s.client(), "/wait") })
+	}
+	s.states.wait(t, http.StateActive, 1+random.IntN(20))
+	const budget = 2 * time.Second
+	end := []func() error{
+		func() error { _, err := s.timeStop(budget); return err },
+		s.Close,
+		func() error { return s.http.Shutdown(context.Background()) },
+		func() error { go s.Stop(context.Background()); return s.Close() },
+	}[random.IntN(4)]
+	began := time.Now()
+	done := make(chan error, 1)
+	go func() { done <- end() }()
+	err := receive(t, "the stop", done)
+	took(t, "the stop", time.Since(began), 0, budget+slack)
+	var aborted *fxshutdown.AbortedError
+	if err != nil && !errors.As(err, &aborted) {
+		t.Errorf("the stop = %v, want nil or an *AbortedError", err)
+	}
+	close(over)
+	clients.Wait()
+	receive(t, "Done()", s.Done())
+	s.calls.wait(t)
+	if t.Failed() {
+		t.Fatalf("Report() = %+v", s.Report())
+	}
+}
+
+// TestRestartPort checks that a stopped server's port is free at once.
+func TestRestartPort(t *testing.T) {
+	first := start(t, h1, hello)
+	first.get(first.client(), "/").want(t, "hello")
+	at := first.Addr().String()
+	first.mustStop()
+	second := start(t, h1, hello, addr(at))
+	second.get(second.client(), "/").want(t, "hello")
+	second.mustStop()
+}
+
+// TestTwoServers stops one server while another starts and serves, with the
+// same handler.
+func TestTwoServers(t *testing.T) {
+	inModes(t, allModes, func(t *testing.T, m mode) {
+		g := newGate()
+		defer g.open()
+		first := start(t, m, g.ServeHTTP)
+		got := first.goGet(first.client(), "/slow")
+		g.waitEntered(t, 1)
+		done := first.stopIn(patience)
+		second := start(t, m, hello)
+		second.get(second.client(), "/").want(t, "hello")
+		if isClosed(second.Draining()) {
+			t.Error("the stop of one server began the drain of another")
+		}
+		g.open()
+		receive(t, "the client", got).want(t, "hello")
+		if err := receive(t, "Stop()", done); err != nil {
+			t.Errorf("Stop() = %v, want nil", err)
+		}
+		second.mustStop()
+	})
+}
+
+// TestBusyClients posts in closed loops while the server stops: each request
+// that was written is answered, unless the connection was refused.
+func TestBusyClients(t *testing.T) {
+	t.Run("KeepAlive", func(t *testing.T) { busyClients(t, false) })
+	t.Run("NewConnection", func(t *testing.T) { busyClients(t, true) })
+}
+
+func busyClients(t *testing.T, newConnection bool) {
+	rounds := 5
+	if testing.Short() {
+		rounds = 1
+	}
+	inModes(t, h1Modes, func(t *testing.T, m mode) {
+		for range rounds {
+			s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
+				b, err := io.ReadAll(r.Body)
+				fmt.Fprint(w, string(b), err)
+			})
+			const n = 32
+			var clients sync.WaitGroup
+			warm := make(chan struct{}, n)
+			for range n {
+				clients.Go(func() {
+					connected := false
+					c := clientOf(t, m, func(ctx context.Context) (net.Conn, error) {
+						conn, err := s.dial(ctx)
+						connected = err == nil
+						return conn, err
+					})
+					c.Transport.(*http.Transport).DisableKeepAlives = newConnection
+					for i := 0; ; i++ {
+						if newConnection {
+							connected = false
+						}
+						r := s.do(c, http.MethodPost, "/", strings.NewReader("body"))
+						if r.err != nil {
+							// A refused dial is no loss, nor the handshake that the closing listener resets.
+							if isClosed(s.Draining()) && (!connected || m.tls) {
+								return
+							}
+							t.Errorf("lost: %v", r.err)
+							return
+						}
+						r.want(t, "body<nil>")
+						if r.resp.Close {
+							connected = false
+						}
+						if i == 3 {
+							warm <- struct{}{}
+						}
+					}
+				})
+			}
+			for range n {
+				receive(t, "a busy client", warm)
+			}
+			s.mustStop()
+			clients.Wait()
+			if r := s.Report(); r.Failed+len(r.Aborted) > 0 {
+				t.Errorf("Report() = %+v, want none failed or aborted", r)
+			}
+		}
+	})
+}
