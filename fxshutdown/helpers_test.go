@@ -326,6 +326,11 @@ func (s *server) do(c *http.Client, method, path string, body io.Reader) reply {
 	if err != nil {
 		return reply{err: err}
 	}
+	return exchange(c, req)
+}
+
+// exchange sends a request and reads its response.
+func exchange(c *http.Client, req *http.Request) reply {
 	resp, err := c.Do(req)
 	if err != nil {
 		return reply{err: err}
