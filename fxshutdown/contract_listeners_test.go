@@ -169,9 +169,9 @@ func TestTLSConfig(t *testing.T) {
 // TestManyCycles starts, loads, stops or forces servers at once: whatever
 // happens, nothing hangs, and every account balances.
 func TestManyCycles(t *testing.T) {
-	cycles := 60
+	cycles := 15
 	if testing.Short() {
-		cycles = 10
+		cycles = 5
 	}
 	inModes(t, allModes, func(t *testing.T, m mode) {
 		for i := range cycles {
@@ -235,9 +235,6 @@ func cycle(t *testing.T, m mode, random *rand.Rand) {
 	clients.Wait()
 	receive(t, "Done()", s.Done())
 	s.calls.wait(t)
-	if t.Failed() {
-		t.Fatalf("Report() = %+v", s.Report())
-	}
 }
 
 // TestRestartPort checks that a stopped server's port is free at once.
