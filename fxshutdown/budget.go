@@ -26,7 +26,7 @@ func (b *budget) limit(ctx context.Context, now moment, reserve time.Duration) b
 	if !ok {
 		return false
 	}
-	left := max(time.Until(deadline), 0)
+	left := min(max(time.Until(deadline), 0), forever)
 	if reserve == 0 {
 		reserve = min(left/10, maxStopReserve)
 	}

@@ -13,6 +13,10 @@ const (
 	// beside an orchestrator's stop timeout.
 	DefaultIdleGrace = 250 * time.Millisecond
 
+	// forever is the longest duration that the engine tells from longer ones, so
+	// that sums of moments do not overflow: 36 years.
+	forever = 1 << 60 * time.Nanosecond
+
 	// maxStopReserve and maxForceWindow bound what is otherwise a tenth of
 	// the time left when Stop begins.
 	maxStopReserve = 2 * time.Second
@@ -50,12 +54,14 @@ type Config struct {
 	IdleGrace time.Duration
 
 	// RequestGrace is how long into the drain the contexts of the requests
-	// still running are cancelled. Default: none, then only the end of the
-	// budget does. It must not be shorter than IdleGrace.
+	// still running are cancelled, those of hijacked connections' handlers too.
+	// Default: none, then only the end of the budget does. It must not be shorter
+	// than IdleGrace.
 	RequestGrace time.Duration
 
-	// HijackGrace is how long into the drain hijacked connections are closed.
-	// Default: none, then only the end of the budget does.
+	// HijackGrace is how long into the drain hijacked connections are closed: our
+	// side first, the rest 100 ms later. Default: none, then only the end of the
+	// budget does.
 	HijackGrace time.Duration
 
 	// DrainTimeout bounds the drain, that is Stop without ShutdownDelay,
@@ -111,8 +117,9 @@ func (c Config) withDefaults() Config {
 		c.IdleGrace = DefaultIdleGrace
 	}
 	for _, d := range []*time.Duration{&c.ShutdownDelay, &c.IdleGrace, &c.RequestGrace, &c.HijackGrace, &c.DrainTimeout} {
-		*d = max(*d, 0)
+		*d = min(max(*d, 0), forever)
 	}
 	// StopReserve keeps its sign: its default depends on the time left.
+	c.StopReserve = min(c.StopReserve, forever)
 	return c
 }

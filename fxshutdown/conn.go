@@ -19,6 +19,10 @@ const (
 	// the kernel's buffer again; this does.
 	lastLook = time.Millisecond
 
+	// looks is into how many parts it is divided: a read that was preempted until
+	// its deadline had passed does not look at all.
+	looks = 2
+
 	// cutAfter is how long a connection that was asked to end may take to do
 	// so before it is cut.
 	cutAfter = 100 * time.Millisecond
@@ -56,12 +60,12 @@ type conn struct {
 
 	// All moments count from srv.epoch.
 	deadline moment // for reads, as net/http or a hijacker asked; 0: none
-	since    moment // when state was entered
 	quiet    moment // when the last byte came while waiting, or waiting began
+	waited   moment // for the client, since the drain began, in earlier reads of this state
 	asked    moment // when it was asked to end, by a poke or a half-close; 0: it was not
 
 	reqs     *exchange // handlers that run, newest first
-	flushing *exchange // the last one that returned, until net/http says that its response is written
+	flushing *exchange // the last one that returned, until it is known that its response is written
 	hijacker *exchange // the one that hijacked the connection
 	answered uint64
 	failed   uint32
@@ -70,19 +74,23 @@ type conn struct {
 	writes   int32 // Write calls under way
 
 	state      http.ConnState
-	inHand     bool // bytes of the next request were read
-	early      bool // a byte was read while a request was running
-	poked      bool // the read deadline is in the past because of us
-	looking    bool // the read deadline is that of the last look
-	h2         bool // speaks HTTP/2
-	goneAway   bool // GOAWAY was asked for
-	halfClosed bool // our side was closed, to end it politely
-	drainAsked bool // a handler called Draining
-	dropped    bool // closed while waiting, by us
-	cut        bool // closed by us whatever it did
-	closed     bool // gone for net/http, or closed by its hijacker
-	removed    bool // no longer in srv.conns
-	bypassed   bool // Conn is a *tls.Conn that the listener returned; net/http reads it past this wrapper
+	inHand     bool  // bytes of the next request were read
+	early      bool  // a byte was read while a request was running
+	reading    bool  // a Read is under way
+	poked      bool  // the read deadline is in the past because of us
+	looked     uint8 // last looks that were begun
+	final      bool  // the poke is the last: its time is over
+	h2         bool  // speaks HTTP/2
+	goneAway   bool  // GOAWAY was asked for
+	halfClosed bool  // our side was closed, to end it politely
+	ending     bool  // net/http closes it, or its side
+	reported   bool  // its end as a hijacked connection is in the report
+	drainAsked bool  // a handler called Draining
+	dropped    bool  // closed while waiting, by us
+	cut        bool  // closed by us whatever it did
+	closed     bool  // gone for net/http, or closed by its hijacker
+	removed    bool  // no longer in srv.conns
+	bypassed   bool  // Conn is a *tls.Conn that the listener returned; net/http reads it past this wrapper
 }
 
 type moment = time.Duration
@@ -131,17 +139,14 @@ func (c *conn) Read(p []byte) (int, error) {
 	c.startsRead()
 	for {
 		n, err := c.Conn.Read(p)
-		if n > 0 {
-			c.gotBytes(len(p))
-			return n, err
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+			var again bool
+			if again, err = c.woken(err); again {
+				continue
+			}
 		}
-		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
-			return n, err
-		}
-		again, err := c.woken(err)
-		if !again {
-			return 0, err
-		}
+		c.endsRead(n, len(p))
+		return n, err
 	}
 }
 
@@ -149,27 +154,35 @@ func (c *conn) Read(p []byte) (int, error) {
 // computing of a TLS handshake say, was not its silence.
 func (c *conn) startsRead() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reading = true
 	if c.state == http.StateNew {
 		c.quiet = c.srv.now()
 	}
-	c.mu.Unlock()
 }
 
-// gotBytes notes that bytes came, into a buffer of the given size.
-func (c *conn) gotBytes(size int) {
+// endsRead notes that n bytes came, into a buffer of the given size.
+func (c *conn) endsRead(n, size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.reading = false
+	if n == 0 {
+		return
+	}
 	if c.poked {
 		c.unpokeLocked()
 	}
-	switch c.state {
-	case http.StateNew, http.StateIdle:
-		c.inHand = true
-		c.quiet = c.srv.now()
-	case http.StateActive:
+	switch {
+	case c.state == http.StateActive:
 		// While a handler runs, net/http reads one byte ahead to notice that
 		// the client went away.
 		c.early = size == 1
+	case c.waitsLocked() && !c.h2: // HTTP/2 is quiet when it has no streams
+		now := c.srv.now()
+		if c.srv.isDraining.Load() {
+			c.waited += now - max(c.quiet, moment(c.srv.drainStart.Load()))
+		}
+		c.inHand, c.quiet = true, now
 	}
 }
 
@@ -184,16 +197,16 @@ func (c *conn) woken(err error) (again bool, _ error) {
 		c.unpokeLocked()
 		return true, nil
 	}
-	if !c.looking {
-		c.looking = true
-		c.Conn.SetReadDeadline(time.Now().Add(lastLook))
+	if c.looked < looks {
+		c.looked++
+		c.Conn.SetReadDeadline(time.Now().Add(lastLook / looks))
 		return true, nil
 	}
 	c.dropped = true
 	return false, errDropped
 }
 
-// poke asks the reading goroutine to drop the connection unless something
+// pokeLocked asks the reading goroutine to drop the connection unless something
 // has come.
 func (c *conn) pokeLocked(now moment) {
 	c.asked = now
@@ -203,7 +216,13 @@ func (c *conn) pokeLocked(now moment) {
 }
 
 func (c *conn) unpokeLocked() {
-	c.asked, c.poked, c.looking = 0, false, false
+	c.asked, c.poked, c.looked = 0, false, 0
+	if c.bypassed {
+		// What net/http had asked for went past us.
+		c.dropped = false
+		c.rawLocked().SetReadDeadline(time.Time{})
+		return
+	}
 	var t time.Time
 	if c.deadline != 0 {
 		t = c.srv.epoch.Add(c.deadline)
@@ -222,6 +241,11 @@ func (c *conn) rawLocked() net.Conn {
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.state == http.StateNew && c.inHand {
+		// The TLS handshake is over: net/http changes the deadline then, if it has
+		// any. What came was not a request.
+		c.inHand, c.quiet = false, c.srv.now()
+	}
 	c.deadline = 0
 	if !t.IsZero() {
 		if c.deadline = t.Sub(c.srv.epoch); c.deadline == 0 {
@@ -276,6 +300,7 @@ func (c *conn) writing(by int32) {
 func (c *conn) CloseWrite() error {
 	c.mu.Lock()
 	raw := c.rawLocked()
+	c.endsLocked()
 	c.mu.Unlock()
 	if cw, ok := raw.(interface{ CloseWrite() error }); ok {
 		return cw.CloseWrite()
@@ -304,12 +329,27 @@ func (c *conn) Close() error {
 // mustLinger reports whether net/http closes the connection because of a
 // response that we made say close.
 func (c *conn) mustLinger() bool {
-	if !c.srv.isDraining.Load() {
-		return false
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.state == http.StateActive && !c.h2 && !c.cut && !c.closed
+	c.endsLocked()
+	return c.srv.isDraining.Load() && c.state == http.StateActive && !c.h2 && !c.cut && !c.closed
+}
+
+// endsLocked notes that net/http closes its side: what it had to write on
+// HTTP/1 is written.
+func (c *conn) endsLocked() {
+	if c.state == http.StateActive && !c.h2 {
+		c.ending = true
+		c.settleLocked()
+	}
+}
+
+// settleLocked counts the last response as written.
+func (c *conn) settleLocked() {
+	if c.flushing != nil {
+		c.flushing = nil
+		c.answered++
+	}
 }
 
 // linger closes our side and reads on while the client still sends. One that
@@ -335,8 +375,12 @@ func (c *conn) linger() {
 // (An HTTP/2 connection is idle for net/http while handlers of streams that
 // were reset still run.)
 func (c *conn) waitingLocked() bool {
-	return (c.state == http.StateNew || c.state == http.StateIdle) &&
-		c.nreqs == 0 && c.writes == 0 && !c.closed
+	return c.waitsLocked() && c.nreqs == 0 && c.writes == 0 && !c.closed
+}
+
+// waitsLocked reports whether net/http waits for a request.
+func (c *conn) waitsLocked() bool {
+	return c.state == http.StateNew || c.state == http.StateIdle
 }
 
 // goneLocked reports, once, that connection and handlers are over.
@@ -348,89 +392,94 @@ func (c *conn) goneLocked() bool {
 	return true
 }
 
-// setState follows net/http. The user's hook is called by the caller.
+// setState follows net/http. It reports whether the connection is gone. The
+// user's hook is called by the caller.
 func (c *conn) setState(state http.ConnState) (gone bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.state == http.StateHijacked {
+		// HTTP/2 that a handler serves on a connection which it hijacked reports
+		// here too.
+		return false
+	}
 	now := c.srv.now()
-	c.state, c.since = state, now
+	c.state, c.waited, c.final = state, 0, false
 	switch state {
 	case http.StateActive:
 		c.early = false
-		if c.bypassed {
-			// A request was faster than the poke; net/http sets the deadline anew.
-			c.asked, c.poked, c.dropped = 0, false, false
+		if c.poked {
+			c.unpokeLocked() // the request was faster, or was read already
 		}
 	case http.StateIdle:
-		c.quiet, c.inHand, c.flushing = now, c.early, nil
+		c.quiet, c.inHand = now, c.early
+		c.settleLocked()
 	case http.StateHijacked:
 		c.hijacker = c.reqs
 		if c.poked {
 			c.unpokeLocked()
 		}
 	case http.StateClosed:
-		c.closed, c.flushing = true, nil
+		c.closed = true
+		c.settleLocked()
+		return c.goneLocked()
 	}
-	return c.goneLocked()
+	return false
 }
 
 // cutResult is what a cut found.
 type cutResult struct {
+	raw     net.Conn // to be closed by the caller, since that may block; nil: nothing
 	aborted []Request
 	hijack  *Request
-	waiting bool
+	unbegun bool // a request was read, and had not reached its handler
 }
 
-// cutNow closes the connection whatever it does, without the courtesy of
-// crypto/tls, which may take 5 s a connection, and says what that cost.
-// The caller owns the closing of the returned connection, since it may block.
-func (c *conn) cutNow() (raw net.Conn, res cutResult) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// cutLocked takes the connection off its users whatever it does, without the
+// courtesy of crypto/tls, which may take 5 s a connection, and says what that
+// cost.
+func (c *conn) cutLocked() (res cutResult) {
 	if c.cut || c.removed {
-		return nil, res
+		return res
 	}
-	if c.closed { // only handlers are left
-		res.aborted = c.abortLocked()
-		return nil, res
-	}
+	over := c.closed // only handlers are left
 	c.cut = true
-	switch {
-	case c.state == http.StateHijacked:
-		r := c.describeLocked(c.hijacker)
-		r.Running = c.nreqs > 0
-		res.hijack = &r
-	default:
-		res.aborted = c.abortLocked()
-		res.waiting = len(res.aborted) == 0 && !c.dropped
-		c.dropped = c.dropped || res.waiting
+	if !over {
+		res.raw = c.rawLocked()
 	}
-	return c.rawLocked(), res
+	if c.hijacker != nil {
+		if !c.reported {
+			r := c.describeLocked(c.hijacker)
+			r.Running = c.nreqs > 0
+			res.hijack = &r
+		}
+		return res
+	}
+	res.aborted = c.abortLocked()
+	if over || len(res.aborted) > 0 {
+		return res
+	}
+	// An HTTP/1 connection is active from the last byte of the header on.
+	res.unbegun = c.state == http.StateActive && !c.h2 && !c.ending && !c.dropped
+	c.dropped = !res.unbegun
+	return res
 }
 
 // abortLocked counts the requests of the connection as aborted: those whose
-// handlers run, and the one whose response is not written yet.
-func (c *conn) abortLocked() []Request {
-	var rs []Request
-	if c.state == http.StateHijacked {
-		return nil
-	}
+// handlers run, and the one whose response is not known to be written.
+func (c *conn) abortLocked() (rs []Request) {
 	for x := c.reqs; x != nil; x = x.next {
-		if x.aborted {
-			continue
+		if !x.aborted {
+			x.aborted = true
+			r := c.describeLocked(x)
+			r.Running = true
+			rs = append(rs, r)
 		}
-		x.aborted = true
-		c.aborted++
-		r := c.describeLocked(x)
-		r.Running = true
-		rs = append(rs, r)
 	}
-	if x := c.flushing; x != nil && c.nreqs == 0 {
+	if x := c.flushing; x != nil {
 		c.flushing = nil
-		c.answered--
-		c.aborted++
 		rs = append(rs, c.describeLocked(x))
 	}
+	c.aborted += uint32(len(rs))
 	return rs
 }
 

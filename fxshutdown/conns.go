@@ -62,7 +62,7 @@ func (s *Server) snapshot() []*conn {
 // track takes over what the listener accepted and returns what net/http gets.
 func (s *Server) track(raw net.Conn) (net.Conn, bool) {
 	now := s.now()
-	c := &conn{Conn: raw, srv: s, since: now, quiet: now, state: http.StateNew}
+	c := &conn{Conn: raw, srv: s, quiet: now, state: http.StateNew}
 	served := net.Conn(c)
 	if tc, ok := raw.(*tls.Conn); ok {
 		c.bypassed = true

@@ -33,8 +33,15 @@ func (d *dispatcher) emit(e Event) {
 	}
 }
 
-func (d *dispatcher) run(idle chan<- struct{}) {
-	defer close(idle)
+func (d *dispatcher) run(idle chan struct{}) {
+	defer func() {
+		d.mu.Lock()
+		if d.idle == idle {
+			d.idle = nil // the Logger has ended the goroutine
+		}
+		d.mu.Unlock()
+		close(idle)
+	}()
 	for {
 		d.mu.Lock()
 		if len(d.queue) == 0 {

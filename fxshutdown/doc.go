@@ -15,9 +15,11 @@
 //
 //   - delay: [Server.Ready] fails, nothing else changes, for ShutdownDelay;
 //   - announce: [Draining] closes, the callbacks of http.Server.RegisterOnShutdown
-//     run, HTTP/2 connections get GOAWAY, and from here on every HTTP/1 response
-//     whose header is not written yet says "Connection: close", those of
-//     requests that run already included;
+//     run, and from here on every HTTP/1 response whose header is not written yet
+//     says "Connection: close", those of requests that run already included;
+//     HTTP/2 connections get GOAWAY at once, or, if one of them waits for a
+//     request and was used less than IdleGrace ago, with their next response
+//     or when that one is quiet;
 //   - listener: the connections in the accept queue are accepted, since each is
 //     a client that believes it is connected, and the listener is closed;
 //   - drain: a connection that waits for a request is dropped once it has been
@@ -77,7 +79,12 @@
 // or longer after its last one can lose by one network round trip. Requests above
 // the stream number of GOAWAY are refused unprocessed (RFC 9113, section 6.8).
 // Requests pipelined behind a response that said close go unanswered (RFC 9112,
-// section 9.6). If Config.Listener returns *tls.Conn, the connections below are
+// section 9.6). A TLS connection that has sent no request yet may be held 300 ms
+// longer than IdleGrace if the http.Server has neither ReadHeaderTimeout nor
+// ReadTimeout nor WriteTimeout: only their deadlines show that its handshake is
+// over. Middleware that looks for unexported methods of net/http's
+// ResponseWriter, as http.MaxBytesReader does to close the connection behind a body
+// that is too large, does not find them. If Config.Listener returns *tls.Conn, the connections below are
 // not ours: that they wait is then judged by their state alone, and hijacked ones
 // are not seen to close. SetKeepAlivesEnabled(false) on the given server does not
 // reach HTTP/1 connections.

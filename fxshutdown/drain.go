@@ -1,8 +1,8 @@
 package fxshutdown
 
 import (
+	"cmp"
 	"context"
-	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -11,17 +11,10 @@ import (
 )
 
 const (
-	// dripMost is how much longer than IdleGrace one may be quiet that has sent
-	// something, and what a byte now and then can buy it at the most.
-	dripMost = 300 * time.Millisecond
-
-	// unreadMost is how long nobody may read from a connection that was poked:
-	// the goroutine is starved, which is not its client's fault, or a hook of the
-	// user's blocks it.
-	unreadMost = 300 * time.Millisecond
-
-	// settle is how long what was cut may take to go when the budget says nothing.
-	settle = 50 * time.Millisecond
+	// settle is how long something may take that is done at once but for a bug,
+	// or a lack of processors; lateSettle the same when no time is left.
+	settle     = 50 * time.Millisecond
+	lateSettle = 5 * time.Millisecond
 )
 
 // drain is one stop, from its beginning to its report. Its goroutine, run, does
@@ -33,6 +26,7 @@ type drain struct {
 
 	wake   chan struct{} // receives when something changed that run should look at
 	forced chan struct{} // closed when the stop is to end by force
+	cutNow chan struct{} // closed when it is to cut at once
 	over   chan struct{} // closed when the stop has ended
 	err    error         // of Stop; written before over is closed
 
@@ -40,12 +34,11 @@ type drain struct {
 	start     moment
 	requestAt moment // when RequestGrace is over; 0: never
 	hijackAt  moment // when HijackGrace is over; 0: never
+	goAwayAt  moment // when GOAWAY is sent; 0: it was. Run alone looks at it.
 
 	next atomic.Int64 // the moment for which run has set its timer; 0: none
 
-	// What the account was when the stop began.
-	atBegin        totals
-	runningAtBegin uint64
+	atBegin totals // the account when the stop began
 
 	mu     sync.Mutex // guards what follows
 	reason error      // of the force
@@ -62,16 +55,16 @@ func (s *Server) begin(ctx context.Context, trigger string) *drain {
 		}
 		return d
 	}
-	st, totals, running := s.countLocked()
+	st, totals, _ := s.countLocked()
 	d := &drain{
-		s:              s,
-		trigger:        trigger,
-		wake:           make(chan struct{}, 1),
-		forced:         make(chan struct{}),
-		over:           make(chan struct{}),
-		atBegin:        totals,
-		runningAtBegin: running,
-		report:         Report{Trigger: trigger, Began: time.Now(), Connections: st.Open()},
+		s:       s,
+		trigger: trigger,
+		wake:    make(chan struct{}, 1),
+		forced:  make(chan struct{}),
+		cutNow:  make(chan struct{}),
+		over:    make(chan struct{}),
+		atBegin: totals,
+		report:  Report{Trigger: trigger, Began: time.Now(), Connections: st.Open()},
 	}
 	d.budget.limit(ctx, s.now(), s.cfg.StopReserve)
 	s.drain = d
@@ -118,7 +111,8 @@ func (d *drain) wakeUp() {
 	}
 }
 
-// force ends the graceful part of the stop.
+// force ends the graceful part of the stop. With ErrBudget handlers have the
+// force window to answer; otherwise all is cut at once.
 func (d *drain) force(reason error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -126,48 +120,33 @@ func (d *drain) force(reason error) {
 		d.reason = reason
 		close(d.forced)
 	}
+	if reason != ErrBudget && !isClosed(d.cutNow) {
+		close(d.cutNow)
+	}
 }
 
-func (d *drain) isForced() bool {
+func isClosed(c <-chan struct{}) bool {
 	select {
-	case <-d.forced:
+	case <-c:
 		return true
 	default:
 		return false
 	}
 }
 
-// lookAt is called when the state of a connection has changed in a way that
-// may make it due: run is woken if it would come too late.
-func (d *drain) lookAt(c *conn) {
-	c.mu.Lock()
-	var at moment
-	switch c.state {
-	case http.StateIdle:
-		at = d.s.now() + min(d.s.cfg.IdleGrace, goAwayLead) - lastLook
-	case http.StateHijacked:
-		at = d.hijackAt
+// within returns a timer that fires after most, or when the force is due.
+func (d *drain) within(most time.Duration) *time.Timer {
+	if forceAt, _, _ := d.budget.moments(); forceAt != 0 {
+		most = min(most, max(forceAt-d.s.now(), 0))
 	}
-	c.mu.Unlock()
-	if at == 0 {
-		return
-	}
-	if next := moment(d.next.Load()); next == 0 || at < next {
-		d.wakeUp()
-	}
+	return time.NewTimer(most)
 }
 
 // run is the goroutine of the stop.
 func (d *drain) run(starting <-chan struct{}) {
 	defer close(d.over)
 	s := d.s
-	if starting != nil {
-		<-starting
-	}
-	if s.serving == nil { // the Start under way failed
-		s.mu.Lock()
-		s.stopUnservedLocked()
-		s.mu.Unlock()
+	if starting != nil && !d.awaitStart(starting) {
 		return
 	}
 	d.phase("delay", d.lookAway)
@@ -190,15 +169,40 @@ func (d *drain) phase(name string, f func() (ran bool)) {
 	d.mu.Unlock()
 }
 
+// awaitStart waits for the Start under way, whose context begin has cancelled,
+// and reports whether there is something to stop. If it takes too long, blocked
+// by a hook of the user's, that Start finds that it came too late.
+func (d *drain) awaitStart(starting <-chan struct{}) bool {
+	for late := false; !late; {
+		t := d.within(forever)
+		select {
+		case <-starting:
+			late = true
+		case <-d.forced:
+			late = true
+		case <-t.C:
+			late = true
+		case <-d.wake: // somebody joined with less time
+		}
+		t.Stop()
+	}
+	s := d.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == stateStopping {
+		return true // Start has succeeded
+	}
+	s.stopUnservedLocked()
+	return false
+}
+
 // lookAway is phase 0: readiness fails since begin, nothing else changes.
 func (d *drain) lookAway() bool {
 	s := d.s
 	now := s.now()
 	forceAt, _, end := d.budget.moments()
 	delay, skipped := s.cfg.ShutdownDelay, ""
-	s.mu.Lock()
-	stats, _, _ := s.countLocked()
-	s.mu.Unlock()
+	stats := s.Stats()
 	switch {
 	case delay == 0:
 	case d.trigger != "stop":
@@ -256,25 +260,44 @@ func (d *drain) announce() bool {
 	if t := s.cfg.DrainTimeout; t > 0 {
 		d.budget.endBy(d.start, d.start+t)
 	}
+	s.drainStart.Store(int64(d.start))
 	s.isDraining.Store(true)
 	close(s.draining)
-	s.mu.Lock()
-	stats, _, _ := s.countLocked()
-	s.mu.Unlock()
-	s.events.emit(&DrainBegan{Stats: stats})
-
-	if d.trigger != "http.Server" {
+	s.events.emit(&DrainBegan{Stats: s.Stats()})
+	if !isClosed(s.parked.told) { // by somebody's Shutdown, during the delay
 		d.shutdownGiven()
 	}
-	s.sendGoAway()
+
+	// GOAWAY goes to all connections at once and refuses what is on its way to
+	// them. Where one was used a moment ago, and its next request may be on its
+	// way, all wait until it is quiet; meanwhile a connection that answers a
+	// request sends GOAWAY with the response.
+	d.goAwayAt = d.start
 	for _, c := range s.snapshot() {
 		c.mu.Lock()
-		if c.h2 {
-			c.goneAway, c.asked = true, d.start
+		if c.h2 && c.waitingLocked() {
+			d.goAwayAt = max(d.goAwayAt, min(c.quiet, d.start)+s.cfg.IdleGrace)
 		}
 		c.mu.Unlock()
 	}
+	if d.goAwayAt == d.start {
+		d.goAway(d.start)
+	}
 	return true
+}
+
+// goAway sends GOAWAY to all HTTP/2 connections. Those that are New are not
+// known to HTTP/2 yet.
+func (d *drain) goAway(now moment) {
+	d.goAwayAt = 0
+	for _, c := range d.s.snapshot() {
+		c.mu.Lock()
+		if c.h2 && !c.goneAway && c.state != http.StateNew {
+			c.goneAway, c.asked = true, now
+		}
+		c.mu.Unlock()
+	}
+	d.s.sendGoAway()
 }
 
 // shutdownGiven runs what was registered by RegisterOnShutdown. The parked
@@ -290,7 +313,7 @@ func (d *drain) shutdownGiven() {
 	}()
 	// It returns at once, unless somebody serves on the given server himself:
 	// Shutdown waits for that Serve whatever its context says.
-	t := time.NewTimer(settle)
+	t := d.within(settle)
 	defer t.Stop()
 	select {
 	case <-returned:
@@ -302,16 +325,19 @@ func (d *drain) shutdownGiven() {
 // believes it is connected.
 func (d *drain) closeListener() bool {
 	s := d.s
-	t := time.Now()
-	s.ln.shut(d.forced)
+	began := time.Now()
+	t := d.within(queueMost + settle)
+	defer t.Stop()
+	closed := s.ln.shut(d.forced, t.C)
 	s.mu.Lock()
 	s.shut = true
 	s.mu.Unlock()
-	e := &ListenerClosed{Took: time.Since(t), Err: s.ln.Close()}
-	select {
-	case <-s.ln.ended:
+	e := &ListenerClosed{Took: time.Since(began)}
+	if closed {
+		e.Err = s.ln.closeErr
+	}
+	if isClosed(s.ln.ended) { // otherwise the accepting goroutine is blocked
 		e.Queued, e.Flooded = s.ln.queued, s.ln.flooded
-	default: // the accepting goroutine is blocked; its figures are not ours to read
 	}
 	d.mu.Lock()
 	d.report.Queued, d.report.ListenerErr = e.Queued, e.Err
@@ -327,7 +353,7 @@ func (d *drain) await() bool {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		if s.isEmpty() || d.isForced() {
+		if s.isEmpty() || isClosed(d.forced) {
 			return true
 		}
 		now := s.now()
@@ -340,8 +366,11 @@ func (d *drain) await() bool {
 			d.requestAt = 0
 			d.cancelRequests(ErrRequestGrace)
 		}
+		if d.goAwayAt != 0 && now >= d.goAwayAt {
+			d.goAway(now)
+		}
 		d.next.Store(0) // whoever changes behind the back of sweep wakes us
-		next := earliest(d.sweep(now), forceAt, d.requestAt)
+		next := earliest(d.sweep(now), forceAt, d.requestAt, d.goAwayAt)
 		d.next.Store(int64(next))
 		if next == 0 {
 			timer.Stop()
@@ -366,201 +395,6 @@ func earliest(ms ...moment) (first moment) {
 	return first
 }
 
-// sweep does what is due and returns when the next connection is.
-func (d *drain) sweep(now moment) (next moment) {
-	goAway := false
-	for _, c := range d.s.snapshot() {
-		at, do := d.due(c, now)
-		switch do {
-		case actGoAway:
-			goAway = true
-		case actHalfClose:
-			if c.CloseWrite() != nil {
-				d.cut(c, ErrStopping)
-			}
-		case actCut:
-			d.cut(c, ErrStopping)
-		}
-		next = earliest(next, at)
-	}
-	if goAway {
-		d.s.sendGoAway()
-	}
-	return next
-}
-
-type action int
-
-const (
-	actNone action = iota
-	actGoAway
-	actHalfClose
-	actCut
-)
-
-// due decides what is to be done to a connection now, and when to look again;
-// zero means when something happens to it.
-func (d *drain) due(c *conn, now moment) (moment, action) {
-	grace := d.s.cfg.IdleGrace
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.closed || c.cut:
-		return 0, actNone
-
-	case c.state == http.StateHijacked:
-		if d.hijackAt == 0 || now < d.hijackAt {
-			return d.hijackAt, actNone
-		}
-		return c.endPolitelyLocked(now)
-
-	case !c.waitingLocked():
-		if c.nreqs == 0 && c.writes > 0 {
-			// The end of an HTTP/2 response or of a TLS handshake: no event
-			// follows.
-			return now + goAwayLead, actNone
-		}
-		return 0, actNone
-
-	case c.h2 && c.state == http.StateIdle:
-		if !c.goneAway {
-			// It came up after GOAWAY was sent; its first request is welcome.
-			if at := c.quiet + grace; now < at {
-				return at, actNone
-			}
-			c.goneAway, c.asked = true, now
-			return now + goAwayLead, actGoAway
-		}
-		// What it sends now is refused, and safe to be sent elsewhere. It
-		// was given time to read GOAWAY and the end of its last response.
-		if at := max(c.asked+goAwayLead, c.quiet+max(grace, goAwayLead)); !c.halfClosed && now < at {
-			return at, actNone
-		}
-		return c.endPolitelyLocked(now)
-	}
-
-	most := max(d.start, c.since) + grace + dripMost
-	at := c.quiet + grace
-	if c.inHand {
-		at += dripMost // a part of a header, or a TLS handshake under way
-	}
-	at = min(at, most) - lastLook
-	switch {
-	case c.poked && now >= c.asked+unreadMost, now >= most+cutAfter:
-		return 0, actCut // nobody reads it, or it drips
-	case c.poked:
-		return min(c.asked+unreadMost, most+cutAfter), actNone
-	case now < at:
-		return at, actNone
-	}
-	c.pokeLocked(now)
-	return min(now+unreadMost, most+cutAfter), actNone
-}
-
-// endPolitelyLocked closes our side first and the connection later.
-func (c *conn) endPolitelyLocked(now moment) (moment, action) {
-	switch {
-	case !c.halfClosed:
-		c.halfClosed, c.asked = true, now
-		return now + cutAfter, actHalfClose
-	case now < c.asked+cutAfter:
-		return c.asked + cutAfter, actNone
-	}
-	return 0, actCut
-}
-
-// cut closes a connection whatever it does, and puts what that cost on the account.
-func (d *drain) cut(c *conn, reason error) (closed <-chan struct{}) {
-	raw, res := c.cutNow()
-	for _, r := range res.aborted {
-		d.s.events.emit(&RequestAborted{Request: r, Reason: reason})
-	}
-	if res.hijack != nil {
-		d.s.events.emit(&HijackedClosed{Request: *res.hijack, Reason: reason})
-	}
-	d.mu.Lock()
-	d.report.Aborted = append(d.report.Aborted, res.aborted...)
-	if res.hijack != nil {
-		d.report.Cut = append(d.report.Cut, *res.hijack)
-	}
-	d.mu.Unlock()
-	if raw == nil {
-		return nil
-	}
-	done := make(chan struct{})
-	go func() { // Close of a connection that is not a socket may block
-		defer close(done)
-		raw.Close()
-		c.mu.Lock()
-		gone := c.goneLocked()
-		c.mu.Unlock()
-		if gone {
-			d.s.remove(c)
-		}
-	}()
-	return done
-}
-
-// cancelRequests cancels the contexts of all requests.
-func (d *drain) cancelRequests(reason error) {
-	var rs []Request
-	for _, c := range d.s.snapshot() {
-		c.mu.Lock()
-		for x := c.reqs; x != nil; x = x.next {
-			if !x.cancelled && x != c.hijacker {
-				x.cancelled = true
-				rs = append(rs, c.describeLocked(x))
-			}
-		}
-		c.mu.Unlock()
-	}
-	d.s.cancel(reason)
-	if len(rs) > 0 {
-		d.s.events.emit(&RequestsCancelled{Reason: reason, Requests: rs})
-	}
-}
-
-// noteCancelled is called when a request has ended that was cancelled.
-func (s *Server) noteCancelled(r Request) {
-	d := s.drainNow()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.report.Cancelled = append(d.report.Cancelled, r)
-}
-
-// cutAll is phase 5.
-func (d *drain) cutAll() bool {
-	s := d.s
-	d.mu.Lock()
-	reason := d.reason
-	d.report.Forced = reason
-	d.mu.Unlock()
-	d.cancelRequests(reason)
-
-	_, cutAt, end := d.budget.moments()
-	if reason == ErrBudget {
-		d.awaitEmpty(cutAt) // a moment for handlers to answer
-	}
-	for _, c := range s.snapshot() {
-		d.cut(c, reason)
-	}
-	d.awaitEmpty(max(end, s.now()+settle))
-	return true
-}
-
-// awaitEmpty waits until all connections and handlers are gone, or the moment comes.
-func (d *drain) awaitEmpty(until moment) {
-	t := time.NewTimer(until - d.s.now())
-	defer t.Stop()
-	for !d.s.isEmpty() {
-		select {
-		case <-d.wake:
-		case <-t.C:
-			return
-		}
-	}
-}
-
 func (s *Server) isEmpty() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -572,6 +406,7 @@ func (d *drain) finish() {
 	s := d.s
 	s.cancel(ErrStopping)
 	s.parked.release()
+	d.awaitServers()
 
 	s.mu.Lock()
 	_, totals, running := s.countLocked()
@@ -585,15 +420,15 @@ func (d *drain) finish() {
 	r.Failed = int(totals.Failed - d.atBegin.Failed)
 	r.Hijacked = int(totals.Hijacked - d.atBegin.Hijacked)
 	r.Requests = int(totals.ended() + running - d.atBegin.ended())
-	slices.SortStableFunc(r.Aborted, func(a, b Request) int { return int(b.Age - a.Age) })
+	slices.SortStableFunc(r.Aborted, func(a, b Request) int { return cmp.Compare(b.Age, a.Age) })
 	var lost []Request
 	for _, a := range r.Aborted {
 		if !a.Stream {
 			lost = append(lost, a)
 		}
 	}
-	if len(lost) > 0 {
-		d.err = &AbortedError{Requests: lost, Reason: d.reason}
+	if len(lost) > 0 || r.Unbegun > 0 {
+		d.err = &AbortedError{Requests: lost, Unbegun: r.Unbegun, Reason: cmp.Or(d.reason, ErrStopping)}
 	}
 	r.Duration = max(time.Since(r.Began), 1)
 	e := &Stopped{Report: r.clone(), Err: d.err}
@@ -608,7 +443,29 @@ func (d *drain) finish() {
 	s.mu.Unlock()
 
 	s.events.emit(e)
-	s.events.flush(flushMost)
+	s.events.flush(d.rest(flushMost))
+}
+
+// awaitServers waits for the goroutines that Start began: they have nothing left
+// to do, unless something of the user's blocks them.
+func (d *drain) awaitServers() {
+	t := time.NewTimer(d.rest(settle))
+	defer t.Stop()
+	for _, ended := range []<-chan struct{}{d.s.served, d.s.parked.ended} {
+		select {
+		case <-ended:
+		case <-t.C:
+			return
+		}
+	}
+}
+
+// rest returns most, or what is left of the budget.
+func (d *drain) rest(most time.Duration) time.Duration {
+	if _, _, end := d.budget.moments(); end != 0 {
+		most = min(most, max(end-d.s.now(), lateSettle))
+	}
+	return most
 }
 
 // Report returns what the last stop did, or has done so far.
@@ -623,13 +480,3 @@ func (s *Server) Report() Report {
 	defer d.mu.Unlock()
 	return d.report.clone()
 }
-
-func (r Report) clone() Report {
-	r.Phases = slices.Clone(r.Phases)
-	r.Cancelled = slices.Clone(r.Cancelled)
-	r.Aborted = slices.Clone(r.Aborted)
-	r.Cut = slices.Clone(r.Cut)
-	return r
-}
-
-var _ net.Listener = (*listener)(nil)

@@ -40,6 +40,9 @@ type AbortedError struct {
 	// Requests are those that were aborted, the oldest first.
 	Requests []Request
 
+	// Unbegun counts those that were cut off before their handlers began.
+	Unbegun int
+
 	// Reason is why: ErrBudget or ErrForced.
 	Reason error
 }
@@ -48,7 +51,7 @@ type AbortedError struct {
 func (e *AbortedError) Error() string {
 	const most = 10
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v: %d aborted", e.Reason, len(e.Requests))
+	fmt.Fprintf(&b, "%v: %d aborted", e.Reason, len(e.Requests)+e.Unbegun)
 	for i, r := range e.Requests {
 		if i == most {
 			fmt.Fprintf(&b, ", and %d more", len(e.Requests)-most)
@@ -59,6 +62,9 @@ func (e *AbortedError) Error() string {
 			sep = ": "
 		}
 		b.WriteString(sep + r.String())
+	}
+	if e.Unbegun > 0 {
+		fmt.Fprintf(&b, "; %d had not reached their handlers", e.Unbegun)
 	}
 	return b.String()
 }

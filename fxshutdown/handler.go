@@ -52,7 +52,9 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x, w := newExchange(c, w, r)
-	c.begin(x, r.ProtoMajor)
+	if !c.begin(x, r.ProtoMajor) {
+		panic(http.ErrAbortHandler) // the stop has cut the connection already
+	}
 	returned := false
 	defer func() { c.end(x, returned) }()
 	s.handler(r).ServeHTTP(w, r)
@@ -80,9 +82,18 @@ func generalOptions(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (c *conn) begin(x *exchange, major int) {
+// begin puts x on the account. It reports false if it is too late.
+func (c *conn) begin(x *exchange, major int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.cut || c.removed {
+		return false
+	}
+	c.settleLocked()
+	if c.nreqs == 0 {
+		c.drainAsked = false
+	}
+	x.cancelled = c.srv.cancelled.Load()
 	if major == 1 {
 		x.start = c.quiet // when its last header byte came
 	} else {
@@ -93,6 +104,7 @@ func (c *conn) begin(x *exchange, major int) {
 	}
 	c.reqs = x
 	c.nreqs++
+	return true
 }
 
 func (c *conn) end(x *exchange, returned bool) {
@@ -109,9 +121,11 @@ func (c *conn) end(x *exchange, returned bool) {
 	switch {
 	case x.aborted || c.hijacker == x:
 		// Counted already.
-	case returned:
-		c.answered++
+	case returned && c.state == http.StateActive && !c.closed:
+		c.settleLocked() // HTTP/2 had another one
 		c.flushing = x
+	case returned: // the client reset the stream, or went away
+		c.answered++
 	default:
 		c.failed++
 	}

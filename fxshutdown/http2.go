@@ -53,10 +53,15 @@ func (s *Server) nextProtos(protos map[string]func(*http.Server, *tls.Conn, http
 	wrapped := make(map[string]func(*http.Server, *tls.Conn, http.Handler), len(protos))
 	for name, serve := range protos {
 		wrapped[name] = func(_ *http.Server, tc *tls.Conn, h http.Handler) {
-			if c := s.connOf(tc); c != nil && (name == "h2" || name == "unencrypted_http2") {
-				c.mu.Lock()
-				c.h2 = true
-				c.mu.Unlock()
+			if c := s.connOf(tc); c != nil {
+				if name == "h2" || name == "unencrypted_http2" {
+					c.mu.Lock()
+					c.h2 = true
+					c.mu.Unlock()
+				} else {
+					// A protocol that we do not know is never idle.
+					c.setState(http.StateActive)
+				}
 			}
 			serve(s.given, tc, h)
 		}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -80,7 +80,10 @@ type listener struct {
 
 	closing chan struct{} // closed by shut
 	ended   chan struct{} // closed when Accept has returned its final error
-	asking  chan struct{} // receives when an accept begins, for listeners without deadlines
+	closed  chan struct{} // closed when the listener's Close has returned
+
+	acceptingSince atomic.Int64 // the moment at which the accept under way began; 0: there is none
+	file           os.FileInfo  // of the unix socket that Start has opened
 
 	// The accepting goroutine writes these before ended is closed, and reads
 	// them afterwards only.
@@ -95,14 +98,18 @@ type listener struct {
 type deadliner interface{ SetDeadline(time.Time) error }
 
 func newListener(l net.Listener, s *Server, own bool) *listener {
-	return &listener{
+	ln := &listener{
 		Listener: l,
 		srv:      s,
 		own:      own,
 		closing:  make(chan struct{}),
 		ended:    make(chan struct{}),
-		asking:   make(chan struct{}, 1),
+		closed:   make(chan struct{}),
 	}
+	if ua, ok := l.Addr().(*net.UnixAddr); ok && own {
+		ln.file, _ = os.Lstat(ua.Name) // none for an abstract name
+	}
+	return ln
 }
 
 // Accept returns the next connection, those that are queued when the server
@@ -110,7 +117,7 @@ func newListener(l net.Listener, s *Server, own bool) *listener {
 // Serve calls it.
 func (l *listener) Accept() (net.Conn, error) {
 	for delay := time.Duration(0); ; {
-		if l.isClosing() {
+		if isClosed(l.closing) {
 			return l.acceptQueued()
 		}
 		raw, err := l.accept()
@@ -122,7 +129,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			continue
 		}
 		switch {
-		case l.isClosing():
+		case isClosed(l.closing):
 			// Woken by shut.
 		case isTemporary(err):
 			delay = min(max(2*delay, 5*time.Millisecond), maxAcceptDelay)
@@ -181,53 +188,59 @@ func (l *listener) quenchOnce() {
 	if !l.own {
 		return
 	}
-	if ua, ok := l.Addr().(*net.UnixAddr); ok {
-		if !strings.HasPrefix(ua.Name, "@") { // not an abstract one
-			os.Remove(ua.Name) // as closing does, but before the queue is emptied
-		}
+	ul, ok := l.Listener.(*net.UnixListener)
+	if !ok {
+		quench(l.Listener)
 		return
 	}
-	quench(l.Listener)
+	// Closing removes the file, too late for the queue, and whoever it belongs to
+	// by then.
+	ul.SetUnlinkOnClose(false)
+	name := l.Addr().String()
+	if now, err := os.Lstat(name); err == nil && l.file != nil && os.SameFile(now, l.file) {
+		os.Remove(name)
+	}
 }
 
 func (l *listener) accept() (net.Conn, error) {
-	select {
-	case l.asking <- struct{}{}:
-	default:
-	}
+	l.acceptingSince.Store(int64(max(l.srv.now(), 1)))
+	defer l.acceptingSince.Store(0)
 	return l.Listener.Accept()
 }
 
-// shut makes Accept empty the queue and end. It returns when the listener is
-// closed, and in bounded time; at once when forced is closed.
-func (l *listener) shut(forced <-chan struct{}) {
+// shut makes Accept empty the queue and end, and closes the listener. It
+// reports whether that is done; it is not when forced or most came first, or when the
+// listener's Close blocks.
+func (l *listener) shut(forced <-chan struct{}, most <-chan time.Time) bool {
 	close(l.closing)
-	most := time.NewTimer(queueMost + 50*time.Millisecond)
-	defer most.Stop()
 	if dl, ok := l.Listener.(deadliner); ok && dl.SetDeadline(time.Unix(1, 0)) == nil {
 		select {
 		case <-l.ended:
-			return
 		case <-forced:
-		case <-most.C: // a hook of the user's blocks the accepting goroutine
+		case <-most: // a hook of the user's blocks the accepting goroutine
 		}
 	} else {
-		l.awaitStill(most.C, forced)
+		l.awaitStill(forced, most)
 	}
-	l.Close()
+	go l.Close()
+	t := time.NewTimer(settle)
+	defer t.Stop()
+	select {
+	case <-l.closed:
+		return true
+	case <-t.C:
+		return false
+	}
 }
 
-// awaitStill returns when an accept has waited for a moment in vain: then the
+// awaitStill returns when an accept has waited for queueStill in vain: then the
 // queue of a listener without deadlines was empty.
-func (l *listener) awaitStill(most <-chan time.Time, forced <-chan struct{}) {
-	still := time.NewTimer(queueStill)
-	defer still.Stop()
+func (l *listener) awaitStill(forced <-chan struct{}, most <-chan time.Time) {
+	t := time.NewTimer(queueStill)
+	defer t.Stop()
 	for {
 		select {
-		case <-l.asking:
-			still.Reset(queueStill)
-		case <-still.C:
-			return
+		case <-t.C:
 		case <-l.ended:
 			return
 		case <-forced:
@@ -235,22 +248,24 @@ func (l *listener) awaitStill(most <-chan time.Time, forced <-chan struct{}) {
 		case <-most:
 			return
 		}
+		wait := queueStill
+		if since := moment(l.acceptingSince.Load()); since != 0 {
+			if wait = since + queueStill - l.srv.now(); wait <= 0 {
+				return
+			}
+		}
+		t.Reset(wait)
 	}
 }
 
-// Close closes the listener. Its error is kept for the report.
+// Close closes the listener, once. Its error is kept for the report.
 func (l *listener) Close() error {
-	l.closeOnce.Do(func() { l.closeErr = l.Listener.Close() })
+	l.closeOnce.Do(func() {
+		l.closeErr = l.Listener.Close()
+		close(l.closed)
+	})
+	<-l.closed
 	return l.closeErr
-}
-
-func (l *listener) isClosing() bool {
-	select {
-	case <-l.closing:
-		return true
-	default:
-		return false
-	}
 }
 
 // pause waits, unless the listener is closed meanwhile.

@@ -2,6 +2,7 @@ package fxshutdown
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -13,7 +14,8 @@ import (
 //	Requests = Answered + Failed + Hijacked + len(Aborted)
 //
 // where Requests counts those running when the stop began and those that
-// began during it.
+// began during it. A request ends with its hijack: one that had hijacked its
+// connection before is not among them, though its handler may still run.
 type Report struct {
 	// Trigger is what began the stop: "stop" (Stop), "close" (Close),
 	// "http.Server" (Shutdown or Close of the http.Server).
@@ -54,8 +56,14 @@ type Report struct {
 	Cancelled []Request
 
 	// Aborted lists the requests that were cut off. They are Stop's error,
-	// unless they are streams.
+	// unless they are streams. One whose handler had just returned is listed
+	// if it was not known yet that net/http had written its response: its client
+	// may have got it.
 	Aborted []Request
+
+	// Unbegun counts the requests that were read and cut off before their
+	// handlers began. They are in no other figure, and are Stop's error too.
+	Unbegun int
 
 	// Cut lists the hijacked connections that were closed by the stop.
 	Cut []Request
@@ -70,7 +78,15 @@ type Report struct {
 // Graceful reports whether the stop is over and nothing had to be cut: neither
 // a request nor a hijacked connection.
 func (r Report) Graceful() bool {
-	return r.Duration > 0 && r.Forced == nil && len(r.Aborted) == 0 && len(r.Cut) == 0
+	return r.Duration > 0 && r.Forced == nil && len(r.Aborted) == 0 && r.Unbegun == 0 && len(r.Cut) == 0
+}
+
+func (r Report) clone() Report {
+	r.Phases = slices.Clone(r.Phases)
+	r.Cancelled = slices.Clone(r.Cancelled)
+	r.Aborted = slices.Clone(r.Aborted)
+	r.Cut = slices.Clone(r.Cut)
+	return r
 }
 
 // Phase is a part of a stop.
@@ -102,7 +118,7 @@ type Request struct {
 	// had asked for [Draining]: it was told to end, and did not.
 	Stream bool
 
-	// Running reports that the handler had not returned when Stop did.
+	// Running reports that the handler had not returned when the request was cut off.
 	Running bool
 }
 

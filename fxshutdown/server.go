@@ -25,6 +25,8 @@ type Server struct {
 
 	draining   chan struct{} // closed when the drain begins
 	isDraining atomic.Bool   // the same, for every response
+	drainStart atomic.Int64  // the moment at which it did
+	cancelled  atomic.Bool   // the contexts of all requests are
 	done       chan struct{} // closed when serving is over
 	events     *dispatcher
 
@@ -148,44 +150,66 @@ func (s *Server) Start(ctx context.Context) error {
 	s.mu.Unlock()
 	defer close(over)
 
-	err := s.open(ctx)
-	s.events.flush(flushMost)
+	useTLS, err := s.open(ctx)
 
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	late := s.state == stateStopped
 	switch {
-	case s.drain != nil:
-		// A stop began meanwhile. It takes over from here.
-		s.state = stateStopping
-		if err != nil {
-			err = errors.Join(ErrStopped, err)
-		}
+	case late:
+	case err == nil && s.drain != nil:
+		s.state = stateStopping // a stop began meanwhile, and waits for us
 	case err == nil:
 		s.state = stateServing
-	default:
+	case s.drain == nil:
 		s.state = stateNew
 	}
+	if err == nil && !late {
+		s.addr = s.ln.Addr()
+		s.events.emit(&Started{Addr: s.addr, TLS: useTLS})
+		go s.serve(useTLS)
+	}
+	stopped := s.drain != nil
+	s.mu.Unlock()
+
+	switch {
+	case err == nil && late:
+		// The stop could not wait for us any longer.
+		s.discard()
+		return ErrStopped
+	case err != nil && stopped:
+		return errors.Join(ErrStopped, err)
+	}
+	s.events.flush(flushMost)
 	return err
 }
 
+// discard releases what open has acquired.
+func (s *Server) discard() {
+	if s.ln.own {
+		s.ln.Close()
+	}
+	s.cancel(ErrStopped)
+	s.parked.release()
+	s.given.Close()
+}
+
 // open acquires all that serving takes, or nothing.
-func (s *Server) open(ctx context.Context) error {
-	useTLS, err := s.wantsTLS()
-	if err != nil {
-		return err
+func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
+	if useTLS, err = s.wantsTLS(); err != nil {
+		return false, err
 	}
 	raw, opened := s.cfg.Listener, false
 	if raw == nil {
 		if raw, err = listen(ctx, s.cfg, s.given.Addr); err != nil {
-			return err
+			return false, err
 		}
 		opened = true
 	}
-	undo := func(err error) error {
+	undo := func(err error) (bool, error) {
 		if opened {
 			raw.Close()
 		}
-		return err
+		return false, err
 	}
 
 	base := context.Background()
@@ -221,13 +245,7 @@ func (s *Server) open(ctx context.Context) error {
 	srv.TLSConfig = goaway.TLSConfig
 	srv.TLSNextProto = s.nextProtos(goaway.TLSNextProto)
 	s.serving = srv
-
-	s.mu.Lock()
-	s.addr = raw.Addr()
-	s.mu.Unlock()
-	s.events.emit(&Started{Addr: raw.Addr(), TLS: useTLS})
-	go s.serve(useTLS)
-	return nil
+	return useTLS, nil
 }
 
 // wantsTLS finds TLS settings that contradict each other.
@@ -274,7 +292,8 @@ func (s *Server) serve(useTLS bool) {
 // It returns an *[AbortedError] if it had to abort requests, and nil otherwise.
 // Further calls join the first and return the same; each of their contexts
 // counts, and can only make the stop end earlier. Stop before Start returns nil,
-// and the server cannot be started any more.
+// and the server cannot be started any more; a Config.Listener is then still the
+// caller's.
 func (s *Server) Stop(ctx context.Context) error {
 	d := s.begin(ctx, "stop")
 	select {

@@ -2,8 +2,8 @@ package fxshutdown
 
 import "net/http"
 
-// totals is the account of connections and requests. A request is in exactly
-// one of the fields after Requests, or running.
+// totals is the account of connections and requests. A request that has begun
+// is in exactly one of the last four fields, or undecided.
 type totals struct {
 	Accepted uint64
 	Closed   uint64
@@ -27,12 +27,16 @@ func (t *totals) add(c *conn) {
 	}
 }
 
-// undecidedLocked counts the requests that run and are neither aborted nor hijacked.
+// undecidedLocked counts the requests that run and are neither aborted nor
+// hijacked, and the one whose response is not known to be written.
 func (c *conn) undecidedLocked() (n uint64) {
 	for x := c.reqs; x != nil; x = x.next {
 		if !x.aborted && x != c.hijacker {
 			n++
 		}
+	}
+	if c.flushing != nil {
+		n++
 	}
 	return n
 }

@@ -48,6 +48,18 @@ func (l *load) over() bool {
 	}
 }
 
+// awaitAnswers waits until the load is under way.
+func (l *load) awaitAnswers(n int) {
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		l.mu.Lock()
+		ok := l.counts.ok
+		l.mu.Unlock()
+		if ok >= int64(n) {
+			return
+		}
+	}
+}
+
 func (l *load) count(c counts) {
 	l.mu.Lock()
 	l.counts.add(c)
@@ -273,6 +285,9 @@ func http2(streams int) func(*load) {
 			ForceAttemptHTTP2: true,
 		}
 		defer tr.CloseIdleConnections()
+		if !http2Once(l, tr) { // one connection for all streams
+			return
+		}
 		var wg sync.WaitGroup
 		for range streams {
 			wg.Go(func() {

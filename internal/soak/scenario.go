@@ -76,7 +76,10 @@ func (sc scenario) round(kind string, grace time.Duration) (result, error) {
 	for _, client := range sc.clients(grace) {
 		wg.Go(func() { client(l) })
 	}
-	time.Sleep(60*time.Millisecond + rand.N(40*time.Millisecond))
+	if sc.name != "late" {
+		l.awaitAnswers(len(sc.clients(grace)))
+	}
+	time.Sleep(20*time.Millisecond + rand.N(40*time.Millisecond))
 
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()

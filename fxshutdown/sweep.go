@@ -1,0 +1,183 @@
+package fxshutdown
+
+import (
+	"net/http"
+	"time"
+)
+
+const (
+	// dripMost is how much longer than IdleGrace one may be quiet that has sent
+	// something, and what a byte now and then can buy it at the most.
+	dripMost = 300 * time.Millisecond
+
+	// deafMost is how long a goroutine that was poked may take to wake up, on a
+	// machine that has no time for it, before it counts as deaf to deadlines.
+	deafMost = time.Second
+)
+
+// lookAt is called when the state of a connection has changed in a way that
+// may make it due: run is woken if it would come too late.
+func (d *drain) lookAt(c *conn) {
+	c.mu.Lock()
+	var at moment
+	switch {
+	case c.state == http.StateHijacked:
+		at = d.hijackAt
+	case c.state == http.StateIdle && c.h2:
+		at = d.s.now() + goAwayLead
+	case c.state == http.StateIdle:
+		at = d.s.now() + d.s.cfg.IdleGrace - lastLook
+	}
+	c.mu.Unlock()
+	if at == 0 {
+		return
+	}
+	if next := moment(d.next.Load()); next == 0 || at < next {
+		d.wakeUp()
+	}
+}
+
+// sweep does what is due and returns when the next connection is.
+func (d *drain) sweep(now moment) (next moment) {
+	goAway := false
+	for _, c := range d.s.snapshot() {
+		c.mu.Lock()
+		at, do := d.dueLocked(c, now)
+		var res cutResult
+		switch do {
+		case actGoAway:
+			goAway = true
+		case actHalfClose:
+			res.hijack = c.halfCloseLocked(now)
+		case actCut:
+			res = c.cutLocked()
+		}
+		c.mu.Unlock()
+
+		if do == actHalfClose {
+			go c.CloseWrite() // one that is not a socket may block
+		}
+		d.settleCut(c, res, ErrStopping)
+		next = earliest(next, at)
+	}
+	if goAway {
+		d.goAway(now)
+	}
+	return next
+}
+
+type action int
+
+const (
+	actNone action = iota
+	actGoAway
+	actHalfClose
+	actCut
+)
+
+// dueLocked decides what is to be done to a connection now, and when to look
+// again; zero means when something happens to it.
+func (d *drain) dueLocked(c *conn, now moment) (moment, action) {
+	switch {
+	case c.closed || c.cut:
+		return 0, actNone
+
+	case c.dropped && !c.bypassed:
+		// net/http has been told, and closes it. crypto/tls may take 5 s for that,
+		// if the peer does not read.
+		return cutAt(c.asked+cutAfter, now)
+
+	case c.state == http.StateHijacked:
+		switch {
+		case d.hijackAt == 0 || now < d.hijackAt:
+			return d.hijackAt, actNone
+		case c.halfClosed:
+			return cutAt(c.asked+cutAfter, now)
+		}
+		return now + cutAfter, actHalfClose
+
+	case !c.waitingLocked():
+		if c.waitsLocked() && c.nreqs == 0 {
+			// The end of an HTTP/2 response, or of a TLS handshake, is being
+			// written: no event follows.
+			return now + goAwayLead, actNone
+		}
+		return 0, actNone
+
+	case c.h2 && c.state == http.StateIdle:
+		return d.http2DueLocked(c, now)
+
+	case !c.reading && !c.bypassed:
+		// Not the client is silent: the goroutine computes, or is starved, or a
+		// hook of the user's blocks it.
+		return now + goAwayLead, actNone
+	}
+
+	grace := d.s.cfg.IdleGrace
+	at, most := c.quiet+grace, max(c.quiet, d.start)+grace+dripMost-c.waited
+	if c.inHand {
+		at += dripMost // a part of a header, or a TLS handshake under way
+	}
+	final := at >= most
+	at = min(at, most) - lastLook
+	switch {
+	case c.final && !c.poked:
+		return 0, actCut // it drips
+	case c.poked:
+		if now < c.asked+cutAfter {
+			return c.asked + cutAfter, actNone
+		}
+		return cutAt(c.asked+deafMost, now)
+	case now < at:
+		return at, actNone
+	}
+	c.final = final
+	c.pokeLocked(now)
+	return now + cutAfter, actNone
+}
+
+// http2DueLocked is for an HTTP/2 connection that has no streams. What it sends
+// after GOAWAY is refused, and safe to be sent elsewhere.
+func (d *drain) http2DueLocked(c *conn, now moment) (moment, action) {
+	grace := d.s.cfg.IdleGrace
+	switch {
+	case c.halfClosed:
+		return cutAt(c.asked+cutAfter, now)
+
+	case !c.goneAway && d.goAwayAt != 0:
+		return 0, actNone // its turn comes with all others'
+
+	case !c.goneAway:
+		// It came up after GOAWAY was sent; its first request is welcome.
+		if at := c.quiet + grace; now < at {
+			return at, actNone
+		}
+		return now + goAwayLead, actGoAway
+	}
+	// It was given time to read GOAWAY and the end of its last response.
+	if at := max(c.asked+goAwayLead, c.quiet+max(grace, goAwayLead)); now < at {
+		return at, actNone
+	}
+	return now + cutAfter, actHalfClose
+}
+
+// cutAt cuts when the moment has come.
+func cutAt(at, now moment) (moment, action) {
+	if now < at {
+		return at, actNone
+	}
+	return 0, actCut
+}
+
+// halfCloseLocked notes that our side is being closed. For a hijacked connection
+// this is the end that is reported.
+func (c *conn) halfCloseLocked(now moment) *Request {
+	c.halfClosed, c.asked = true, now
+	if c.hijacker == nil {
+		return nil
+	}
+	c.reported = true
+	r := c.describeLocked(c.hijacker)
+	r.Running = c.nreqs > 0
+	return &r
+}
