@@ -1,0 +1,67 @@
+package main
+
+import (
+	"io"
+	"strings"
+	"testing"
+)
+
+func TestParseFlags(t *testing.T) {
+	for args, want := range map[string]string{
+		"-only nosuch":  "nosuch",
+		"-rounds 0":     "-rounds",
+		"one-too-many":  "one-too-many",
+		"-only fxhttp,": `unknown ""`,
+	} {
+		if _, err := parse(strings.Fields(args), io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("parse(%s) = %v, want an error with %q", args, err, want)
+		}
+	}
+}
+
+func TestOnly(t *testing.T) {
+	type job struct{ subject, measure, kind string }
+	for _, tt := range []struct {
+		only string
+		job  job
+		want bool
+	}{
+		{"", job{"manners", "stop", "idle"}, true},
+		{"manners", job{"manners", "stop", "idle"}, true},
+		{"manners", job{"fxhttp", "stop", "idle"}, false},
+		{"stop", job{"manners", "stop", "idle"}, true},
+		{"stop", job{"manners", "lost", "keepalive"}, false},
+		{"keepalive", job{"manners", "lost", "keepalive"}, true},
+		{"keepalive", job{"manners", "stop", "idle"}, false},
+		{"manners,keepalive", job{"manners", "lost", "keepalive"}, true},
+		{"manners,keepalive", job{"fxhttp", "lost", "keepalive"}, false},
+		{"manners,keepalive,steady", job{"manners", "steady", "steady"}, true},
+	} {
+		var args []string
+		if tt.only != "" {
+			args = []string{"-only", tt.only}
+		}
+		c, err := parse(args, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.wants(tt.job.subject, tt.job.measure, tt.job.kind); got != tt.want {
+			t.Errorf("-only %q: wants(%v) = %v, want %v", tt.only, tt.job, got, tt.want)
+		}
+		if c.partial() != (tt.only != "") {
+			t.Errorf("-only %q: partial() = %v", tt.only, c.partial())
+		}
+	}
+}
+
+func TestWantsNode(t *testing.T) {
+	for only, want := range map[string]bool{"": true, "fxhttp,nethttp": false, "stoppable": true, "steady": true} {
+		c := &config{}
+		if only != "" {
+			c.only = strings.Split(only, ",")
+		}
+		if got := c.wantsNode(); got != want {
+			t.Errorf("-only %q: wantsNode() = %v, want %v", only, got, want)
+		}
+	}
+}

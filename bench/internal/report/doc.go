@@ -1,0 +1,2 @@
+// Package report writes results for people: a Markdown table and plots.
+package report

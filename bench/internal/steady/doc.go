@@ -1,0 +1,2 @@
+// Package steady measures what a server costs while nobody stops it.
+package steady

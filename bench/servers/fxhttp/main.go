@@ -1,0 +1,24 @@
+// Command fxhttp serves the application with the module of this repository, in an Fx app.
+package main
+
+import (
+	"net/http"
+
+	"github.com/fxshutdown/fxhttp"
+	"github.com/fxshutdown/fxhttp/bench/servers/app"
+	"go.uber.org/fx"
+)
+
+func main() {
+	s := app.Parse()
+	options := []fxhttp.Option{fxhttp.WithAddr(s.Addr)}
+	if s.TLS() {
+		options = append(options, fxhttp.WithTLSFiles(s.Cert, s.Key))
+	}
+	fx.New(
+		fxhttp.Module(options...),
+		fx.Provide(func() http.Handler { return app.Handler() }),
+		fx.StopTimeout(s.Limit),
+		fx.NopLogger,
+	).Run()
+}

@@ -1,0 +1,43 @@
+// Command fxshutdown serves the application with the engine of this repository, without Fx.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"log"
+	"net/http"
+	"os/signal"
+	"syscall"
+
+	"github.com/fxshutdown/fxhttp/bench/servers/app"
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+func main() {
+	s := app.Parse()
+	srv := &http.Server{Addr: s.Addr, Handler: app.Handler()}
+	if s.TLS() {
+		cert, err := tls.LoadX509KeyPair(s.Cert, s.Key)
+		if err != nil {
+			log.Fatal(err)
+		}
+		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
+	}
+	server, err := fxshutdown.New(srv, fxshutdown.Config{TLS: s.TLS()})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := server.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	<-ctx.Done()
+
+	ctx, cancel := context.WithTimeout(context.Background(), s.Limit)
+	defer cancel()
+	if err := server.Stop(ctx); err != nil {
+		log.Fatal(err)
+	}
+}

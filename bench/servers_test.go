@@ -1,0 +1,223 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fxshutdown/fxhttp/bench/internal/load"
+	"github.com/fxshutdown/fxhttp/bench/internal/probe"
+	"github.com/fxshutdown/fxhttp/bench/internal/results"
+	"github.com/fxshutdown/fxhttp/bench/internal/server"
+	"github.com/fxshutdown/fxhttp/bench/internal/steady"
+	"github.com/fxshutdown/fxhttp/bench/internal/subject"
+)
+
+// build builds servers of this module, and draincheck.
+func build(t *testing.T, ids ...string) *built {
+	t.Helper()
+	dir := t.TempDir()
+	b := &built{dir: dir, draincheck: filepath.Join(dir, "draincheck"), place: subject.Place{
+		Bin: dir, Peers: filepath.Join("peers", "node"), Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}}
+	if err := writeCertificate(b.place.Cert, b.place.Key); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		s, ok := subject.Find(subject.All(), id)
+		if !ok {
+			t.Fatalf("no subject %q", id)
+		}
+		b.subjects = append(b.subjects, s)
+		if s.Runtime == subject.Go {
+			goBuild(t, ".", filepath.Join(dir, id), "./servers/"+id)
+		}
+	}
+	goBuild(t, filepath.Join("..", "cmd", "draincheck"), b.draincheck, ".")
+	return b
+}
+
+func goBuild(t *testing.T, dir, out, pkg string) {
+	t.Helper()
+	cmd := exec.Command("go", "build", "-o", out, pkg)
+	cmd.Dir = dir
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd, err, text)
+	}
+}
+
+// short is a round that takes little.
+func short() *config {
+	return &config{rounds: 1, load: 100 * time.Millisecond, limit: 2 * time.Second, stuckLimit: 500 * time.Millisecond,
+		window: 10 * time.Millisecond, idle: 50}
+}
+
+// TestRound makes one short round of everything with three servers of this repository.
+func TestRound(t *testing.T) {
+	t.Parallel()
+	s := newSession(build(t, "fxhttp", "fxshutdown", "nethttp"), short(), io.Discard)
+	if err := s.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r := s.results
+	r.Sum()
+	if len(r.Failures) > 0 {
+		t.Errorf("not measured: %v", r.Failures)
+	}
+	for _, sub := range s.subjects {
+		for _, k := range r.Loads {
+			c := r.LostCell(sub.ID, k.ID)
+			if c == nil || c.Sent == 0 || c.Killed > 0 {
+				t.Errorf("%s under %s: %+v, want a stop", sub.ID, k.ID, c)
+			}
+		}
+		for _, o := range r.Obstacles {
+			c := r.StopCell(sub.ID, o.ID)
+			if c == nil || c.Killed > 0 || c.Lost > 0 {
+				t.Errorf("%s with %s: %+v, want a stop", sub.ID, o.ID, c)
+				continue
+			}
+			// Of ours only the stuck handler uses up its limit.
+			if sub.Ours && c.AtLimit != o.Stuck {
+				t.Errorf("%s with %s: %v ms, at the limit: %v", sub.ID, o.ID, c.MS.Median, c.AtLimit)
+			}
+		}
+		if c := r.SteadyCell(sub.ID); c == nil || c.Throughput.Median <= 0 || c.PerConn.Median <= 0 {
+			t.Errorf("%s in steady state: %+v, want ratios", sub.ID, c)
+		}
+	}
+}
+
+// TestInterrupted cancels a stop that would take long, as Ctrl-C does, and looks whether the server is gone.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	b := build(t, "nethttp")
+	var (
+		mu    sync.Mutex
+		addrs []string
+	)
+	command := func(addr string) []string {
+		mu.Lock()
+		defer mu.Unlock()
+		addrs = append(addrs, addr)
+		return b.place.Command(b.subjects[0], addr, time.Minute, false)
+	}
+	stuck := func(ctx context.Context) error {
+		for _, o := range probe.Obstacles() {
+			if o.Stuck {
+				_, err := probe.Stop(ctx, o, command, time.Minute)
+				return err
+			}
+		}
+		return errors.New("there is no stuck obstacle")
+	}
+	runner := load.Runner{Draincheck: b.draincheck, Load: time.Minute, Within: time.Minute}
+	loaded := func(ctx context.Context) error {
+		_, err := runner.Run(ctx, load.Kinds()[0], command)
+		return err
+	}
+	idle := func(ctx context.Context) error {
+		for {
+			if _, err := steady.Compare(ctx, command, command, 10*time.Millisecond); err != nil {
+				return err
+			}
+		}
+	}
+	for name, measure := range map[string]func(context.Context) error{"stop": stuck, "lost": loaded, "steady": idle} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if err := measure(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("measure() = %v, want %v", err, context.DeadlineExceeded)
+			}
+			for _, addr := range addrs {
+				if c, err := net.Dial("tcp", addr); err == nil {
+					c.Close()
+					t.Errorf("the server at %s is still running", addr)
+				}
+			}
+		})
+	}
+}
+
+func TestServerThatDoesNotStart(t *testing.T) {
+	_, err := server.Start(t.Context(), func(string) []string {
+		return []string{"sh", "-c", "echo no luck; exit 3"}
+	})
+	if err == nil || !strings.Contains(err.Error(), "no luck") || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("Start() = %v, want an error with what the program said", err)
+	}
+}
+
+// TestNodePeers stops each Node server once, where they are installed.
+func TestNodePeers(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat(filepath.Join("peers", "node", "node_modules")); err != nil {
+		t.Skip("the Node peers are not installed")
+	}
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("there is no Node")
+	}
+	var ids []string
+	for _, s := range subject.All() {
+		if s.Runtime == subject.Node {
+			ids = append(ids, s.ID)
+		}
+	}
+	cfg := short()
+	cfg.only = []string{"keepalive", "none", "idle", "h2idle", "steady"}
+	s := newSession(build(t, ids...), cfg, io.Discard)
+	if err := s.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.results.Sum()
+	if len(s.results.Failures) > 0 {
+		t.Errorf("not measured: %v", s.results.Failures)
+	}
+	for _, id := range ids {
+		if c := s.results.StopCell(id, "idle"); c == nil || c.Killed > 0 {
+			t.Errorf("%s with idle connections: %+v, want a stop", id, c)
+		}
+	}
+}
+
+// TestPublishedResults keeps the files in results in step with each other and with the notes.
+func TestPublishedResults(t *testing.T) {
+	published, err := results.Read(filepath.Join("results", "results.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		t.Skip("nothing is published")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr strings.Builder
+	out := t.TempDir()
+	if err := publish(published, ".", out, &stderr); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(stderr.String(), "notes.json") {
+		t.Errorf("a note is missing:\n%s", &stderr)
+	}
+	for _, name := range []string{"results.json", "table.md", "lost.svg", "stop.svg"} {
+		want, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join("results", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != string(want) {
+			t.Errorf("results/%s is not what results.json and notes.json make: go run ./bench -render", name)
+		}
+	}
+}
