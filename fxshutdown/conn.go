@@ -414,7 +414,9 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 		c.quiet, c.inHand = now, c.early
 		c.settleLocked()
 	case http.StateHijacked:
-		c.hijacker = c.reqs
+		if !c.cut { // otherwise its request is on the account as aborted
+			c.hijacker = c.reqs
+		}
 		if c.poked {
 			c.unpokeLocked()
 		}
