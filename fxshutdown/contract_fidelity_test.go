@@ -494,7 +494,8 @@ func TestResponseWriter(t *testing.T) {
 				_, readerFrom := w.(io.ReaderFrom)
 				_, stringWriter := w.(io.StringWriter)
 				_, pusher := w.(http.Pusher)
-				_, closeNotifier := w.(http.CloseNotifier) //nolint:staticcheck // Some still ask for it.
+				//lint:ignore SA1019 some still ask for it
+				_, closeNotifier := w.(http.CloseNotifier)
 				fmt.Fprint(w, "Flusher ", flusher, " FlushError ", flushError, " Hijacker ", hijacker, " ReaderFrom ", readerFrom,
 					" StringWriter ", stringWriter, " Pusher ", pusher, " CloseNotifier ", closeNotifier)
 			}, func(s *server) any { return s.get(s.client(), "/").body })

@@ -16,6 +16,9 @@ import (
 )
 
 // TestDraining is about the channel for handlers.
+// derivedKey is a key of a context that a handler derives from its own.
+type derivedKey struct{}
+
 func TestDraining(t *testing.T) {
 	t.Run("ForeignContext", func(t *testing.T) {
 		if got := fxshutdown.Draining(context.Background()); got != nil {
@@ -38,7 +41,7 @@ func TestDraining(t *testing.T) {
 		inModes(t, allModes, func(t *testing.T, m mode) {
 			entered := make(chan struct{})
 			s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
-				ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), "k", "v"), time.Hour) //nolint:staticcheck // Any key does.
+				ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), derivedKey{}, "v"), time.Hour)
 				defer cancel()
 				draining := fxshutdown.Draining(ctx)
 				pending(t, "Draining(ctx)", draining)
