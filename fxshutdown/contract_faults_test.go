@@ -313,6 +313,40 @@ func TestHookFaults(t *testing.T) {
 			took(t, "Stop()", d, 0, 9*time.Second)
 		})
 	})
+	// A request that was read, and is cut off before its handler begins, is an
+	// error of its own, and its handler never runs.
+	t.Run("Unbegun", func(t *testing.T) {
+		bubbles(t, h1Modes, func(t *testing.T, m mode) {
+			release := make(chan struct{})
+			s := start(t, m, hello, onPipe, func(srv *http.Server, _ *fxshutdown.Config) {
+				srv.ConnState = func(_ net.Conn, st http.ConnState) {
+					if st == http.StateActive {
+						<-release
+					}
+				}
+			})
+			got := s.goGet(s.client(), "/")
+			s.states.wait(t, http.StateActive, 1)
+			d, err := s.timeStop(10 * time.Second)
+			took(t, "Stop()", d, 8500*ms, 9*time.Second)
+			var aborted *fxshutdown.AbortedError
+			if !errors.As(err, &aborted) || aborted.Unbegun != 1 || len(aborted.Requests) != 0 || !errors.Is(err, fxshutdown.ErrBudget) {
+				t.Errorf("Stop() = %v, want an *AbortedError by ErrBudget with one unbegun", err)
+			}
+			if r := s.wantReport(account{}); r.Unbegun != 1 || r.Graceful() {
+				t.Errorf("Report() = %+v, want one unbegun, not graceful", r)
+			}
+			close(release)
+			if r := <-got; r.err == nil {
+				t.Errorf("response = %v, want none", r.resp.Status)
+			}
+			synctest.Wait()
+			if n := s.calls.begun.Load(); n != 0 {
+				t.Errorf("the handler ran %d times after Stop had returned", n)
+			}
+		})
+	})
+
 	// Start calls BaseContext: Stop does not wait for that longer than it may.
 	t.Run("BaseContext", func(t *testing.T) {
 		entered, release := make(chan struct{}), make(chan struct{})
@@ -658,6 +692,7 @@ func TestIdleClients(t *testing.T) {
 			for range 20 {
 				s.get(s.client(), "/").want(t, "hello")
 			}
+			s.states.wait(t, http.StateIdle, 20)
 			measure(t, s, 500*ms)
 		})
 	})
@@ -669,6 +704,7 @@ func TestIdleClients(t *testing.T) {
 				c.get(1, "/")
 				c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
 			}
+			s.states.wait(t, http.StateIdle, 20)
 			measure(t, s, bound)
 		})
 	})

@@ -436,6 +436,7 @@ func TestHooks(t *testing.T) {
 				on(l), func(srv *http.Server, cfg *fxshutdown.Config) { srv.TLSConfig, cfg.TLS = nil, false })
 			want := map[bool]string{false: "1 true", true: "2 true"}[m.h2]
 			s.get(s.client(), "/").want(t, want)
+			s.states.wait(t, http.StateIdle, 1)
 			s.mustStop()
 			s.wantReport(account{})
 		})

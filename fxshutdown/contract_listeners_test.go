@@ -33,6 +33,7 @@ func serveAndStop(t *testing.T, m mode, settings ...setting) *server {
 	defer g.open()
 	s := start(t, m, g.ServeHTTP, settings...)
 	s.get(s.client(), "/quick").want(t, "hello")
+	s.states.wait(t, http.StateIdle, 1)
 	got := s.goGet(s.client(), "/slow")
 	g.waitEntered(t, 1)
 	done := s.stopIn(patience)

@@ -177,6 +177,7 @@ func TestScenario(t *testing.T) {
 			r := c.reply(http.MethodGet)
 			r.want(t, "hello")
 			r.wantClose(t, false)
+			s.states.wait(t, http.StateIdle, 1)
 			done := s.stopIn(0)
 			c.get("/second")
 			r = c.reply(http.MethodGet)
@@ -292,6 +293,7 @@ func TestScenario(t *testing.T) {
 			for range n {
 				s.get(s.client(), "/").want(t, "hello")
 			}
+			s.states.wait(t, http.StateIdle, n)
 			if got := s.Stats().Open(); got != n {
 				t.Errorf("Stats().Open() = %d, want %d", got, n)
 			}
@@ -315,6 +317,7 @@ func TestScenario(t *testing.T) {
 			s := start(t, m, g.ServeHTTP, config(func(c *fxshutdown.Config) { c.DrainTimeout = slack }))
 			quick, slow := s.client(), s.client()
 			s.get(quick, "/quick").want(t, "hello")
+			s.states.wait(t, http.StateIdle, 1)
 			got := s.goGet(slow, "/slow")
 			g.waitEntered(t, 1)
 			began := time.Now()

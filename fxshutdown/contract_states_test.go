@@ -234,6 +234,7 @@ func TestStartErrorThenRestart(t *testing.T) {
 	busy.Close()
 	s.start()
 	s.get(s.client(), "/").want(t, "hello")
+	s.states.wait(t, http.StateIdle, 1)
 	s.mustStop()
 	s.wantReport(account{})
 }
@@ -389,6 +390,7 @@ func TestCloseDuringStop(t *testing.T) {
 func TestCloseDuringDelay(t *testing.T) {
 	s := start(t, h1, hello, config(func(c *fxshutdown.Config) { c.ShutdownDelay = time.Hour }))
 	s.get(s.client(), "/").want(t, "hello")
+	s.states.wait(t, http.StateIdle, 1)
 	done := make(chan error, 1)
 	go func() { done <- s.Stop(context.Background()) }()
 	event[*fxshutdown.Stopping](s)
@@ -431,6 +433,7 @@ func TestStopWithExpiredContext(t *testing.T) {
 		s := start(t, m, g.ServeHTTP, config(func(c *fxshutdown.Config) { c.ShutdownDelay = time.Hour }))
 		idle := s.client()
 		s.get(idle, "/quick").want(t, "hello")
+		s.states.wait(t, http.StateIdle, 1)
 		got := s.goGet(s.client(), "/slow")
 		g.waitEntered(t, 1)
 		ctx, cancel := context.WithCancel(context.Background())

@@ -316,6 +316,34 @@ func TestTiming(t *testing.T) {
 		})
 	})
 
+	// A request on an HTTP/2 connection that was used less than IdleGrace ago is
+	// answered, and its client told to go then.
+	t.Run("RequestInTimeHTTP2", func(t *testing.T) {
+		bubbles(t, h2Modes, func(t *testing.T, m mode) {
+			s := start(t, m, hello, onPipe)
+			c := s.rawH2()
+			c.get(1, "/")
+			c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+			synctest.Wait()
+			frames := make(chan []frame, 1)
+			go func() {
+				time.Sleep(grace - ms)
+				c.get(3, "/")
+				frames <- c.untilClosed()
+			}()
+			s.mustStopIn(grace-ms, grace-ms+bound)
+			answered, told := false, false
+			for _, f := range <-frames {
+				answered = answered || f.stream == 3 && f.ended() && f.kind != frameRSTStream
+				told = told || f.kind == frameGoAway
+			}
+			if !answered || !told {
+				t.Errorf("late request answered: %v, client told to go: %v; want both", answered, told)
+			}
+			s.wantReport(account{answered: 1})
+		})
+	})
+
 	// An HTTP/2 connection that is quiet for long, of a client that does not
 	// close when it is told to go.
 	t.Run("QuietHTTP2", func(t *testing.T) {
