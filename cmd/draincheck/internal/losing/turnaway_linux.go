@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 the successors are in another module, for one call
+
 //go:build linux
 
 package losing
