@@ -106,8 +106,11 @@ func newListener(l net.Listener, s *Server, own bool) *listener {
 		ended:    make(chan struct{}),
 		closed:   make(chan struct{}),
 	}
-	if ua, ok := l.Addr().(*net.UnixAddr); ok && own {
-		ln.file, _ = os.Lstat(ua.Name) // none for an abstract name
+	if ul, ok := l.(*net.UnixListener); ok && own {
+		// Closing would remove the file too late for the queue, and whoever it
+		// belongs to by then.
+		ul.SetUnlinkOnClose(false)
+		ln.file, _ = os.Lstat(l.Addr().String()) // none for an abstract name
 	}
 	return ln
 }
@@ -188,16 +191,21 @@ func (l *listener) quenchOnce() {
 	if !l.own {
 		return
 	}
-	ul, ok := l.Listener.(*net.UnixListener)
-	if !ok {
-		quench(l.Listener)
+	if _, ok := l.Listener.(*net.UnixListener); ok {
+		l.removeFile()
 		return
 	}
-	// Closing removes the file, too late for the queue, and whoever it belongs to
-	// by then.
-	ul.SetUnlinkOnClose(false)
+	quench(l.Listener)
+}
+
+// removeFile removes the file of a unix socket that Start has opened, unless
+// somebody else's has taken its place.
+func (l *listener) removeFile() {
+	if l.file == nil {
+		return
+	}
 	name := l.Addr().String()
-	if now, err := os.Lstat(name); err == nil && l.file != nil && os.SameFile(now, l.file) {
+	if now, err := os.Lstat(name); err == nil && os.SameFile(now, l.file) {
 		os.Remove(name)
 	}
 }
@@ -261,6 +269,7 @@ func (l *listener) awaitStill(forced <-chan struct{}, most <-chan time.Time) {
 // Close closes the listener, once. Its error is kept for the report.
 func (l *listener) Close() error {
 	l.closeOnce.Do(func() {
+		l.removeFile()
 		l.closeErr = l.Listener.Close()
 		close(l.closed)
 	})

@@ -65,7 +65,8 @@ type Report struct {
 	// handlers began. They are in no other figure, and are Stop's error too.
 	Unbegun int
 
-	// Cut lists the hijacked connections that were closed by the stop.
+	// Cut lists the hijacked connections that were closed by the stop, and those
+	// whose handlers had closed them but had not returned.
 	Cut []Request
 
 	// Forced is why the stop was not graceful: ErrBudget, ErrForced, or nil.

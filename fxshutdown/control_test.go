@@ -1,0 +1,125 @@
+package fxshutdown
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"reflect"
+	"testing"
+	"time"
+)
+
+// exported calls f with every exported field of an http.Server.
+func exported(srv *http.Server, f func(name string, v reflect.Value)) {
+	v := reflect.ValueOf(srv).Elem()
+	for i := range v.NumField() {
+		if field := v.Type().Field(i); field.IsExported() {
+			f(field.Name, v.Field(i))
+		}
+	}
+}
+
+// filled returns a server none of whose exported fields is zero.
+func filled(t *testing.T) *http.Server {
+	t.Helper()
+	srv := new(http.Server)
+	exported(srv, func(name string, v reflect.Value) {
+		switch v.Kind() {
+		case reflect.String:
+			v.SetString("127.0.0.1:0")
+		case reflect.Bool:
+			v.SetBool(true)
+		case reflect.Int, reflect.Int64:
+			v.SetInt(int64(time.Hour))
+		case reflect.Pointer:
+			v.Set(reflect.New(v.Type().Elem()))
+		case reflect.Map:
+			v.Set(reflect.MakeMap(v.Type()))
+		case reflect.Func:
+			v.Set(reflect.MakeFunc(v.Type(), func([]reflect.Value) (results []reflect.Value) {
+				for i := range v.Type().NumOut() {
+					results = append(results, reflect.Zero(v.Type().Out(i)))
+				}
+				return results
+			}))
+		case reflect.Interface:
+			v.Set(reflect.ValueOf(http.NotFoundHandler()))
+		default:
+			t.Fatalf("http.Server.%s is a %v: teach this test to fill it", name, v.Kind())
+		}
+	})
+	return srv
+}
+
+// A field that a later Go adds must not be forgotten.
+func TestCopySettings(t *testing.T) {
+	src, dst := filled(t), new(http.Server)
+	copySettings(dst, src)
+	exported(dst, func(name string, v reflect.Value) {
+		if v.IsZero() {
+			t.Errorf("http.Server.%s was not copied", name)
+		}
+	})
+}
+
+// What parking changes on the user's server it puts back.
+func TestParkRestores(t *testing.T) {
+	srv := filled(t)
+	before := new(http.Server)
+	copySettings(before, srv)
+	p, err := park(srv, func() {}, func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	exported(srv, func(name string, v reflect.Value) {
+		was := reflect.ValueOf(before).Elem().FieldByName(name)
+		same := v.Kind() == was.Kind() && v.IsZero() == was.IsZero()
+		if v.Kind() == reflect.Func || v.Kind() == reflect.Map || v.Kind() == reflect.Pointer {
+			same = v.Pointer() == was.Pointer()
+		}
+		if !same {
+			t.Errorf("http.Server.%s is another after park", name)
+		}
+	})
+	p.release()
+	srv.Close()
+	<-p.ended
+}
+
+func TestParkTells(t *testing.T) {
+	for name, end := range map[string]struct {
+		call    func(*http.Server) error
+		wantCut bool
+	}{
+		"Shutdown": {func(srv *http.Server) error {
+			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+			defer cancel()
+			return srv.Shutdown(ctx)
+		}, false},
+		"Close": {(*http.Server).Close, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			told, cut := make(chan struct{}), make(chan struct{})
+			srv := new(http.Server)
+			p, err := park(srv, func() { close(told) }, func() { close(cut) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = end.call(srv)
+			if !end.wantCut && !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Shutdown() = %v while the drain goes on, want its context's error", err)
+			}
+			if !isClosed(told) {
+				t.Error("park was not told")
+			}
+			if isClosed(cut) != end.wantCut {
+				t.Errorf("cut = %v, want %v", isClosed(cut), end.wantCut)
+			}
+			p.release()
+			<-p.ended
+			if err := srv.Shutdown(context.Background()); err != nil {
+				t.Errorf("Shutdown() = %v after the drain", err)
+			}
+		})
+	}
+}
