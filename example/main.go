@@ -27,6 +27,7 @@ func main() {
 	work := flag.Duration("work", 2*time.Second, "how long a report takes")
 	delay := flag.Duration("delay", 0, "ShutdownDelay of the API: how long readiness fails before the drain")
 	useTLS := flag.Bool("tls", false, "serve the API with TLS, and a certificate made for this run")
+	bare := flag.Bool("bare", false, "serve the API by http.Server alone, for comparison")
 	flag.Parse()
 
 	// HTTP/1, and HTTP/2 with or without TLS.
@@ -44,6 +45,10 @@ func main() {
 		options = append(options, fxhttp.WithTLS(selfSigned()))
 	}
 
+	if *bare {
+		runBare(*addr, &protocols, *useTLS, *work)
+		return
+	}
 	fx.New(
 		// Fx stops the server that is listed last first: the admin server
 		// answers until everything else has stopped.

@@ -224,7 +224,6 @@ func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
 	}
 	s.goaway = goaway
 	s.hooks.connState, s.hooks.connContext = s.given.ConnState, s.given.ConnContext
-	s.ln = newListener(raw, s, opened)
 
 	// The last step that can fail.
 	s.parked, err = park(s.given,
@@ -234,6 +233,7 @@ func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
 		return undo(err)
 	}
 	s.given.ConnState = s.connState
+	s.ln = newListener(raw, s, opened)
 
 	base, s.cancel = context.WithCancelCause(base)
 	srv := new(http.Server)
