@@ -235,10 +235,11 @@ func pipelined(l *load) {
 	}
 }
 
-// paced pauses between requests, about as long as IdleGrace. A connection that
-// is closed during the pause is no loss; a request that was written before the
-// close could be seen is.
-func paced(pause func() time.Duration) func(*load) {
+// paced pauses between requests, for at most as long as said, even on a machine that has
+// no time for it: IdleGrace is a promise to those who come in time. A
+// connection that is closed during the pause is no loss; a request that was
+// written before the close could be seen is.
+func paced(pause, most time.Duration) func(*load) {
 	return func(l *load) {
 		for !l.over() {
 			nc, err := l.dial()
@@ -247,7 +248,11 @@ func paced(pause func() time.Duration) func(*load) {
 				return
 			}
 			c := newRawConn(nc)
-			for !l.over() && c.do(l, "paced", small) && c.quiet(pause()) {
+			for !l.over() && c.do(l, "paced", small) {
+				answered := time.Now()
+				if !c.quiet(pause) || time.Since(answered) > most {
+					break // closed in the pause, or overslept
+				}
 			}
 			c.Close()
 		}

@@ -41,11 +41,11 @@ var scenarios = []scenario{
 	{name: "slow", clients: all(64, keepAlive(request{body: small.body, header: "Slow: 20ms\r\n"}))},
 	{name: "late", clients: all(20, late(3*time.Millisecond))},
 	{name: "offsets", clients: func(grace time.Duration) []func(*load) {
-		// From none to one and a half times IdleGrace, but for the last
-		// millisecond before it and what comes after, where HTTP allows to lose.
+		// From none to four fifths of IdleGrace; what comes at its very end HTTP
+		// allows to lose.
 		var cs []func(*load)
 		for i := range 40 {
-			cs = append(cs, paced(func() time.Duration { return grace * time.Duration(i) / 50 }))
+			cs = append(cs, paced(grace*time.Duration(i)/50, grace*9/10))
 		}
 		return cs
 	}},
