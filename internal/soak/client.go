@@ -31,6 +31,7 @@ func (c *counts) add(d counts) {
 // load is what the clients of one round share.
 type load struct {
 	t       *target
+	grace   time.Duration // IdleGrace
 	stopped chan struct{} // closed when the stop has returned: clients end
 	stopAt  atomic.Int64  // unix nanoseconds of the beginning of the stop
 
@@ -119,14 +120,24 @@ var small = request{body: []byte("hello")}
 // rawConn is an HTTP/1 client connection that never sends anything again.
 type rawConn struct {
 	net.Conn
-	br *bufio.Reader
+	br   *bufio.Reader
+	used time.Time // when it was dialled, or its last response came
 }
 
-func newRawConn(c net.Conn) *rawConn { return &rawConn{Conn: c, br: bufio.NewReader(c)} }
+func newRawConn(c net.Conn) *rawConn {
+	return &rawConn{Conn: c, br: bufio.NewReader(c), used: time.Now()}
+}
+
+// overslept reports whether the client, on a machine that has no time for it,
+// was quiet for nearly IdleGrace: whoever sends then may lose, as HTTP allows.
+func (c *rawConn) overslept(l *load) bool { return time.Since(c.used) > l.grace*9/10 }
 
 // do writes a request and reads its response. more is false if the connection
 // is at its end.
 func (c *rawConn) do(l *load, what string, r request) (more bool) {
+	if c.overslept(l) {
+		return false
+	}
 	written := time.Now()
 	c.SetDeadline(written.Add(stopTimeout))
 	if _, err := c.Write(append(r.head(), r.firstBody()...)); err != nil {
@@ -162,7 +173,10 @@ func (r request) firstBody() []byte {
 func (c *rawConn) read(l *load, what string, written time.Time) (more bool) {
 	resp, err := http.ReadResponse(c.br, nil)
 	if err == nil {
-		_, err = io.Copy(io.Discard, resp.Body)
+		var n int64
+		if n, err = io.Copy(io.Discard, resp.Body); err != nil {
+			err = fmt.Errorf("%w after %d of %d bytes, close %v", err, n, resp.ContentLength, resp.Close)
+		}
 	}
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = errors.New(resp.Status)
@@ -172,6 +186,7 @@ func (c *rawConn) read(l *load, what string, written time.Time) (more bool) {
 		return false
 	}
 	l.count(counts{ok: 1})
+	c.used = time.Now()
 	return !resp.Close
 }
 
@@ -217,7 +232,7 @@ func pipelined(l *load) {
 		}
 		c := newRawConn(nc)
 		batch := bytes.Repeat(append(small.head(), small.body...), depth)
-		for more := true; more && !l.over(); {
+		for more := true; more && !l.over() && !c.overslept(l); {
 			written := time.Now()
 			c.SetDeadline(written.Add(stopTimeout))
 			if _, err := c.Write(batch); err != nil {
@@ -235,11 +250,9 @@ func pipelined(l *load) {
 	}
 }
 
-// paced pauses between requests, for at most as long as said, even on a machine that has
-// no time for it: IdleGrace is a promise to those who come in time. A
-// connection that is closed during the pause is no loss; a request that was
-// written before the close could be seen is.
-func paced(pause, most time.Duration) func(*load) {
+// paced pauses between requests. A connection that is closed during the pause is
+// no loss; a request that was written before the close could be seen is.
+func paced(pause time.Duration) func(*load) {
 	return func(l *load) {
 		for !l.over() {
 			nc, err := l.dial()
@@ -248,11 +261,7 @@ func paced(pause, most time.Duration) func(*load) {
 				return
 			}
 			c := newRawConn(nc)
-			for !l.over() && c.do(l, "paced", small) {
-				answered := time.Now()
-				if !c.quiet(pause) || time.Since(answered) > most {
-					break // closed in the pause, or overslept
-				}
+			for !l.over() && c.do(l, "paced", small) && c.quiet(pause) {
 			}
 			c.Close()
 		}

@@ -45,7 +45,7 @@ var scenarios = []scenario{
 		// allows to lose.
 		var cs []func(*load)
 		for i := range 40 {
-			cs = append(cs, paced(grace*time.Duration(i)/50, grace*9/10))
+			cs = append(cs, paced(grace*time.Duration(i)/50))
 		}
 		return cs
 	}},
@@ -71,7 +71,7 @@ func (sc scenario) round(kind string, grace time.Duration) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	l := &load{t: t, stopped: make(chan struct{})}
+	l := &load{t: t, grace: grace, stopped: make(chan struct{})}
 	var wg sync.WaitGroup
 	for _, client := range sc.clients(grace) {
 		wg.Go(func() { client(l) })

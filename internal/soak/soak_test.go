@@ -33,7 +33,7 @@ func TestBareLoses(t *testing.T) {
 		if sc.name != "late" {
 			continue
 		}
-		r, err := sc.round("net/http", 0)
+		r, err := sc.round("net/http", fxshutdown.DefaultIdleGrace)
 		if err != nil {
 			t.Fatal(err)
 		}
