@@ -42,7 +42,7 @@ const (
 
 func parse(args []string, stderr io.Writer) (*config, error) {
 	c := &config{load: 500 * time.Millisecond, limit: 15 * time.Second, stuckLimit: 3 * time.Second,
-		window: 250 * time.Millisecond, idle: 1000, sufficient: 3}
+		window: 50 * time.Millisecond, idle: 1000, sufficient: 3}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	only := fs.String("only", "", "comma-separated: subjects ("+strings.Join(subjectIDs(), " ")+
@@ -73,7 +73,7 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	if c.quick {
 		c.rounds = 1
 		c.load, c.limit, c.stuckLimit = 200*time.Millisecond, 3*time.Second, time.Second
-		c.window, c.idle = 50*time.Millisecond, 200
+		c.window, c.idle = 10*time.Millisecond, 200
 	}
 	return c, nil
 }

@@ -58,7 +58,7 @@ func goBuild(t *testing.T, dir, out, pkg string) {
 // short is a round that takes little.
 func short() *config {
 	return &config{rounds: 1, load: 100 * time.Millisecond, limit: 2 * time.Second, stuckLimit: 500 * time.Millisecond,
-		window: 10 * time.Millisecond, idle: 50}
+		window: 2 * time.Millisecond, idle: 50}
 }
 
 // TestRound makes one short round of everything with three servers of this repository.

@@ -47,20 +47,15 @@ const (
 	panelGap  = 18
 )
 
-// style is readable on a light and on a dark page: there is no background, and colours follow the reader's scheme.
+// style is readable on a light and on a dark page: there is no background, and every colour lies in the middle. Colours
+// that follow prefers-color-scheme would follow the system's scheme, which need not be that of the page.
 const style = `
-text { font: 12px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328 }
+text { font: 12px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #6e7781 }
 .title { font-size: 17px; font-weight: 600 }
-.sub, .value { fill: #59636e; font-size: 11px }
+.sub, .value { font-size: 11px }
 .head, .own { font-weight: 600 }
-.axis { stroke: #d1d9e0; stroke-width: 1 }
-.ours { fill: #1a7f37 } .go { fill: #54aeff } .node { fill: #e5a54b }
-@media (prefers-color-scheme: dark) {
-text { fill: #f0f6fc }
-.sub, .value { fill: #9198a1 }
-.axis { stroke: #3d444d }
-.ours { fill: #3fb950 } .go { fill: #388bfd } .node { fill: #bb8009 }
-}`
+.axis { stroke: #8c959f; stroke-opacity: 0.5 }
+.ours { fill: #2da44e } .go { fill: #4a90d9 } .node { fill: #c98a1b }`
 
 func (p *plot) svg() string {
 	panelHeight := panelHead + rowHeight*len(p.Rows)

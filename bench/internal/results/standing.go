@@ -22,15 +22,20 @@ type entry struct {
 	Summary
 }
 
-// equalMS is how far apart two times may be and still count as equal: on a shared machine the start of a process that
-// had nothing to do with either moves them by as much.
-const equalMS = 2
+// How far behind the best a result may be and still count as equal to it. Ranges do not decide: on a noisy machine they
+// overlap for everyone.
+const (
+	equalMS     = 2 // what a process that has nothing to do with either moves a time by
+	equalTime   = 0.1
+	equalMemory = 0.005
+)
 
 // Standings judges every column. First is who has the best result, and everyone who is equal to it:
 //
 //   - requests lost: the same sum;
-//   - times: the median lies within the best one's range or 2 ms from its median, or both used up their limit;
-//   - throughput and memory: the ranges overlap.
+//   - times: the medians are at most 2 ms or a tenth apart, or both used up their limit;
+//   - throughput: the median is no worse than what the base reached against itself, which is noise;
+//   - memory: the medians are at most half a percent apart.
 //
 // Loss is compared over all; throughput and memory within a runtime, since they are relative to its own server.
 func (r *Results) Standings() []Standing {
@@ -59,21 +64,30 @@ func (r *Results) Standings() []Standing {
 			}
 		}
 		all = r.standing(all, "stop/"+o.ID, entries, func(best, e entry) bool {
-			return e.Median <= max(best.Max, best.Median+equalMS)
+			return e.Median <= best.Median+max(equalMS, equalTime*best.Median)
 		})
 	}
-	var throughput, memory []entry
+	var (
+		throughput, memory []entry
+		noise              = math.Inf(-1)
+	)
 	for _, c := range r.Steady {
 		if !r.goBased(c.Base) {
 			continue
 		}
 		t := c.Throughput
+		if c.Subject == c.Base {
+			noise = -t.Min
+		}
 		throughput = append(throughput, entry{c.Subject, Summary{t.N, -t.Median, -t.Max, -t.Min}})
 		memory = append(memory, entry{c.Subject, c.Memory})
 	}
-	overlap := func(best, e entry) bool { return e.Min <= best.Max }
-	all = r.standing(all, "steady/throughput", throughput, overlap)
-	return r.standing(all, "steady/memory", memory, overlap)
+	all = r.standing(all, "steady/throughput", throughput, func(best, e entry) bool {
+		return e.Median <= max(best.Median, noise)
+	})
+	return r.standing(all, "steady/memory", memory, func(best, e entry) bool {
+		return e.Median <= best.Median*(1+equalMemory)
+	})
 }
 
 // goBased reports whether a base is that of our own runtime.

@@ -3,6 +3,7 @@ package steady
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,8 +19,12 @@ type Throughput struct {
 	Rate  float64 // requests a second of ours
 }
 
-// Compare measures a server against its baseline. Both run, and are loaded in turn, base first, theirs twice, base
-// again: what slows the machine down for longer than a window slows both.
+// turns is how often base and other take turns.
+const turns = 10
+
+// Compare measures a server against its baseline. Both run, and are loaded in turn, base, other, other, base, again and
+// again in short windows: what slows the machine down for longer than a window slows both. The ratio is the median of
+// those of the turns.
 func Compare(ctx context.Context, base, other server.Command, window time.Duration) (Throughput, error) {
 	a, stopA, err := busy(ctx, base)
 	if err != nil {
@@ -32,26 +37,29 @@ func Compare(ctx context.Context, base, other server.Command, window time.Durati
 	}
 	defer stopB()
 
-	var counts [2]int
-	for i, conns := range [][]*client{a, b, a, b, b, a} {
-		n, err := count(ctx, conns, window)
-		if err != nil {
-			return Throughput{}, err
+	var ratios []float64
+	total := 0
+	for turn := range turns + 1 {
+		var counts [4]int
+		for i, conns := range [][]*client{a, b, b, a} {
+			if counts[i], err = count(ctx, conns, window); err != nil {
+				return Throughput{}, err
+			}
 		}
-		// The first two warm up.
-		switch i {
-		case 2, 5:
-			counts[0] += n
-		case 3, 4:
-			counts[1] += n
+		if turn == 0 {
+			continue // warms up
 		}
+		bases, others := counts[0]+counts[3], counts[1]+counts[2]
+		if bases == 0 {
+			return Throughput{}, errors.New("the baseline answered no request")
+		}
+		ratios = append(ratios, float64(others)/float64(bases))
+		total += others
 	}
-	if counts[0] == 0 {
-		return Throughput{}, errors.New("the baseline answered no request")
-	}
+	slices.Sort(ratios)
 	return Throughput{
-		Ratio: float64(counts[1]) / float64(counts[0]),
-		Rate:  float64(counts[1]) / (2 * window).Seconds(),
+		Ratio: (ratios[(len(ratios)-1)/2] + ratios[len(ratios)/2]) / 2,
+		Rate:  float64(total) / (2 * turns * window).Seconds(),
 	}, nil
 }
 
