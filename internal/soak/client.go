@@ -121,15 +121,24 @@ var small = request{body: []byte("hello")}
 type rawConn struct {
 	net.Conn
 	br   *bufio.Reader
-	used time.Time // when it was dialled, or its last response came
+	used time.Time // when its dial began, or its last request written
 }
 
-func newRawConn(c net.Conn) *rawConn {
-	return &rawConn{Conn: c, br: bufio.NewReader(c), used: time.Now()}
+// connect dials, and counts a refusal.
+func (l *load) connect() (*rawConn, bool) {
+	began := time.Now()
+	c, err := l.dial()
+	if err != nil {
+		l.count(counts{refused: 1})
+		return nil, false
+	}
+	return &rawConn{Conn: c, br: bufio.NewReader(c), used: began}, true
 }
 
-// overslept reports whether the client, on a machine that has no time for it,
-// was quiet for nearly IdleGrace: whoever sends then may lose, as HTTP allows.
+// overslept reports whether the server may have seen the client quiet for nearly
+// IdleGrace, on a machine that has no time for it: whoever sends then may lose, as
+// HTTP allows. It counts from the last request, since a client that is late to read
+// its response does not know how long ago it was written.
 func (c *rawConn) overslept(l *load) bool { return time.Since(c.used) > l.grace*9/10 }
 
 // do writes a request and reads its response. more is false if the connection
@@ -139,6 +148,7 @@ func (c *rawConn) do(l *load, what string, r request) (more bool) {
 		return false
 	}
 	written := time.Now()
+	c.used = written
 	c.SetDeadline(written.Add(stopTimeout))
 	if _, err := c.Write(append(r.head(), r.firstBody()...)); err != nil {
 		l.lose(what, written, err)
@@ -186,7 +196,6 @@ func (c *rawConn) read(l *load, what string, written time.Time) (more bool) {
 		return false
 	}
 	l.count(counts{ok: 1})
-	c.used = time.Now()
 	return !resp.Close
 }
 
@@ -195,12 +204,10 @@ func (c *rawConn) read(l *load, what string, written time.Time) (more bool) {
 func keepAlive(r request) func(*load) {
 	return func(l *load) {
 		for !l.over() {
-			nc, err := l.dial()
-			if err != nil {
-				l.count(counts{refused: 1})
+			c, ok := l.connect()
+			if !ok {
 				return
 			}
-			c := newRawConn(nc)
 			for !l.over() && c.do(l, "keep-alive", r) {
 			}
 			c.Close()
@@ -211,13 +218,12 @@ func keepAlive(r request) func(*load) {
 // newConnection dials for each request.
 func newConnection(l *load) {
 	for !l.over() {
-		nc, err := l.dial()
-		if err != nil {
-			l.count(counts{refused: 1})
+		c, ok := l.connect()
+		if !ok {
 			return
 		}
-		newRawConn(nc).do(l, "new connection", request{header: "Connection: close\r\n", body: small.body})
-		nc.Close()
+		c.do(l, "new connection", request{header: "Connection: close\r\n", body: small.body})
+		c.Close()
 	}
 }
 
@@ -225,15 +231,14 @@ func newConnection(l *load) {
 func pipelined(l *load) {
 	const depth = 8
 	for !l.over() {
-		nc, err := l.dial()
-		if err != nil {
-			l.count(counts{refused: 1})
+		c, ok := l.connect()
+		if !ok {
 			return
 		}
-		c := newRawConn(nc)
 		batch := bytes.Repeat(append(small.head(), small.body...), depth)
 		for more := true; more && !l.over() && !c.overslept(l); {
 			written := time.Now()
+			c.used = written
 			c.SetDeadline(written.Add(stopTimeout))
 			if _, err := c.Write(batch); err != nil {
 				l.lose("pipelined", written, err)
@@ -255,12 +260,10 @@ func pipelined(l *load) {
 func paced(pause time.Duration) func(*load) {
 	return func(l *load) {
 		for !l.over() {
-			nc, err := l.dial()
-			if err != nil {
-				l.count(counts{refused: 1})
+			c, ok := l.connect()
+			if !ok {
 				return
 			}
-			c := newRawConn(nc)
 			for !l.over() && c.do(l, "paced", small) && c.quiet(pause) {
 			}
 			c.Close()
@@ -278,17 +281,17 @@ func (c *rawConn) quiet(d time.Duration) bool {
 // late dials, waits for the stop to begin, and sends its first request then.
 func late(after time.Duration) func(*load) {
 	return func(l *load) {
-		nc, err := l.dial()
-		if err != nil {
-			l.count(counts{refused: 1})
+		c, ok := l.connect()
+		if !ok {
 			return
 		}
-		defer nc.Close()
+		defer c.Close()
 		for l.stopAt.Load() == 0 {
 			time.Sleep(100 * time.Microsecond)
 		}
 		time.Sleep(time.Until(time.Unix(0, l.stopAt.Load()).Add(after)))
-		newRawConn(nc).do(l, "late", small)
+		c.used = time.Now() // it has been silent on purpose
+		c.do(l, "late", small)
 	}
 }
 
