@@ -2,8 +2,18 @@ module github.com/fxshutdown/fxhttp/internal/websockettest
 
 go 1.26
 
-require github.com/fxshutdown/fxhttp v0.0.0
+require (
+	github.com/coder/websocket v1.8.15
+	github.com/fxshutdown/fxhttp v0.0.0
+	go.uber.org/fx v1.24.0
+	go.uber.org/goleak v1.3.0
+)
 
-require github.com/coder/websocket v1.8.15 // indirect
+require (
+	go.uber.org/dig v1.19.0 // indirect
+	go.uber.org/multierr v1.10.0 // indirect
+	go.uber.org/zap v1.28.0 // indirect
+	golang.org/x/sys v0.0.0-20220412211240-33da011f77ad // indirect
+)
 
 replace github.com/fxshutdown/fxhttp => ../..
