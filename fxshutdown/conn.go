@@ -33,9 +33,11 @@ const (
 	// way (RFC 9112, section 9.6). net/http waits as long (rstAvoidanceDelay).
 	lingerMost = 500 * time.Millisecond
 
-	// goAwayLead is how long an HTTP/2 client has to read GOAWAY before its
-	// connection is closed from our side.
+	// goAwayLead is how long after GOAWAY was asked for an HTTP/2 connection is
+	// closed from our side, and goAwayLag how long after something was written
+	// since: that was GOAWAY.
 	goAwayLead = 50 * time.Millisecond
+	goAwayLag  = 5 * time.Millisecond
 )
 
 // errDropped is what net/http reads from a connection that is dropped. As an
@@ -82,6 +84,7 @@ type conn struct {
 	final      bool  // the poke is the last: its time is over
 	h2         bool  // speaks HTTP/2
 	goneAway   bool  // GOAWAY was asked for
+	wrote      bool  // something was written since
 	halfClosed bool  // our side was closed, to end it politely
 	ending     bool  // net/http closes it, or its side
 	reported   bool  // its end as a hijacked connection is in the report
@@ -292,7 +295,12 @@ func (c *conn) WriteTo(w io.Writer) (int64, error) {
 func (c *conn) writing(by int32) {
 	c.mu.Lock()
 	c.writes += by
+	wrote := by < 0 && c.goneAway && !c.wrote
+	c.wrote = c.wrote || wrote
 	c.mu.Unlock()
+	if wrote {
+		c.srv.drainNow().lookAt(c)
+	}
 }
 
 // CloseWrite ends our side of the connection: net/http uses it to avoid

@@ -5,10 +5,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,6 +37,26 @@ func FuzzConnection(f *testing.F) {
 		synctest.Test(t, func(t *testing.T) { play(t, script) })
 	})
 }
+
+// TestConnectionModel plays random scripts, which are longer than those that the
+// fuzzer comes to by itself.
+func TestConnectionModel(t *testing.T) {
+	for seed := range uint64(*modelScripts) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		script := make([]byte, 2+2*random.IntN(65))
+		for i := range script {
+			script[i] = byte(random.Uint32())
+		}
+		synctest.Test(t, func(t *testing.T) {
+			play(t, script)
+			if t.Failed() {
+				t.Logf("script %d: %x", seed, script)
+			}
+		})
+	}
+}
+
+var modelScripts = flag.Int("scripts", 500, "how many scripts TestConnectionModel plays")
 
 // The events. The first byte of two says which, the second is its argument.
 const (
@@ -116,6 +139,7 @@ type call struct {
 	hijacked net.Conn
 
 	running   bool
+	early     bool // bytes came while it ran: net/http does not notice any more that the client closes
 	committed bool // before the drain
 	flushed   bool
 	asked     bool
@@ -146,6 +170,7 @@ type sim struct {
 	abortedSince, streams  int
 	dropped, cut           int
 	either                 int // requests that ended by themselves while they were cut
+	unclear                bool
 	lastDial               time.Time
 	lastGone               time.Time
 
@@ -154,7 +179,12 @@ type sim struct {
 	drainAt     time.Time // zero: no stop
 	end         time.Time // zero: none
 	window      time.Duration
-	timed       bool      // by DrainTimeout
+	draining    bool
+	forceBegan  time.Time
+	cutBy       time.Time // the cut, as it was known when the force began
+	cutEnd      time.Time // the end, as it was known at the cut
+	listenerBy  time.Time // the force, as it was known when the drain began
+	contextEnds time.Time // the first of those of Stop
 	forcedAt    time.Time // by somebody
 	cancelledAt time.Time
 	cutTime     time.Time
@@ -281,6 +311,9 @@ func (s *sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			case evPanic:
 				panic(http.ErrAbortHandler)
 			case evFlush:
+				if x.hijacked != nil {
+					continue
+				}
 				io.WriteString(w, "part")
 				rc.Flush()
 			case evAskDraining:
@@ -377,6 +410,8 @@ func (s *sim) send(c *simConn, ev, arg int) {
 	}
 	if c.waits() {
 		c.quiet = time.Now()
+	} else {
+		c.call.early = true
 	}
 	s.settle(c)
 }
@@ -439,7 +474,7 @@ func (s *sim) command(c *simConn, ev int) {
 	if seen == nil {
 		s.t.Fatal("a handler of the model's does not run")
 	}
-	if ev == evHijack && c.state == http.StateHijacked {
+	if ev == evHijack && c.state != http.StateActive {
 		return
 	}
 	seen.commands <- ev
@@ -449,19 +484,22 @@ func (s *sim) command(c *simConn, ev int) {
 		if c.state == http.StateActive {
 			x.flushed = true
 			x.committed = x.committed || !s.isDraining()
+			if c.gone && x.kind == 'c' {
+				s.returned(c, true) // net/http cancels the context when a write fails
+			}
 		}
 	case evAskDraining:
 		x.asked = true
 	case evHijack:
 		c.state = http.StateHijacked
 		s.hijacks++
-		if at := s.hijackAt(); !at.IsZero() && !time.Now().Before(at) {
+		if at := s.hijackAt(); !at.IsZero() && !time.Now().Before(at) && s.cutBy.IsZero() {
 			s.tellHijacked(c)
 		}
 	default:
-		if c.state == http.StateHijacked || x.closed {
+		if c.state != http.StateActive { // hijacked, or cut
 			x.running = false
-			if x.closed {
+			if c.state == http.StateClosed {
 				s.lastGone = time.Now()
 			}
 			return
@@ -494,7 +532,7 @@ func (s *sim) clientCloses(c *simConn) {
 	switch {
 	case c.waits():
 		s.close(c)
-	case c.state == http.StateActive && c.call.kind == 'c' && c.kinds == "" && !c.part:
+	case c.state == http.StateActive && c.call.kind == 'c' && !c.call.early:
 		s.returned(c, true) // net/http cancels the context
 	}
 }
@@ -529,6 +567,7 @@ func (s *sim) beginStop(trigger string, budget time.Duration) (begins bool) {
 		reserve := cmp.Or(s.cfg.StopReserve, min(budget/10, 2*time.Second))
 		reserve = min(max(reserve, 0), budget/2)
 		s.endBy(now.Add(budget - reserve))
+		s.contextEnds = earlierSet(s.contextEnds, now.Add(budget))
 	}
 	room := func(d time.Duration) bool { return s.end.IsZero() || !now.Add(d+2*s.grace()).After(s.forceAt()) }
 	switch {
@@ -538,6 +577,9 @@ func (s *sim) beginStop(trigger string, budget time.Duration) (begins bool) {
 		s.drainAt = now.Add(s.cfg.ShutdownDelay)
 	case now.Before(s.drainAt) && !room(0):
 		s.drainAt = now
+	}
+	if !s.contextEnds.IsZero() {
+		s.drainAt = earlier(s.drainAt, s.contextEnds)
 	}
 	return begins
 }
@@ -577,8 +619,12 @@ func (s *sim) listenerUntil() time.Time {
 	if at := s.lastDial.Add(queueStill); at.After(until) {
 		until = at
 	}
-	if !s.end.IsZero() {
-		until = earlier(until, later(s.forceAt(), s.drainAt))
+	// Who joins with less time while the listener is being closed is heard when
+	// his context ends.
+	for _, at := range []time.Time{s.listenerBy, s.contextEnds} {
+		if !at.IsZero() {
+			until = earlier(until, later(at, s.drainAt))
+		}
 	}
 	if !s.forcedAt.IsZero() {
 		until = earlier(until, later(s.forcedAt, s.drainAt))
@@ -633,6 +679,9 @@ func (s *sim) force(arg int) {
 
 // forceNow is the model of a force by somebody, or of a Stop that had no time.
 func (s *sim) forceNow(reason error) {
+	if s.reason != nil && reason == fxshutdown.ErrBudget {
+		return // too late to be heard
+	}
 	now := time.Now()
 	s.drainAt = earlier(s.drainAt, now)
 	s.forcedAt = earlierSet(s.forcedAt, now)
@@ -679,6 +728,8 @@ func (s *sim) cutAll() {
 			// The handler returns while it is cut.
 			c.call.running = false
 			s.either++
+			// Before what was pipelined, or after.
+			s.unclear = s.unclear || c.call.committed && c.kinds != ""
 			s.close(c)
 		case c.state == http.StateActive:
 			s.aborted++
@@ -726,6 +777,7 @@ func (s *sim) due() time.Time {
 	if !s.end.IsZero() {
 		add(s.forceAt())
 		add(s.cutAt())
+		add(s.cutBy)
 	}
 	return next
 }
@@ -752,15 +804,25 @@ func (s *sim) act() {
 	if s.drainAt.IsZero() || now.Before(s.drainAt) || !s.cutTime.IsZero() {
 		return
 	}
-	if !s.timed && s.cfg.DrainTimeout > 0 {
-		s.timed = true
-		s.endBy(s.drainAt.Add(s.cfg.DrainTimeout))
+	if !s.draining {
+		s.draining = true
+		if s.cfg.DrainTimeout > 0 {
+			s.endBy(s.drainAt.Add(s.cfg.DrainTimeout))
+		}
+		if !s.end.IsZero() {
+			s.listenerBy = s.forceAt()
+		}
 	}
-	budgetOver := !s.end.IsZero() && !now.Before(s.forceAt())
+	listenerClosed := !now.Before(s.listenerUntil())
+	budgetOver := !s.cutBy.IsZero() || listenerClosed && !s.end.IsZero() && !now.Before(s.forceAt())
 	if budgetOver && s.reason == nil {
 		s.reason = fxshutdown.ErrBudget
 	}
-	if !s.forcedAt.IsZero() || budgetOver && !now.Before(s.cutAt()) {
+	if budgetOver && s.cutBy.IsZero() {
+		s.forceBegan, s.cutBy = now, s.cutAt()
+	}
+	if !s.forcedAt.IsZero() || budgetOver && !now.Before(s.cutBy) {
+		s.cutEnd = s.end
 		s.cutAll()
 		return
 	}
@@ -769,6 +831,7 @@ func (s *sim) act() {
 	}
 	if budgetOver {
 		s.cancelAll()
+		return
 	}
 	if s.cfg.RequestGrace > 0 && !now.Before(later(s.drainAt.Add(s.cfg.RequestGrace), s.listenerUntil())) {
 		s.cancelAll()
@@ -816,9 +879,13 @@ func (s *sim) dropTimes(c *simConn) (first, last time.Time) {
 		last = later(later(most, s.listenerUntil()), last).Add(cutAfter + 2*ms)
 	}
 	if !s.end.IsZero() {
-		first = earlier(first, s.cutAt())
-		if last.After(s.forceAt()) {
-			last = later(s.cutAt(), s.listenerUntil())
+		forceAt, cutAt := s.forceAt(), s.cutAt()
+		if !s.cutBy.IsZero() {
+			forceAt, cutAt = s.forceBegan, s.cutBy
+		}
+		first = earlier(first, cutAt)
+		if last.After(forceAt) {
+			last = later(cutAt, s.listenerUntil())
 		}
 	}
 	return first, last
@@ -915,6 +982,9 @@ func (s *sim) checkEnd() {
 	if sum := r.Answered + r.Failed + r.Hijacked + len(r.Aborted); r.Requests != sum {
 		s.t.Errorf("Report().Requests = %d, the parts are %d: %+v", r.Requests, sum, r)
 	}
+	if s.unclear {
+		return
+	}
 	type figures struct{ requests, answered, failed, hijacked, aborted, cancelled, cut, dropped, unbegun int }
 	got := figures{r.Requests, r.Answered, r.Failed, r.Hijacked, len(r.Aborted), len(r.Cancelled), len(r.Cut), r.Dropped, r.Unbegun}
 	want := figures{s.begun - s.atStop.begun + s.atStop.undecided, s.answered, s.failedSince, s.hijacks, s.abortedSince, s.cancelledCalls, s.cut, s.dropped, 0}
@@ -952,15 +1022,130 @@ func (s *sim) checkEnd() {
 	}
 	wantEnd := later(s.listenerUntil(), s.lastGone)
 	if stuck {
-		wantEnd = later(s.cutTime.Add(lateMost), s.end)
-		if s.end.IsZero() || !s.forcedAt.IsZero() && s.reason == fxshutdown.ErrForced {
+		wantEnd = later(s.cutTime.Add(lateMost), s.cutEnd)
+		if s.cutEnd.IsZero() || !s.forcedAt.IsZero() && s.reason == fxshutdown.ErrForced {
 			wantEnd = s.cutTime.Add(settleMost)
-			if !s.end.IsZero() {
-				wantEnd = earlier(wantEnd, later(s.end, s.cutTime.Add(lateMost)))
+			if !s.cutEnd.IsZero() {
+				wantEnd = earlier(wantEnd, later(s.cutEnd, s.cutTime.Add(lateMost)))
 			}
 		}
 	}
 	if !s.stoppedAt.Equal(wantEnd) {
 		s.t.Errorf("the stop ended %v after it began, want %v; stuck: %v", s.stoppedAt.Sub(s.stopAt), wantEnd.Sub(s.stopAt), stuck)
 	}
+}
+
+// FuzzConfig checks that Validate judges every Config: one that it accepts makes
+// a server that stops in bounded time with every kind of connection open, and
+// one that it rejects is named.
+func FuzzConfig(f *testing.F) {
+	f.Add("", true, int64(0), int64(0), int64(0), int64(0), int64(0), int64(0), int64(time.Second))
+	f.Add("tcp", true, int64(-1), int64(-1), int64(-1), int64(-1), int64(-1), int64(-1), int64(0))
+	f.Add("udp", false, int64(0), int64(0), int64(1), int64(0), int64(1), int64(0), int64(-1))
+	f.Add("", true, int64(1<<62), int64(1<<62), int64(-1<<63), int64(1<<63-1), int64(0), int64(1<<63-1), int64(1<<62))
+	f.Add("", true, int64(time.Second), int64(ms), int64(2*ms), int64(3*ms), int64(time.Second), int64(time.Hour), int64(-1))
+	f.Fuzz(func(t *testing.T, network string, listener bool, delay, idle, request, hijack, drain, reserve, budget int64) {
+		cfg := fxshutdown.Config{
+			Network:       network,
+			ShutdownDelay: time.Duration(delay),
+			IdleGrace:     time.Duration(idle),
+			RequestGrace:  time.Duration(request),
+			HijackGrace:   time.Duration(hijack),
+			DrainTimeout:  time.Duration(drain),
+			StopReserve:   time.Duration(reserve),
+		}
+		synctest.Test(t, func(t *testing.T) {
+			ln := newPipeListener()
+			if listener {
+				cfg.Listener = ln
+			}
+			err := cfg.Validate()
+			_, newErr := fxshutdown.New(new(http.Server), cfg)
+			if (err == nil) != (newErr == nil) {
+				t.Errorf("Validate() = %v, New() = %v", err, newErr)
+			}
+			wantNamed(t, cfg, err)
+			if err == nil && listener {
+				stopInTime(t, cfg, ln, time.Duration(budget))
+			}
+		})
+	})
+}
+
+// wantNamed checks that what is wrong in cfg is named, and nothing else is.
+func wantNamed(t *testing.T, cfg fxshutdown.Config, err error) {
+	t.Helper()
+	idle := max(cmp.Or(cfg.IdleGrace, fxshutdown.DefaultIdleGrace), 0)
+	networks := []string{"", "tcp", "tcp4", "tcp6", "unix", "unixpacket"}
+	bounded := cfg.DrainTimeout > 0
+	wrong := map[string]bool{
+		"is not a stream network": !slices.Contains(networks, cfg.Network),
+		"Listener":                cfg.Listener != nil && cfg.Network != "",
+		"at birth":                cfg.RequestGrace > 0 && cfg.RequestGrace < idle,
+		"no room for IdleGrace":   bounded && cfg.DrainTimeout <= idle,
+		"RequestGrace %v never":   bounded && cfg.RequestGrace >= cfg.DrainTimeout,
+		"HijackGrace %v never":    bounded && cfg.HijackGrace >= cfg.DrainTimeout,
+	}
+	any := false
+	for text, is := range wrong {
+		any = any || is
+		field, _, _ := strings.Cut(text, " %v ")
+		named := err != nil && strings.Contains(err.Error(), text)
+		if field != text {
+			for line := range strings.Lines(fmt.Sprint(err)) {
+				named = named || strings.HasPrefix(line, field+" ") && strings.Contains(line, "never comes")
+			}
+		}
+		if named != is {
+			t.Errorf("Validate(%+v) = %v: says %q: %v, want %v", cfg, err, text, named, is)
+		}
+	}
+	if any != (err != nil) {
+		t.Errorf("Validate(%+v) = %v", cfg, err)
+	}
+}
+
+// stopInTime starts a server with cfg and stops it with a connection in each
+// state. Without an end of its own the stop gets one from another's Stop.
+func stopInTime(t *testing.T, cfg fxshutdown.Config, ln *pipeListener, budget time.Duration) {
+	leave := make(chan struct{})
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/hijack":
+			http.NewResponseController(w).Hijack()
+		case "/stuck":
+			<-leave
+		}
+	})}
+	s, err := fxshutdown.New(srv, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(ms) // The engine's zero is not a moment.
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"", "/", "/hijack", "/stuck"} {
+		c, err := ln.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if path != "" {
+			fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path)
+		}
+	}
+	synctest.Wait()
+	if budget < 0 || budget > 100*365*24*time.Hour {
+		budget = time.Minute
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), budget)
+	defer cancel()
+	began := time.Now()
+	err = s.Stop(ctx)
+	took(t, "Stop()", time.Since(began), 0, budget+lateMost)
+	if r := s.Report(); err == nil || len(r.Aborted) != 1 || len(r.Cut) != 1 || s.Stats().Open() != 0 {
+		t.Errorf("Stop() = %v, Report() = %+v, Stats() = %+v, want one request aborted and one connection cut", err, r, s.Stats())
+	}
+	close(leave)
 }

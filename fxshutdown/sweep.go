@@ -24,7 +24,7 @@ func (d *drain) lookAt(c *conn) {
 	case c.state == http.StateHijacked:
 		at = d.hijackAt
 	case c.state == http.StateIdle && c.h2:
-		at = d.s.now() + goAwayLead
+		at = d.s.now() + goAwayLag
 	case c.state == http.StateIdle:
 		at = d.s.now() + d.s.cfg.IdleGrace - lastLook
 	}
@@ -155,7 +155,11 @@ func (d *drain) http2DueLocked(c *conn, now moment) (moment, action) {
 		return now + goAwayLead, actGoAway
 	}
 	// It was given time to read GOAWAY and the end of its last response.
-	if at := max(c.asked+goAwayLead, c.quiet+max(grace, goAwayLead)); now < at {
+	lead := goAwayLead
+	if c.wrote {
+		lead = goAwayLag
+	}
+	if at := max(c.asked+lead, c.quiet+max(grace, lead)); now < at {
 		return at, actNone
 	}
 	return now + cutAfter, actHalfClose
