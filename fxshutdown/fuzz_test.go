@@ -559,6 +559,7 @@ func (s *sim) stop(budget time.Duration) {
 func (s *sim) beginStop(trigger string, budget time.Duration) (begins bool) {
 	now := time.Now()
 	begins = s.stopAt.IsZero()
+	shortened := false
 	if begins {
 		s.stopAt, s.trigger = now, trigger
 		s.begins()
@@ -566,7 +567,7 @@ func (s *sim) beginStop(trigger string, budget time.Duration) (begins bool) {
 	if budget >= 0 {
 		reserve := cmp.Or(s.cfg.StopReserve, min(budget/10, 2*time.Second))
 		reserve = min(max(reserve, 0), budget/2)
-		s.endBy(now.Add(budget - reserve))
+		shortened = s.endBy(now.Add(budget - reserve))
 		s.contextEnds = earlierSet(s.contextEnds, now.Add(budget))
 	}
 	room := func(d time.Duration) bool { return s.end.IsZero() || !now.Add(d+2*s.grace()).After(s.forceAt()) }
@@ -575,7 +576,7 @@ func (s *sim) beginStop(trigger string, budget time.Duration) (begins bool) {
 		s.drainAt = now
 	case begins:
 		s.drainAt = now.Add(s.cfg.ShutdownDelay)
-	case now.Before(s.drainAt) && !room(0):
+	case shortened && now.Before(s.drainAt) && !room(0):
 		s.drainAt = now
 	}
 	if !s.contextEnds.IsZero() {
@@ -600,10 +601,12 @@ func (s *sim) begins() {
 	})
 }
 
-func (s *sim) endBy(end time.Time) {
-	if s.end.IsZero() || end.Before(s.end) {
+func (s *sim) endBy(end time.Time) (shortened bool) {
+	shortened = s.end.IsZero() || end.Before(s.end)
+	if shortened {
 		s.end, s.window = end, min(max(time.Until(end), 0)/10, 500*ms)
 	}
+	return shortened
 }
 
 func (s *sim) forceAt() time.Time { return s.end.Add(-s.window) }
