@@ -663,7 +663,7 @@ func TestIdleClients(t *testing.T) {
 		if err != nil {
 			t.Errorf("Stop() = %v, want nil", err)
 		}
-		took(t, "Stop()", d, 0, limit+slack)
+		took(t, "Stop()", d, 0, limit+2*slack)
 		s.wantReport(account{})
 	}
 	t.Run("Silent", func(t *testing.T) {

@@ -238,6 +238,16 @@ func TestScenario(t *testing.T) {
 				r.want(t, "hello")
 				r.wantClose(t, false)
 			}
+		})
+	})
+	t.Run("OneConnectionWithoutStop", func(t *testing.T) {
+		inModes(t, h1Modes, func(t *testing.T, m mode) {
+			s := start(t, m, hello)
+			c := s.raw()
+			for range 3 {
+				c.get("/")
+				c.reply(http.MethodGet).want(t, "hello")
+			}
 			if got := s.states.count(http.StateNew); got != 1 {
 				t.Errorf("three requests used %d connections, want 1", got)
 			}
