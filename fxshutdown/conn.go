@@ -78,6 +78,7 @@ type conn struct {
 	state      http.ConnState
 	inHand     bool  // bytes of the next request were read
 	early      bool  // a byte was read while a request was running
+	wasEarly   bool  // that request had come early itself, maybe with more behind it
 	reading    bool  // a Read is under way
 	poked      bool  // the read deadline is in the past because of us
 	looked     uint8 // last looks that were begun
@@ -414,12 +415,12 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 	c.state, c.waited, c.final = state, 0, false
 	switch state {
 	case http.StateActive:
-		c.early = false
+		c.wasEarly, c.early = c.early, false
 		if c.poked {
 			c.unpokeLocked() // the request was faster, or was read already
 		}
 	case http.StateIdle:
-		c.quiet, c.inHand = now, c.early
+		c.quiet, c.inHand = now, c.early || c.wasEarly
 		c.settleLocked()
 	case http.StateHijacked:
 		if !c.cut { // otherwise its request is on the account as aborted

@@ -239,8 +239,8 @@ func (d *drain) lookAway() bool {
 		case <-d.forced:
 			return true
 		case <-d.wake:
-			// Somebody joined with less time.
-			if forceAt, _, _ := d.budget.moments(); forceAt != 0 && s.now()+2*s.cfg.IdleGrace > forceAt {
+			// Somebody joined. With less time the rest may not fit any more.
+			if forceAt, _, _ := d.budget.moments(); forceAt != 0 && now+delay+2*s.cfg.IdleGrace > forceAt {
 				return true
 			}
 		}
@@ -326,9 +326,7 @@ func (d *drain) shutdownGiven() {
 func (d *drain) closeListener() bool {
 	s := d.s
 	began := time.Now()
-	t := d.within(queueMost + settle)
-	defer t.Stop()
-	closed := s.ln.shut(d.forced, t.C)
+	closed := d.shutListener()
 	s.mu.Lock()
 	s.shut = true
 	s.mu.Unlock()
@@ -344,6 +342,28 @@ func (d *drain) closeListener() bool {
 	d.mu.Unlock()
 	s.events.emit(e)
 	return true
+}
+
+// shutListener reports whether the listener is closed.
+func (d *drain) shutListener() bool {
+	enough, shut := make(chan struct{}), make(chan bool, 1)
+	go func() { shut <- d.s.ln.shut(enough) }()
+	for until := d.s.now() + queueMost + settle; ; {
+		t := d.within(until - d.s.now())
+		select {
+		case closed := <-shut:
+			t.Stop()
+			return closed
+		case <-d.wake: // somebody joined, maybe with less time
+			t.Stop()
+			continue
+		case <-d.forced:
+		case <-t.C:
+		}
+		t.Stop()
+		close(enough)
+		return <-shut
+	}
 }
 
 // await is phases 3 and 4: idle connections are dropped when they are due,

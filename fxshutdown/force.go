@@ -11,8 +11,11 @@ func (d *drain) cutAll() bool {
 	d.mu.Unlock()
 	d.cancelRequests(reason)
 
-	_, cutAt, _ := d.budget.moments()
-	d.awaitEmpty(cutAt) // a moment for handlers to answer
+	// A moment for handlers to answer, unless all is to be cut at once.
+	d.awaitEmpty(d.cutNow, func() moment {
+		_, cutAt, _ := d.budget.moments()
+		return cutAt
+	})
 	for _, c := range s.snapshot() {
 		c.mu.Lock()
 		res := c.cutLocked()
@@ -20,14 +23,16 @@ func (d *drain) cutAll() bool {
 		d.settleCut(c, res, reason)
 	}
 	now := s.now()
-	until := now + settle
-	if _, _, end := d.budget.moments(); end != 0 {
-		until = max(end, now+lateSettle)
-		if isClosed(d.cutNow) {
-			until = min(until, now+settle)
+	d.awaitEmpty(nil, func() moment {
+		_, _, end := d.budget.moments()
+		switch {
+		case end == 0:
+			return now + settle
+		case isClosed(d.cutNow):
+			end = min(end, now+settle)
 		}
-	}
-	d.awaitGone(until)
+		return max(end, now+lateSettle)
+	})
 	return true
 }
 
@@ -91,28 +96,16 @@ func (d *drain) settleCut(c *conn, res cutResult, reason error) {
 }
 
 // awaitEmpty waits until all connections and handlers are gone, or the moment
-// comes, or all is to be cut at once.
-func (d *drain) awaitEmpty(until moment) {
-	t := time.NewTimer(until - d.s.now())
-	defer t.Stop()
+// comes, which may change whenever somebody joins, or enough is closed.
+func (d *drain) awaitEmpty(enough <-chan struct{}, until func() moment) {
 	for !d.s.isEmpty() {
+		t := time.NewTimer(until() - d.s.now())
 		select {
 		case <-d.wake:
-		case <-d.cutNow:
+			t.Stop()
+		case <-enough:
+			t.Stop()
 			return
-		case <-t.C:
-			return
-		}
-	}
-}
-
-// awaitGone waits for what was cut.
-func (d *drain) awaitGone(until moment) {
-	t := time.NewTimer(until - d.s.now())
-	defer t.Stop()
-	for !d.s.isEmpty() {
-		select {
-		case <-d.wake:
 		case <-t.C:
 			return
 		}

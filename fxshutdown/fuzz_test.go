@@ -121,6 +121,7 @@ type simConn struct {
 	state      http.ConnState
 	kinds      string // of the whole requests that were sent and not begun, a letter each
 	part       bool   // of a request's header is in the pipe behind them
+	pipelined  bool   // it sent while a handler ran: the server may take it that there is more
 	gone       bool   // the client has closed
 	waitsSince time.Time
 	quiet      time.Time // when the last byte came, or waiting began
@@ -181,11 +182,10 @@ type sim struct {
 	window      time.Duration
 	draining    bool
 	forceBegan  time.Time
-	cutBy       time.Time // the cut, as it was known when the force began
-	cutEnd      time.Time // the end, as it was known at the cut
-	listenerBy  time.Time // the force, as it was known when the drain began
+	cutBy       time.Time // the cut; zero until the force begins
 	contextEnds time.Time // the first of those of Stop
 	forcedAt    time.Time // by somebody
+	cutAtOnce   bool      // by Close, or a cancelled context
 	cancelledAt time.Time
 	cutTime     time.Time
 	reason      error
@@ -412,6 +412,7 @@ func (s *sim) send(c *simConn, ev, arg int) {
 		c.quiet = time.Now()
 	} else {
 		c.call.early = true
+		c.pipelined = true
 	}
 	s.settle(c)
 }
@@ -576,7 +577,7 @@ func (s *sim) beginStop(trigger string, budget time.Duration) (begins bool) {
 		s.drainAt = now
 	case begins:
 		s.drainAt = now.Add(s.cfg.ShutdownDelay)
-	case shortened && now.Before(s.drainAt) && !room(0):
+	case shortened && now.Before(s.drainAt) && !room(s.drainAt.Sub(now)):
 		s.drainAt = now
 	}
 	if !s.contextEnds.IsZero() {
@@ -605,6 +606,9 @@ func (s *sim) endBy(end time.Time) (shortened bool) {
 	shortened = s.end.IsZero() || end.Before(s.end)
 	if shortened {
 		s.end, s.window = end, min(max(time.Until(end), 0)/10, 500*ms)
+		if !s.cutBy.IsZero() {
+			s.cutBy = s.cutAt()
+		}
 	}
 	return shortened
 }
@@ -622,12 +626,11 @@ func (s *sim) listenerUntil() time.Time {
 	if at := s.lastDial.Add(queueStill); at.After(until) {
 		until = at
 	}
-	// Who joins with less time while the listener is being closed is heard when
-	// his context ends.
-	for _, at := range []time.Time{s.listenerBy, s.contextEnds} {
-		if !at.IsZero() {
-			until = earlier(until, later(at, s.drainAt))
-		}
+	if !s.end.IsZero() {
+		until = earlier(until, later(s.forceAt(), s.drainAt))
+	}
+	if !s.contextEnds.IsZero() {
+		until = earlier(until, later(s.contextEnds, s.drainAt))
 	}
 	if !s.forcedAt.IsZero() {
 		until = earlier(until, later(s.forcedAt, s.drainAt))
@@ -684,6 +687,9 @@ func (s *sim) force(arg int) {
 func (s *sim) forceNow(reason error) {
 	if s.reason != nil && reason == fxshutdown.ErrBudget {
 		return // too late to be heard
+	}
+	if reason == fxshutdown.ErrForced && s.cutTime.IsZero() {
+		s.cutAtOnce = true
 	}
 	now := time.Now()
 	s.drainAt = earlier(s.drainAt, now)
@@ -812,9 +818,6 @@ func (s *sim) act() {
 		if s.cfg.DrainTimeout > 0 {
 			s.endBy(s.drainAt.Add(s.cfg.DrainTimeout))
 		}
-		if !s.end.IsZero() {
-			s.listenerBy = s.forceAt()
-		}
 	}
 	listenerClosed := !now.Before(s.listenerUntil())
 	budgetOver := !s.cutBy.IsZero() || listenerClosed && !s.end.IsZero() && !now.Before(s.forceAt())
@@ -825,7 +828,6 @@ func (s *sim) act() {
 		s.forceBegan, s.cutBy = now, s.cutAt()
 	}
 	if !s.forcedAt.IsZero() || budgetOver && !now.Before(s.cutBy) {
-		s.cutEnd = s.end
 		s.cutAll()
 		return
 	}
@@ -878,8 +880,10 @@ func (s *sim) dropTimes(c *simConn) (first, last time.Time) {
 	last = later(first, s.listenerUntil()).Add(ms)
 	if c.part {
 		most := later(c.waitsSince, s.drainAt).Add(s.grace() + dripMost)
-		first = earlier(first, most)
+		first = earlier(first.Add(dripMost), most)
 		last = later(later(most, s.listenerUntil()), last).Add(cutAfter + 2*ms)
+	} else if c.pipelined {
+		last = last.Add(dripMost)
 	}
 	if !s.end.IsZero() {
 		forceAt, cutAt := s.forceAt(), s.cutAt()
@@ -1025,11 +1029,11 @@ func (s *sim) checkEnd() {
 	}
 	wantEnd := later(s.listenerUntil(), s.lastGone)
 	if stuck {
-		wantEnd = later(s.cutTime.Add(lateMost), s.cutEnd)
-		if s.cutEnd.IsZero() || !s.forcedAt.IsZero() && s.reason == fxshutdown.ErrForced {
+		wantEnd = later(s.cutTime.Add(lateMost), s.end)
+		if s.end.IsZero() || s.cutAtOnce {
 			wantEnd = s.cutTime.Add(settleMost)
-			if !s.cutEnd.IsZero() {
-				wantEnd = earlier(wantEnd, later(s.cutEnd, s.cutTime.Add(lateMost)))
+			if !s.end.IsZero() {
+				wantEnd = earlier(wantEnd, later(s.end, s.cutTime.Add(lateMost)))
 			}
 		}
 	}

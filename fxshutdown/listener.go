@@ -217,18 +217,17 @@ func (l *listener) accept() (net.Conn, error) {
 }
 
 // shut makes Accept empty the queue and end, and closes the listener. It
-// reports whether that is done; it is not when forced or most came first, or when the
-// listener's Close blocks.
-func (l *listener) shut(forced <-chan struct{}, most <-chan time.Time) bool {
+// reports whether that is done: not if the listener's Close blocks. When enough is
+// closed it no longer waits for the queue to be empty.
+func (l *listener) shut(enough <-chan struct{}) bool {
 	close(l.closing)
 	if dl, ok := l.Listener.(deadliner); ok && dl.SetDeadline(time.Unix(1, 0)) == nil {
 		select {
 		case <-l.ended:
-		case <-forced:
-		case <-most: // a hook of the user's blocks the accepting goroutine
+		case <-enough: // or a hook of the user's blocks the accepting goroutine
 		}
 	} else {
-		l.awaitStill(forced, most)
+		l.awaitStill(enough)
 	}
 	go l.Close()
 	t := time.NewTimer(settle)
@@ -243,7 +242,7 @@ func (l *listener) shut(forced <-chan struct{}, most <-chan time.Time) bool {
 
 // awaitStill returns when an accept has waited for queueStill in vain: then the
 // queue of a listener without deadlines was empty.
-func (l *listener) awaitStill(forced <-chan struct{}, most <-chan time.Time) {
+func (l *listener) awaitStill(enough <-chan struct{}) {
 	t := time.NewTimer(queueStill)
 	defer t.Stop()
 	for {
@@ -251,9 +250,7 @@ func (l *listener) awaitStill(forced <-chan struct{}, most <-chan time.Time) {
 		case <-t.C:
 		case <-l.ended:
 			return
-		case <-forced:
-			return
-		case <-most:
+		case <-enough:
 			return
 		}
 		wait := queueStill
