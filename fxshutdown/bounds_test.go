@@ -56,7 +56,7 @@ type slowListener struct{ net.Listener }
 // What waits in the queue of a listener without deadlines is served, however
 // slowly it is accepted.
 func TestSlowAcceptWithoutDeadlines(t *testing.T) {
-	const clients = 10
+	const clients = 5 // 250 ms is the most that the queue is given
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func TestSlowAcceptWithoutDeadlines(t *testing.T) {
 	s := newServer(t, h1, hello, func(srv *http.Server, cfg *fxshutdown.Config) {
 		cfg.Listener = slowListener{l}
 		srv.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(10 * time.Millisecond)
 			return ctx
 		}
 	})
