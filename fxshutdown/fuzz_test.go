@@ -880,7 +880,10 @@ func (s *sim) dropTimes(c *simConn) (first, last time.Time) {
 	last = later(first, s.listenerUntil()).Add(ms)
 	if c.part {
 		most := later(c.waitsSince, s.drainAt).Add(s.grace() + dripMost)
-		first = earlier(first.Add(dripMost), most)
+		if !c.pipelined { // what net/http has read ahead is not known to be a part
+			first = first.Add(dripMost)
+		}
+		first = earlier(first, most)
 		last = later(later(most, s.listenerUntil()), last).Add(cutAfter + 2*ms)
 	} else if c.pipelined {
 		last = last.Add(dripMost)
