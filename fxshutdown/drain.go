@@ -122,6 +122,7 @@ func (d *drain) force(reason error) {
 	}
 	if reason != ErrBudget && !isClosed(d.cutNow) {
 		close(d.cutNow)
+		d.wakeUp() // whoever waits for what was cut waits less
 	}
 }
 
