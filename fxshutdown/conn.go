@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -58,6 +59,12 @@ type conn struct {
 
 	prev, next *conn // in srv.conns; guarded by srv.mu
 
+	// Read and Write look at these without the lock.
+	fresh   atomic.Bool  // it is New
+	reading atomic.Bool  // a Read is under way
+	poked   atomic.Bool  // the read deadline is in the past because of us; set with mu held
+	writes  atomic.Int32 // Write calls under way
+
 	mu sync.Mutex // guards everything below; taken after srv.mu, never before it
 
 	// All moments count from srv.epoch.
@@ -73,14 +80,11 @@ type conn struct {
 	failed   uint32
 	aborted  uint32
 	nreqs    int32
-	writes   int32 // Write calls under way
 
 	state      http.ConnState
 	inHand     bool  // bytes of the next request were read
 	early      bool  // a byte was read while a request was running
 	wasEarly   bool  // that request had come early itself, maybe with more behind it
-	reading    bool  // a Read is under way
-	poked      bool  // the read deadline is in the past because of us
 	looked     uint8 // last looks that were begun
 	final      bool  // the poke is the last: its time is over
 	h2         bool  // speaks HTTP/2
@@ -143,7 +147,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	c.startsRead()
 	for {
 		n, err := c.Conn.Read(p)
-		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		if n == 0 && c.poked.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
 			var again bool
 			if again, err = c.woken(err); again {
 				continue
@@ -157,9 +161,12 @@ func (c *conn) Read(p []byte) (int, error) {
 // startsRead notes that now it is the client's turn. What came before, the
 // computing of a TLS handshake say, was not its silence.
 func (c *conn) startsRead() {
+	c.reading.Store(true)
+	if !c.fresh.Load() {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.reading = true
 	if c.state == http.StateNew {
 		c.quiet = c.srv.now()
 	}
@@ -167,13 +174,13 @@ func (c *conn) startsRead() {
 
 // endsRead notes that n bytes came, into a buffer of the given size.
 func (c *conn) endsRead(n, size int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.reading = false
+	c.reading.Store(false)
 	if n == 0 {
 		return
 	}
-	if c.poked {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.poked.Load() {
 		c.unpokeLocked()
 	}
 	switch {
@@ -194,7 +201,7 @@ func (c *conn) endsRead(n, size int) {
 func (c *conn) woken(err error) (again bool, _ error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.poked || c.deadline != 0 && c.srv.now() >= c.deadline {
+	if !c.poked.Load() || c.deadline != 0 && c.srv.now() >= c.deadline {
 		return false, err // net/http's own deadline
 	}
 	if !c.waitingLocked() {
@@ -214,13 +221,14 @@ func (c *conn) woken(err error) (again bool, _ error) {
 // has come.
 func (c *conn) pokeLocked(now moment) {
 	c.asked = now
-	c.poked = true
+	c.poked.Store(true)
 	c.dropped = c.bypassed // nobody of ours will be woken to decide
 	c.rawLocked().SetReadDeadline(time.Unix(1, 0))
 }
 
 func (c *conn) unpokeLocked() {
-	c.asked, c.poked, c.looked = 0, false, 0
+	c.asked, c.looked = 0, 0
+	c.poked.Store(false)
 	if c.bypassed {
 		// What net/http had asked for went past us.
 		c.dropped = false
@@ -256,7 +264,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 			c.deadline = 1
 		}
 	}
-	if c.poked {
+	if c.poked.Load() {
 		return nil // set when the reader is done with the poke
 	}
 	return c.Conn.SetReadDeadline(t)
@@ -294,9 +302,12 @@ func (c *conn) WriteTo(w io.Writer) (int64, error) {
 }
 
 func (c *conn) writing(by int32) {
+	c.writes.Add(by)
+	if by > 0 || !c.srv.isDraining.Load() {
+		return
+	}
 	c.mu.Lock()
-	c.writes += by
-	wrote := by < 0 && c.goneAway && !c.wrote
+	wrote := c.goneAway && !c.wrote
 	c.wrote = c.wrote || wrote
 	c.mu.Unlock()
 	if wrote {
@@ -384,7 +395,7 @@ func (c *conn) linger() {
 // (An HTTP/2 connection is idle for net/http while handlers of streams that
 // were reset still run.)
 func (c *conn) waitingLocked() bool {
-	return c.waitsLocked() && c.nreqs == 0 && c.writes == 0 && !c.closed
+	return c.waitsLocked() && c.nreqs == 0 && c.writes.Load() == 0 && !c.closed
 }
 
 // waitsLocked reports whether net/http waits for a request.
@@ -411,22 +422,22 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 		// here too.
 		return false
 	}
-	now := c.srv.now()
 	c.state, c.waited, c.final = state, 0, false
+	c.fresh.Store(state == http.StateNew)
 	switch state {
 	case http.StateActive:
 		c.wasEarly, c.early = c.early, false
-		if c.poked {
+		if c.poked.Load() {
 			c.unpokeLocked() // the request was faster, or was read already
 		}
 	case http.StateIdle:
-		c.quiet, c.inHand = now, c.early || c.wasEarly
+		c.quiet, c.inHand = c.srv.now(), c.early || c.wasEarly
 		c.settleLocked()
 	case http.StateHijacked:
 		if !c.cut { // otherwise its request is on the account as aborted
 			c.hijacker = c.reqs
 		}
-		if c.poked {
+		if c.poked.Load() {
 			c.unpokeLocked()
 		}
 	case http.StateClosed:

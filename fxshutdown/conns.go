@@ -63,6 +63,7 @@ func (s *Server) snapshot() []*conn {
 func (s *Server) track(raw net.Conn) (net.Conn, bool) {
 	now := s.now()
 	c := &conn{Conn: raw, srv: s, quiet: now, state: http.StateNew}
+	c.fresh.Store(true)
 	served := net.Conn(c)
 	if tc, ok := raw.(*tls.Conn); ok {
 		c.bypassed = true

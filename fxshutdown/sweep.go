@@ -107,7 +107,7 @@ func (d *drain) dueLocked(c *conn, now moment) (moment, action) {
 	case c.h2 && c.state == http.StateIdle:
 		return d.http2DueLocked(c, now)
 
-	case !c.reading && !c.bypassed:
+	case !c.reading.Load() && !c.bypassed:
 		// Not the client is silent: the goroutine computes, or is starved, or a
 		// hook of the user's blocks it.
 		return now + goAwayLead, actNone
@@ -121,9 +121,9 @@ func (d *drain) dueLocked(c *conn, now moment) (moment, action) {
 	final := at >= most
 	at = min(at, most) - lastLook
 	switch {
-	case c.final && !c.poked:
+	case c.final && !c.poked.Load():
 		return 0, actCut // it drips
-	case c.poked:
+	case c.poked.Load():
 		if now < c.asked+cutAfter {
 			return c.asked + cutAfter, actNone
 		}
