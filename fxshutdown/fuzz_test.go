@@ -126,7 +126,6 @@ type simConn struct {
 	waitsSince time.Time
 	quiet      time.Time // when the last byte came, or waiting began
 	replies    int       // that the client must have got
-	unsure     int       // that it may have got besides
 	call       *call     // the handler that runs, or the one that hijacked
 	hijackCut  time.Time // when HijackGrace ends it
 	reported   bool      // as cut
