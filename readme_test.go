@@ -55,12 +55,20 @@ func TestReadme(t *testing.T) {
 		if out, err := exec.Command("go", "build", "-o", program, source).CombinedOutput(); err != nil {
 			t.Fatalf("go build: %v\n%s", err, out)
 		}
-		runProgram(t, exec.Command(program))
+		// Fx listens for signals only when all OnStart hooks have returned, which
+		// nobody outside can see: a signal may come before that.
+		for range 3 {
+			if !runProgram(t, exec.Command(program)) {
+				return
+			}
+		}
+		t.Error("SIGTERM killed the program three times")
 	})
 }
 
-// runProgram starts the program, asks it, and stops it.
-func runProgram(t *testing.T, cmd *exec.Cmd) {
+// runProgram starts the program, asks it, and stops it. It reports whether the
+// signal has killed it.
+func runProgram(t *testing.T, cmd *exec.Cmd) (killed bool) {
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +83,8 @@ func runProgram(t *testing.T, cmd *exec.Cmd) {
 	started := regexp.MustCompile(`http server started.*addr=(\S+)`)
 	addr := ""
 	lines := bufio.NewScanner(stderr)
-	for addr == "" && lines.Scan() {
+	for running := false; !running && lines.Scan(); {
+		running = strings.Contains(lines.Text(), "RUNNING")
 		if m := started.FindStringSubmatch(lines.Text()); m != nil {
 			addr = m[1]
 		}
@@ -92,7 +101,12 @@ func runProgram(t *testing.T, cmd *exec.Cmd) {
 	http.DefaultClient.CloseIdleConnections()
 	cmd.Process.Signal(syscall.SIGTERM)
 	io.Copy(io.Discard, stderr)
-	if err := cmd.Wait(); err != nil {
+	err = cmd.Wait()
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return true
+	}
+	if err != nil {
 		t.Errorf("the program ended with %v", err)
 	}
+	return false
 }
