@@ -1,13 +1,17 @@
 package fxhttp_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"log/slog"
 	"maps"
 	"net"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -20,7 +24,8 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-func TestZapLogger(t *testing.T) {
+// TestLoggers runs every event through both loggers, which say the same.
+func TestLoggers(t *testing.T) {
 	errTest := errors.New("accept: too many open files")
 	req := fxshutdown.Request{Method: "GET", Path: "/report", Proto: "HTTP/1.1", RemoteAddr: "192.0.2.1:1234", Age: 3 * time.Second, Stream: true, Running: true}
 	reqFields := map[string]any{
@@ -111,15 +116,46 @@ func TestZapLogger(t *testing.T) {
 			if got, want := fmt.Sprint(got.ContextMap()), fmt.Sprint(tt.fields); got != want {
 				t.Errorf("fields = %v\nwant %v", got, want)
 			}
+			if zap, slog := zapJSON(t, tt.event), slogJSON(t, tt.event); !reflect.DeepEqual(zap, slog) {
+				t.Errorf("ZapLogger and SlogLogger differ:\n%v\n%v", zap, slog)
+			}
 		})
 	}
 
-	// A new event needs its line here, and in the logger.
+	// A new event needs its line here, and in both loggers.
 	for _, name := range eventTypes(t) {
 		if !seen[name] {
 			t.Errorf("%s is missing from this table", name)
 		}
 	}
+}
+
+// zapJSON and slogJSON return the line that an event is to each of the loggers.
+func zapJSON(t *testing.T, event fxshutdown.Event) map[string]any {
+	var buf bytes.Buffer
+	encoder := zapcore.NewJSONEncoder(zapcore.EncoderConfig{
+		MessageKey: slog.MessageKey, LevelKey: slog.LevelKey,
+		EncodeLevel: zapcore.CapitalLevelEncoder, EncodeDuration: zapcore.NanosDurationEncoder,
+	})
+	logger := zap.New(zapcore.NewCore(encoder, zapcore.AddSync(&buf), zapcore.DebugLevel))
+	(&fxhttp.ZapLogger{Logger: logger}).LogEvent(event)
+	return decode(t, &buf)
+}
+
+func slogJSON(t *testing.T, event fxshutdown.Event) map[string]any {
+	var buf bytes.Buffer
+	logger := slog.New(slog.NewJSONHandler(&buf, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	(&fxshutdown.SlogLogger{Logger: logger}).LogEvent(event)
+	line := decode(t, &buf)
+	delete(line, slog.TimeKey)
+	return line
+}
+
+func decode(t *testing.T, buf *bytes.Buffer) (line map[string]any) {
+	if err := json.Unmarshal(buf.Bytes(), &line); err != nil {
+		t.Fatalf("%v in %q", err, buf)
+	}
+	return line
 }
 
 // eventTypes returns the types that implement fxshutdown.Event, as its source

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -529,6 +530,32 @@ func TestTimingGrace(t *testing.T) {
 			r := s.wantReport(account{answered: 1, cancelled: 1})
 			if !r.Graceful() {
 				t.Errorf("Report() = %+v, want graceful: nothing was cut", r)
+			}
+		})
+	})
+
+	// Of many that are cancelled the log shows the oldest.
+	t.Run("OldestFirst", func(t *testing.T) {
+		bubbles(t, allModes, func(t *testing.T, m mode) {
+			s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
+				<-r.Context().Done()
+				hello(w, r)
+			}, onPipe, config(func(c *fxshutdown.Config) { c.RequestGrace = time.Second }))
+			var replies []<-chan reply
+			for i := range 3 {
+				replies = append(replies, s.goGet(s.client(), fmt.Sprintf("/%d", i)))
+				time.Sleep(ms)
+			}
+			s.mustStop()
+			for _, got := range replies {
+				(<-got).want(t, "hello")
+			}
+			var paths []string
+			for _, r := range event[*fxshutdown.RequestsCancelled](s).Requests {
+				paths = append(paths, r.Path)
+			}
+			if want := []string{"/0", "/1", "/2"}; !slices.Equal(paths, want) {
+				t.Errorf("RequestsCancelled has %v, want %v", paths, want)
 			}
 		})
 	})

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -441,7 +440,7 @@ func (d *drain) finish() {
 	r.Failed = int(totals.Failed - d.atBegin.Failed)
 	r.Hijacked = int(totals.Hijacked - d.atBegin.Hijacked)
 	r.Requests = int(totals.ended() + running - d.atBegin.ended())
-	slices.SortStableFunc(r.Aborted, func(a, b Request) int { return cmp.Compare(b.Age, a.Age) })
+	oldestFirst(r.Aborted)
 	var lost []Request
 	for _, a := range r.Aborted {
 		if !a.Stream {

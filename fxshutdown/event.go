@@ -61,6 +61,7 @@ type ListenerClosed struct {
 }
 
 // RequestsCancelled: the contexts of the requests still running were cancelled.
+// Requests has the oldest first.
 type RequestsCancelled struct {
 	Reason   error
 	Requests []Request

@@ -1,6 +1,10 @@
 package fxshutdown
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // cutAll is phase 5: what did not end by itself is cancelled, then cut.
 func (d *drain) cutAll() bool {
@@ -51,9 +55,14 @@ func (d *drain) cancelRequests(reason error) {
 		c.mu.Unlock()
 	}
 	d.s.cancel(reason)
+	oldestFirst(rs)
 	if len(rs) > 0 {
 		d.s.events.emit(&RequestsCancelled{Reason: reason, Requests: rs})
 	}
+}
+
+func oldestFirst(rs []Request) {
+	slices.SortStableFunc(rs, func(a, b Request) int { return cmp.Compare(b.Age, a.Age) })
 }
 
 // noteCancelled is called when a request has ended that was cancelled.

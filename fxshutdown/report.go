@@ -100,27 +100,28 @@ type Phase struct {
 }
 
 // Request describes a request, or the request by which a connection was
-// hijacked, without anything that may be secret: no query, header or body.
+// hijacked, without anything that may be secret: no query, header or body. Its
+// names in JSON are those of the log.
 type Request struct {
 	// Method and Path are those of the request line.
-	Method string
-	Path   string
+	Method string `json:"method"`
+	Path   string `json:"path"`
 
 	// Proto is the protocol: "HTTP/1.1", "HTTP/2.0".
-	Proto string
+	Proto string `json:"proto"`
 
 	// RemoteAddr is the client's address.
-	RemoteAddr string
+	RemoteAddr string `json:"remote"`
 
 	// Age is how long ago the request began.
-	Age time.Duration
+	Age time.Duration `json:"age"`
 
 	// Stream reports that the handler had flushed a part of its response and
 	// had asked for [Draining]: it was told to end, and did not.
-	Stream bool
+	Stream bool `json:"stream,omitempty"`
 
 	// Running reports that the handler had not returned when the request was cut off.
-	Running bool
+	Running bool `json:"running,omitempty"`
 }
 
 // String returns the method, the path (quoted, since a client chose it) and the age.
