@@ -170,7 +170,7 @@ func TestTLSConfig(t *testing.T) {
 // TestManyCycles starts, loads, stops or forces servers at once: whatever
 // happens, nothing hangs, and every account balances.
 func TestManyCycles(t *testing.T) {
-	cycles := 15
+	cycles := 60
 	if testing.Short() {
 		cycles = 5
 	}
@@ -281,7 +281,7 @@ func TestBusyClients(t *testing.T) {
 }
 
 func busyClients(t *testing.T, newConnection bool) {
-	rounds := 2
+	rounds := 8
 	if testing.Short() {
 		rounds = 1
 	}

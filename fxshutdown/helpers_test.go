@@ -162,16 +162,32 @@ func newServer(t testing.TB, m mode, handler http.HandlerFunc, settings ...setti
 	if s.Server, err = fxshutdown.New(s.http, cfg); err != nil {
 		t.Fatalf("New() = %v", err)
 	}
-	s.dial = func(ctx context.Context) (net.Conn, error) {
-		a := s.Addr()
-		return new(net.Dialer).DialContext(ctx, a.Network(), a.String())
-	}
+	s.dial = s.dialAddr
 	if l, ok := cfg.Listener.(interface{ dial() (net.Conn, error) }); ok {
 		s.dial = func(context.Context) (net.Conn, error) { return l.dial() }
 		s.clientTimeout = 1000 * time.Hour // The time of a bubble costs nothing.
 	}
 	t.Cleanup(s.finish)
 	return s
+}
+
+// dialAddr connects to the server's address. A client whose SYN the stop made the
+// kernel ignore tries again after a second; this one gives up when all is over.
+func (s *server) dialAddr(ctx context.Context) (net.Conn, error) {
+	if !isClosed(s.Done()) {
+		var giveUp context.CancelFunc
+		ctx, giveUp = context.WithCancel(ctx)
+		defer giveUp()
+		go func() {
+			select {
+			case <-s.Done():
+				giveUp()
+			case <-ctx.Done():
+			}
+		}()
+	}
+	a := s.Addr()
+	return new(net.Dialer).DialContext(ctx, a.Network(), a.String())
 }
 
 // prepare makes srv serve mode m.
