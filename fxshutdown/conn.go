@@ -59,19 +59,19 @@ type conn struct {
 
 	prev, next *conn // in srv.conns; guarded by srv.mu
 
-	// Read and Write look at these without the lock.
-	fresh   atomic.Bool  // it is New
-	reading atomic.Bool  // a Read is under way
-	poked   atomic.Bool  // the read deadline is in the past because of us; set with mu held
-	writes  atomic.Int32 // Write calls under way
+	// These are looked at without the lock while the server serves.
+	fresh    atomic.Bool  // it is New
+	reading  atomic.Bool  // a Read is under way
+	poked    atomic.Bool  // the read deadline is in the past because of us; set with mu held
+	writes   atomic.Int32 // Write calls under way
+	deadline atomic.Int64 // the moment for reads, as net/http or a hijacker asked; 0: none
 
 	mu sync.Mutex // guards everything below; taken after srv.mu, never before it
 
 	// All moments count from srv.epoch.
-	deadline moment // for reads, as net/http or a hijacker asked; 0: none
-	quiet    moment // when the last byte came while waiting, or waiting began
-	waited   moment // for the client, since the drain began, in earlier reads of this state
-	asked    moment // when it was asked to end, by a poke or a half-close; 0: it was not
+	quiet  moment // when the last byte came while waiting, or waiting began
+	waited moment // for the client, since the drain began, in earlier reads of this state
+	asked  moment // when it was asked to end, by a poke or a half-close; 0: it was not
 
 	reqs     *exchange // handlers that run, newest first
 	flushing *exchange // the last one that returned, until it is known that its response is written
@@ -201,7 +201,8 @@ func (c *conn) endsRead(n, size int) {
 func (c *conn) woken(err error) (again bool, _ error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.poked.Load() || c.deadline != 0 && c.srv.now() >= c.deadline {
+	deadline := moment(c.deadline.Load())
+	if !c.poked.Load() || deadline != 0 && c.srv.now() >= deadline {
 		return false, err // net/http's own deadline
 	}
 	if !c.waitingLocked() {
@@ -236,8 +237,8 @@ func (c *conn) unpokeLocked() {
 		return
 	}
 	var t time.Time
-	if c.deadline != 0 {
-		t = c.srv.epoch.Add(c.deadline)
+	if d := moment(c.deadline.Load()); d != 0 {
+		t = c.srv.epoch.Add(d)
 	}
 	c.Conn.SetReadDeadline(t)
 }
@@ -251,18 +252,25 @@ func (c *conn) rawLocked() net.Conn {
 }
 
 func (c *conn) SetReadDeadline(t time.Time) error {
+	var deadline moment
+	if !t.IsZero() {
+		if deadline = t.Sub(c.srv.epoch); deadline == 0 {
+			deadline = 1
+		}
+	}
+	c.deadline.Store(int64(deadline))
+	if !c.fresh.Load() && !c.srv.isDraining.Load() {
+		// Nobody else sets deadlines, unless the drain begins meanwhile.
+		if err := c.Conn.SetReadDeadline(t); err != nil || !c.srv.isDraining.Load() {
+			return err
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state == http.StateNew && c.inHand {
 		// The TLS handshake is over: net/http changes the deadline then, if it has
 		// any. What came was not a request.
 		c.inHand, c.quiet = false, c.srv.now()
-	}
-	c.deadline = 0
-	if !t.IsZero() {
-		if c.deadline = t.Sub(c.srv.epoch); c.deadline == 0 {
-			c.deadline = 1
-		}
 	}
 	if c.poked.Load() {
 		return nil // set when the reader is done with the poke
