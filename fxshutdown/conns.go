@@ -120,11 +120,14 @@ func (s *Server) connOf(nc net.Conn) *conn {
 // connState is the ConnState hook of the serving server, and of the given one,
 // to which HTTP/2 connections report.
 func (s *Server) connState(nc net.Conn, state http.ConnState) {
-	c := s.connOf(nc)
-	if c == nil {
-		return // the parked connection
-	}
 	hook := s.hooks.connState
+	c := s.connOf(nc)
+	if c == nil || c.srv != s {
+		if _, parked := nc.(parkedConn); !parked && hook != nil {
+			hook(nc, state)
+		}
+		return
+	}
 	if state == http.StateClosed {
 		// The user's account is to be settled before ours says that all is over.
 		if hook != nil {

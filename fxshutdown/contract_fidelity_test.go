@@ -365,6 +365,45 @@ func TestHooks(t *testing.T) {
 		}
 	})
 
+	// Somebody serves a second listener on the given server himself: its hook
+	// hears of those connections too, and they are not on our account.
+	t.Run("ServedBesides", func(t *testing.T) {
+		states := newStates()
+		srv := &http.Server{Addr: "127.0.0.1:0", Handler: http.HandlerFunc(hello), ConnState: states.record(nil)}
+		s, err := fxshutdown.New(srv, fxshutdown.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Start(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		l := listen(t, "tcp", "127.0.0.1:0")
+		served := make(chan error, 1)
+		go func() { served <- srv.Serve(l) }()
+		nc, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newRawConn(t, nc)
+		c.get("/")
+		c.reply(http.MethodGet).want(t, "hello")
+		states.wait(t, http.StateIdle, 1)
+		if st := s.Stats(); st.Accepted != 0 || st.Requests != 0 {
+			t.Errorf("Stats() = %+v, want nothing counted", st)
+		}
+		c.Close()
+		states.wait(t, http.StateClosed, 1)
+		if got, want := states.conns(), []string{"*net.TCPConn [new active idle closed]"}; !slices.Equal(got, want) {
+			t.Errorf("ConnState saw %v, want %v", got, want)
+		}
+		if err := s.Close(); err != nil {
+			t.Errorf("Close() = %v, want nil", err)
+		}
+		if err := receive(t, "Serve()", served); !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("Serve() = %v, want ErrServerClosed", err)
+		}
+	})
+
 	t.Run("ServerContextKey", func(t *testing.T) {
 		inModes(t, allModes, func(t *testing.T, m mode) {
 			got := make(chan any, 1)
@@ -497,8 +536,12 @@ func TestResponseWriter(t *testing.T) {
 				_, pusher := w.(http.Pusher)
 				//lint:ignore SA1019 some still ask for it
 				_, closeNotifier := w.(http.CloseNotifier)
+				_, readDeadline := w.(interface{ SetReadDeadline(time.Time) error })
+				_, writeDeadline := w.(interface{ SetWriteDeadline(time.Time) error })
+				_, fullDuplex := w.(interface{ EnableFullDuplex() error })
 				fmt.Fprint(w, "Flusher ", flusher, " FlushError ", flushError, " Hijacker ", hijacker, " ReaderFrom ", readerFrom,
-					" StringWriter ", stringWriter, " Pusher ", pusher, " CloseNotifier ", closeNotifier)
+					" StringWriter ", stringWriter, " Pusher ", pusher, " CloseNotifier ", closeNotifier,
+					" SetReadDeadline ", readDeadline, " SetWriteDeadline ", writeDeadline, " EnableFullDuplex ", fullDuplex)
 			}, func(s *server) any { return s.get(s.client(), "/").body })
 		})
 	})

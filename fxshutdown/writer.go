@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"time"
 )
 
 // A ResponseWriter must be exactly what net/http's own is, and no more: those
@@ -89,6 +90,21 @@ func (x *exchange) FlushError() error {
 func (x *exchange) CloseNotify() <-chan bool {
 	//lint:ignore SA1019 net/http's writer is one, so ours is
 	return x.ResponseWriter.(http.CloseNotifier).CloseNotify()
+}
+
+// SetReadDeadline, SetWriteDeadline and EnableFullDuplex are for those who look
+// for them without an http.ResponseController.
+
+func (x *exchange) SetReadDeadline(t time.Time) error {
+	return http.NewResponseController(x.ResponseWriter).SetReadDeadline(t)
+}
+
+func (x *exchange) SetWriteDeadline(t time.Time) error {
+	return http.NewResponseController(x.ResponseWriter).SetWriteDeadline(t)
+}
+
+func (x *exchange) EnableFullDuplex() error {
+	return http.NewResponseController(x.ResponseWriter).EnableFullDuplex()
 }
 
 func (x *exchange) noteFlush() {
