@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -69,6 +70,30 @@ func TestHandlerFaults(t *testing.T) {
 	})
 
 	// A write after the handler's end is the handler's mistake, and hurts nobody else.
+	// net/http logs a panic before it closes the connection. If that blocks until
+	// the cut, the request is on the account as failed, and as nothing else.
+	t.Run("PanicLoggedSlowly", func(t *testing.T) {
+		bubbles(t, h1Modes, func(t *testing.T, m mode) {
+			release := make(chan struct{})
+			s := start(t, m, func(http.ResponseWriter, *http.Request) { panic("on purpose") }, onPipe,
+				func(srv *http.Server, _ *fxshutdown.Config) {
+					srv.ErrorLog = log.New(writerFunc(func(p []byte) (int, error) { <-release; return len(p), nil }), "", 0)
+				})
+			got := s.goGet(s.client(), "/")
+			synctest.Wait()
+			if _, err := s.timeStop(10 * time.Second); err != nil {
+				t.Errorf("Stop() = %v, want nil: the request was over", err)
+			}
+			if st := s.Stats(); st.Failed != 1 {
+				t.Errorf("Stats() = %+v, want one failed", st)
+			}
+			if r := s.wantReport(account{}); r.Unbegun != 0 {
+				t.Errorf("Report() = %+v, want none unbegun", r)
+			}
+			close(release)
+			<-got
+		})
+	})
 	t.Run("WriteAfterEnd", func(t *testing.T) {
 		inModes(t, h2Modes, func(t *testing.T, m mode) {
 			var writers sync.WaitGroup
@@ -214,6 +239,19 @@ func TestListenerFaults(t *testing.T) {
 		})
 	})
 
+	// No lock is held while it is asked for its address.
+	t.Run("AddrAsksTheServer", func(t *testing.T) {
+		l := &askingListener{Listener: listen(t, "tcp", "127.0.0.1:0")}
+		s := newServer(t, h1, hello, on(l))
+		l.ask = func() { s.Stats() }
+		started := make(chan error, 1)
+		go func() { started <- s.Start(context.Background()) }()
+		if err := receive(t, "Start()", started); err != nil {
+			t.Errorf("Start() = %v, want nil", err)
+		}
+		s.get(s.client(), "/").want(t, "hello")
+	})
+
 	// One whose Close does not wake Accept does not hold the stop.
 	t.Run("CloseDoesNotWake", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -228,6 +266,24 @@ func TestListenerFaults(t *testing.T) {
 			close(l.wake)
 		})
 	})
+}
+
+// writerFunc is a function as an io.Writer.
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// askingListener asks the server while the server asks it.
+type askingListener struct {
+	net.Listener
+	ask func()
+}
+
+func (l *askingListener) Addr() net.Addr {
+	if l.ask != nil {
+		l.ask()
+	}
+	return l.Listener.Addr()
 }
 
 // flakyListener returns err from Accept while it is failing, also when a

@@ -128,6 +128,7 @@ func (c *conn) end(x *exchange, returned bool) {
 		c.answered++
 	default:
 		c.failed++
+		c.ending = c.ending || !c.h2 // net/http closes an HTTP/1 connection behind a panic
 	}
 	var cancelled *Request
 	if x.cancelled && !x.aborted && c.hijacker != x {

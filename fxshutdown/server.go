@@ -151,6 +151,10 @@ func (s *Server) Start(ctx context.Context) error {
 	defer close(over)
 
 	useTLS, err := s.open(ctx)
+	var addr net.Addr
+	if err == nil {
+		addr = s.ln.Addr()
+	}
 
 	s.mu.Lock()
 	late := s.state == stateStopped
@@ -164,7 +168,7 @@ func (s *Server) Start(ctx context.Context) error {
 		s.state = stateNew
 	}
 	if err == nil && !late {
-		s.addr = s.ln.Addr()
+		s.addr = addr
 		s.events.emit(&Started{Addr: s.addr, TLS: useTLS})
 		go s.serve(useTLS)
 	}
