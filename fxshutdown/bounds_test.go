@@ -84,6 +84,40 @@ func TestSlowAcceptWithoutDeadlines(t *testing.T) {
 	}
 }
 
+// handingListener has no SetDeadline, and takes its time to hand over what it
+// has accepted, as one does that looks at the first bytes.
+type handingListener struct {
+	*pipeListener
+	takes time.Duration
+}
+
+func (l handingListener) Accept() (net.Conn, error) {
+	c, err := l.pipeListener.Accept()
+	if err == nil {
+		time.Sleep(l.takes)
+	}
+	return c, err
+}
+
+// What Accept has in its hands when the listener is closed is served.
+func TestConnInAcceptsHands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, h1, hello, func(_ *http.Server, cfg *fxshutdown.Config) {
+			cfg.Listener = handingListener{newPipeListener(), 30 * time.Millisecond}
+		})
+		time.Sleep(time.Second)
+		c := s.raw()
+		c.get("/")
+		time.Sleep(time.Millisecond) // it is in Accept's hands
+		done := s.stopIn(0)
+		c.reply(http.MethodGet).want(t, "hello")
+		if err := <-done; err != nil {
+			t.Errorf("Stop() = %v, want nil", err)
+		}
+		s.wantReport(account{answered: 1})
+	})
+}
+
 // blockedListener blocks in Close.
 type blockedListener struct {
 	net.Listener

@@ -83,6 +83,7 @@ type conn struct {
 
 	state      http.ConnState
 	inHand     bool  // bytes of the next request were read
+	hasRead    bool  // Read was called
 	early      bool  // a byte was read while a request was running
 	wasEarly   bool  // that request had come early itself, maybe with more behind it
 	looked     uint8 // last looks that were begun
@@ -168,6 +169,10 @@ func (c *conn) startsRead() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state == http.StateNew {
+		if !c.hasRead && c.poked.Load() {
+			c.unpokeLocked()
+		}
+		c.hasRead = true
 		c.quiet = c.srv.now()
 	}
 }
@@ -435,6 +440,9 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 	switch state {
 	case http.StateActive:
 		c.wasEarly, c.early = c.early, false
+		if c.bypassed {
+			c.quiet = c.srv.now()
+		}
 		if c.poked.Load() {
 			c.unpokeLocked() // the request was faster, or was read already
 		}

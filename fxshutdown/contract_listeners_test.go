@@ -1,6 +1,7 @@
 package fxshutdown_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"net/http/httptrace"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -94,6 +96,22 @@ func TestUnixSocket(t *testing.T) {
 		s.get(s.client(), "/").want(t, "hello")
 	})
 
+	// The name of an abstract socket is no file's, even if there is one of that name.
+	t.Run("AbstractName", func(t *testing.T) {
+		if runtime.GOOS != "linux" {
+			t.Skip("abstract names are Linux's")
+		}
+		t.Chdir(t.TempDir())
+		name := fmt.Sprintf("@fxshutdown-test-%d", os.Getpid())
+		if err := os.WriteFile(name, []byte("precious"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		serveAndStop(t, h1, network("unix", name))
+		if b, err := os.ReadFile(name); string(b) != "precious" {
+			t.Errorf("the file = %q, %v after Stop", b, err)
+		}
+	})
+
 	// A file that is no socket is never removed.
 	t.Run("OtherFile", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "s")
@@ -140,6 +158,131 @@ func TestPipeListener(t *testing.T) {
 		}
 	})
 }
+
+// A proxyConn speaks the PROXY protocol, version 1, in the manner of the libraries
+// for it: whoever asks first for the client's address, or reads, reads the line in
+// which the proxy says it.
+type proxyConn struct {
+	net.Conn
+	br     *bufio.Reader
+	once   sync.Once
+	client proxiedAddr
+	err    error
+}
+
+type proxiedAddr string
+
+func (proxiedAddr) Network() string  { return "tcp" }
+func (a proxiedAddr) String() string { return string(a) }
+
+func (c *proxyConn) readLine() {
+	c.once.Do(func() {
+		var line string
+		if line, c.err = c.br.ReadString('\n'); c.err == nil {
+			c.client = proxiedAddr(strings.TrimSpace(strings.TrimPrefix(line, "PROXY ")))
+		}
+	})
+}
+
+func (c *proxyConn) RemoteAddr() net.Addr {
+	c.readLine()
+	return c.client
+}
+
+func (c *proxyConn) Read(p []byte) (int, error) {
+	if c.readLine(); c.err != nil {
+		return 0, c.err
+	}
+	return c.br.Read(p)
+}
+
+// A proxyListener accepts proxyConns.
+type proxyListener struct{ *pipeListener }
+
+func (l proxyListener) Accept() (net.Conn, error) {
+	c, err := l.pipeListener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &proxyConn{Conn: c, br: bufio.NewReader(c)}, nil
+}
+
+// TestProxyProtocol serves connections that read by themselves, and block in
+// RemoteAddr until they have.
+func TestProxyProtocol(t *testing.T) {
+	t.Run("Serves", func(t *testing.T) {
+		bubbles(t, []mode{h1}, func(t *testing.T, m mode) {
+			s := start(t, m, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.RemoteAddr) },
+				on(proxyListener{newPipeListener()}))
+			c := s.raw()
+			c.send("PROXY 192.0.2.1:1234\r\n")
+			c.get("/")
+			c.reply(http.MethodGet).want(t, "192.0.2.1:1234")
+			time.Sleep(time.Minute)
+			s.mustStopIn(0, atOnce)
+		})
+	})
+
+	// One that never says a word does not hold the stop.
+	t.Run("Silent", func(t *testing.T) {
+		bubbles(t, h1Modes, func(t *testing.T, m mode) {
+			s := start(t, m, hello, on(proxyListener{newPipeListener()}))
+			for range 5 {
+				s.socket()
+			}
+			s.states.wait(t, http.StateNew, 5)
+			s.mustStopIn(grace, bound)
+		})
+	})
+
+	// Nor is one dropped whose line comes while the stop waits, request and all.
+	t.Run("Late", func(t *testing.T) {
+		bubbles(t, []mode{h1}, func(t *testing.T, m mode) {
+			s := start(t, m, hello, on(proxyListener{newPipeListener()}))
+			c := s.raw()
+			s.states.wait(t, http.StateNew, 1)
+			done := s.stopIn(time.Hour)
+			time.Sleep(grace - 10*ms)
+			c.send("PROXY 192.0.2.1:1234\r\n")
+			time.Sleep(grace - 10*ms)
+			c.get("/")
+			c.reply(http.MethodGet).want(t, "hello")
+			if err := <-done; err != nil {
+				t.Errorf("Stop() = %v, want nil", err)
+			}
+			s.wantReport(account{answered: 1})
+		})
+	})
+}
+
+// The age of a request counts from its header, also where the connection is read
+// past us.
+func TestTLSListenerAge(t *testing.T) {
+	bubbles(t, []mode{https1, h2}, func(t *testing.T, m mode) {
+		l := newPipeListener()
+		g := newGate()
+		defer g.open()
+		s := start(t, m, g.ServeHTTP, on(struct {
+			net.Listener
+			dialer
+		}{tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}}), l}),
+			func(srv *http.Server, cfg *fxshutdown.Config) { srv.TLSConfig, cfg.TLS = nil, false })
+		c := s.client()
+		s.get(c, "/quick").want(t, "hello")
+		time.Sleep(time.Minute)
+		s.goGet(c, "/slow")
+		g.waitEntered(t, 1)
+		_, err := s.timeStop(10 * time.Second)
+		var aborted *fxshutdown.AbortedError
+		if !errors.As(err, &aborted) || len(aborted.Requests) != 1 {
+			t.Fatalf("Stop() = %v, want an *AbortedError with one request", err)
+		}
+		took(t, "the request", aborted.Requests[0].Age, 8*time.Second, 10*time.Second)
+	})
+}
+
+// dialer is how newServer finds out that clients do not dial the address.
+type dialer interface{ dial() (net.Conn, error) }
 
 // The TLS certificate may be that of GetCertificate; none at all fails Start.
 func TestTLSConfig(t *testing.T) {

@@ -163,7 +163,7 @@ func newServer(t testing.TB, m mode, handler http.HandlerFunc, settings ...setti
 		t.Fatalf("New() = %v", err)
 	}
 	s.dial = s.dialAddr
-	if l, ok := cfg.Listener.(interface{ dial() (net.Conn, error) }); ok {
+	if l, ok := cfg.Listener.(dialer); ok {
 		s.dial = func(context.Context) (net.Conn, error) { return l.dial() }
 		s.clientTimeout = 1000 * time.Hour // The time of a bubble costs nothing.
 	}

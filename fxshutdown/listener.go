@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -110,7 +111,9 @@ func newListener(l net.Listener, s *Server, own bool) *listener {
 		// Closing would remove the file too late for the queue, and whoever it
 		// belongs to by then.
 		ul.SetUnlinkOnClose(false)
-		ln.file, _ = os.Lstat(l.Addr().String()) // none for an abstract name
+		if name := l.Addr().String(); !strings.HasPrefix(name, "@") { // an abstract name has no file
+			ln.file, _ = os.Lstat(name)
+		}
 	}
 	return ln
 }
@@ -234,10 +237,16 @@ func (l *listener) shut(enough <-chan struct{}) bool {
 	defer t.Stop()
 	select {
 	case <-l.closed:
-		return true
 	case <-t.C:
 		return false
 	}
+	// What Accept has in its hands is still to be tracked.
+	select {
+	case <-l.ended:
+	case <-enough:
+	case <-t.C:
+	}
+	return true
 }
 
 // awaitStill returns when an accept has waited for queueStill in vain: then the

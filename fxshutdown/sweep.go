@@ -109,7 +109,12 @@ func (d *drain) dueLocked(c *conn, now moment) (moment, action) {
 
 	case !c.reading.Load() && !c.bypassed:
 		// Not the client is silent: the goroutine computes, or is starved, or a
-		// hook of the user's blocks it.
+		// hook of the user's blocks it. Or the listener's connection reads by
+		// itself, in RemoteAddr say (PROXY protocol): a deadline wakes that, and
+		// costs the others nothing.
+		if !c.hasRead && !c.poked.Load() && c.state == http.StateNew && now >= c.quiet+d.s.cfg.IdleGrace+dripMost {
+			c.pokeLocked(now)
+		}
 		return now + goAwayLead, actNone
 	}
 
