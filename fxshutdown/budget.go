@@ -31,12 +31,12 @@ func (b *budget) limit(ctx context.Context, now moment, reserve time.Duration) b
 		reserve = min(left/10, maxStopReserve)
 	}
 	reserve = min(max(reserve, 0), left/2)
-	if !b.endBy(now, now+left-reserve) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.endByLocked(now, now+left-reserve) {
 		return false
 	}
-	b.mu.Lock()
 	b.left, b.reserve = left, reserve
-	b.mu.Unlock()
 	return true
 }
 
@@ -44,6 +44,10 @@ func (b *budget) limit(ctx context.Context, now moment, reserve time.Duration) b
 func (b *budget) endBy(now, end moment) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.endByLocked(now, end)
+}
+
+func (b *budget) endByLocked(now, end moment) bool {
 	if b.end != 0 && b.end <= end {
 		return false
 	}

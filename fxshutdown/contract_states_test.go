@@ -194,6 +194,9 @@ func TestDrainingWithoutStart(t *testing.T) {
 			if !isClosed(s.Draining()) {
 				t.Error("Draining() is open after a stop, want it closed")
 			}
+			if r := s.Report(); !r.Graceful() {
+				t.Errorf("Report() = %+v, want it graceful: there was nothing to cut", r)
+			}
 		})
 	}
 }

@@ -70,6 +70,7 @@ func (s *Server) begin(ctx context.Context, trigger string) *drain {
 	switch s.state {
 	case stateNew:
 		s.stopUnservedLocked()
+		d.report.Duration = max(time.Since(d.report.Began), 1)
 		close(d.over)
 	case stateStarting:
 		s.abort()
