@@ -172,18 +172,23 @@ func newServer(t testing.TB, m mode, handler http.HandlerFunc, settings ...setti
 }
 
 // dialAddr connects to the server's address. A client whose SYN the stop made the
-// kernel ignore tries again after a second; this one gives up when all is over.
+// kernel ignore tries again after a second; this one gives up when the stop is
+// over. (A listener that dies closes Done too, perhaps before the dial returns that
+// it accepted last.)
 func (s *server) dialAddr(ctx context.Context) (net.Conn, error) {
 	if !isClosed(s.Done()) {
 		var giveUp context.CancelFunc
 		ctx, giveUp = context.WithCancel(ctx)
 		defer giveUp()
 		go func() {
-			select {
-			case <-s.Done():
-				giveUp()
-			case <-ctx.Done():
+			for _, ch := range []<-chan struct{}{s.Draining(), s.Done()} {
+				select {
+				case <-ch:
+				case <-ctx.Done():
+					return
+				}
 			}
+			giveUp()
 		}()
 	}
 	a := s.Addr()
