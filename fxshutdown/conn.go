@@ -69,9 +69,9 @@ type conn struct {
 	mu sync.Mutex // guards everything below; taken after srv.mu, never before it
 
 	// All moments count from srv.epoch.
-	quiet  moment // when the last byte came while waiting, or waiting began
+	quiet  moment // when the last byte came while waiting, or waiting began; when the last HTTP/2 handler returned
 	waited moment // for the client, since the drain began, in earlier reads of this state
-	asked  moment // when it was asked to end, by a poke or a half-close; 0: it was not
+	asked  moment // when it was asked to end, by a poke, a half-close or net/http; 0: it was not
 
 	reqs     *exchange // handlers that run, newest first
 	flushing *exchange // the last one that returned, until it is known that its response is written
@@ -94,7 +94,7 @@ type conn struct {
 	halfClosed bool  // our side was closed, to end it politely
 	ending     bool  // net/http closes it, or its side
 	reported   bool  // its end as a hijacked connection is in the report
-	drainAsked bool  // a handler called Draining
+	drainAsked bool  // one of the handlers called Draining
 	dropped    bool  // closed while waiting, by us
 	cut        bool  // closed by us whatever it did
 	closed     bool  // gone for net/http, or closed by its hijacker
@@ -136,9 +136,19 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	return nil, errors.ErrUnsupported
 }
 
+// statedConn is a conn whose connection is not a *tls.Conn and yet can tell its
+// TLS state: net/http asks for that to fill in Request.TLS.
+type statedConn struct {
+	*conn
+	connectionStater
+}
+
+type connectionStater interface{ ConnectionState() tls.ConnectionState }
+
 // visible returns what a user's hook would see without us in place of nc.
 func (c *conn) visible(nc net.Conn) net.Conn {
-	if _, ok := nc.(*conn); ok {
+	switch nc.(type) {
+	case *conn, *statedConn:
 		return c.Conn
 	}
 	return nc
@@ -148,7 +158,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	c.startsRead()
 	for {
 		n, err := c.Conn.Read(p)
-		if n == 0 && c.poked.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+		if n == 0 && c.poked.Load() && isTimeout(err) {
 			var again bool
 			if again, err = c.woken(err); again {
 				continue
@@ -159,15 +169,22 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 }
 
+// isTimeout reports whether a read ended at a deadline. Not every connection
+// says so by os.ErrDeadlineExceeded.
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &t) && t.Timeout()
+}
+
 // startsRead notes that now it is the client's turn. What came before, the
 // computing of a TLS handshake say, was not its silence.
 func (c *conn) startsRead() {
 	c.reading.Store(true)
-	if !c.fresh.Load() {
+	draining := c.srv.isDraining.Load()
+	if !draining && !c.fresh.Load() {
 		return
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.state == http.StateNew {
 		if !c.hasRead && c.poked.Load() {
 			c.unpokeLocked()
@@ -175,6 +192,23 @@ func (c *conn) startsRead() {
 		c.hasRead = true
 		c.quiet = c.srv.now()
 	}
+	ends := draining && c.readsRestLocked()
+	if ends {
+		c.asked = c.srv.now()
+	}
+	c.mu.Unlock()
+	if ends {
+		c.srv.drainNow().lookAt(c)
+	}
+}
+
+// readsRestLocked reports whether what is read now is the rest of a request that
+// is answered, and settles it: net/http writes a response that says close first.
+func (c *conn) readsRestLocked() bool {
+	if c.flushing != nil && c.flushing.told {
+		c.endsLocked()
+	}
+	return c.ending && c.state == http.StateActive
 }
 
 // endsRead notes that n bytes came, into a buffer of the given size.
@@ -371,8 +405,8 @@ func (c *conn) mustLinger() bool {
 // endsLocked notes that net/http closes its side: what it had to write on
 // HTTP/1 is written.
 func (c *conn) endsLocked() {
-	if c.state == http.StateActive && !c.h2 {
-		c.ending = true
+	if c.state == http.StateActive && !c.h2 && !c.ending {
+		c.ending, c.asked = true, c.srv.now()
 		c.settleLocked()
 	}
 }
@@ -382,6 +416,14 @@ func (c *conn) settleLocked() {
 	if c.flushing != nil {
 		c.flushing = nil
 		c.answered++
+	}
+}
+
+// settleOldLocked does it for an HTTP/2 response that had all the time it takes to
+// write its last frame, on a connection that other streams keep active.
+func (c *conn) settleOldLocked() {
+	if c.h2 && c.writes.Load() == 0 && c.srv.now() >= c.quiet+settle {
+		c.settleLocked()
 	}
 }
 
@@ -431,6 +473,10 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state == http.StateHijacked {
+		if c.hijacker == nil && state == http.StateClosed {
+			c.closed = true // the function of a TLSNextProto has returned
+			return c.goneLocked()
+		}
 		// HTTP/2 that a handler serves on a connection which it hijacked reports
 		// here too.
 		return false
@@ -484,20 +530,21 @@ func (c *conn) cutLocked() (res cutResult) {
 	if !over {
 		res.raw = c.rawLocked()
 	}
+	hijacked := c.state == http.StateHijacked
+	if hijacked && !c.reported {
+		r := c.describeLocked(c.hijacker)
+		r.Running = c.nreqs > 0
+		res.hijack = &r
+	}
 	if c.hijacker != nil {
-		if !c.reported {
-			r := c.describeLocked(c.hijacker)
-			r.Running = c.nreqs > 0
-			res.hijack = &r
-		}
 		return res
 	}
 	res.aborted = c.abortLocked()
-	if over || len(res.aborted) > 0 {
+	if over || hijacked || len(res.aborted) > 0 || c.ending {
 		return res
 	}
 	// An HTTP/1 connection is active from the last byte of the header on.
-	res.unbegun = c.state == http.StateActive && !c.h2 && !c.ending && !c.dropped
+	res.unbegun = c.state == http.StateActive && !c.h2 && !c.dropped
 	c.dropped = !res.unbegun
 	return res
 }
@@ -513,6 +560,7 @@ func (c *conn) abortLocked() (rs []Request) {
 			rs = append(rs, r)
 		}
 	}
+	c.settleOldLocked()
 	if x := c.flushing; x != nil {
 		c.flushing = nil
 		rs = append(rs, c.describeLocked(x))
@@ -521,19 +569,20 @@ func (c *conn) abortLocked() (rs []Request) {
 	return rs
 }
 
+// describeLocked describes a request. There is none, but only the client, on a
+// connection whose protocol a TLSNextProto of the user's serves.
 func (c *conn) describeLocked(x *exchange) Request {
-	r := Request{
-		Proto:      "HTTP/1.1",
-		RemoteAddr: addrString(c.Conn.RemoteAddr()),
+	r := Request{RemoteAddr: addrString(c.Conn.RemoteAddr())}
+	if x == nil {
+		return r
 	}
+	r.Proto = "HTTP/1.1"
 	if c.h2 {
 		r.Proto = "HTTP/2.0"
 	}
-	if x != nil {
-		r.Method, r.Path = x.method, x.path
-		r.Age = c.srv.now() - x.start
-		r.Stream = x.flushed && c.drainAsked
-	}
+	r.Method, r.Path = x.method, x.path
+	r.Age = c.srv.now() - x.start
+	r.Stream = x.flushed && (x.drainAsked || c.drainAsked)
 	return r
 }
 

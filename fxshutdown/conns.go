@@ -65,9 +65,12 @@ func (s *Server) track(raw net.Conn) (net.Conn, bool) {
 	c := &conn{Conn: raw, srv: s, quiet: now, state: http.StateNew}
 	c.fresh.Store(true)
 	served := net.Conn(c)
-	if tc, ok := raw.(*tls.Conn); ok {
+	switch raw := raw.(type) {
+	case *tls.Conn:
 		c.bypassed = true
-		served = tc
+		served = raw
+	case connectionStater:
+		served = &statedConn{c, raw}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,6 +106,8 @@ func (s *Server) connOf(nc net.Conn) *conn {
 	switch nc := nc.(type) {
 	case *conn:
 		return nc
+	case *statedConn:
+		return nc.conn
 	case *tls.Conn:
 		if c := s.connOf(nc.NetConn()); c != nil {
 			return c
@@ -150,8 +155,16 @@ func (s *Server) connState(nc net.Conn, state http.ConnState) {
 // connContext is the ConnContext hook of the serving server.
 func (s *Server) connContext(ctx context.Context, nc net.Conn) context.Context {
 	c := s.connOf(nc)
+	hook := s.hooks.connContext
+	if c == nil { // cut already
+		ctx = context.WithValue(ctx, http.ServerContextKey, s.given)
+		if hook != nil {
+			ctx = hook(ctx, nc)
+		}
+		return ctx
+	}
 	cc := &connContext{Context: ctx, conn: c}
-	if hook := s.hooks.connContext; hook != nil {
+	if hook != nil {
 		// Ours goes around the user's: it is found first, and whatever the
 		// user's returns.
 		ctx := hook(cc, c.visible(nc))

@@ -353,6 +353,34 @@ func TestHookFaults(t *testing.T) {
 			})
 		})
 	}
+	// A connection that no client holds up, but a hook, is given more time.
+	t.Run("GetCertificate", func(t *testing.T) {
+		for name, takes := range map[string]time.Duration{"Slow": 2 * time.Second, "Never": time.Hour} {
+			t.Run(name, func(t *testing.T) {
+				bubbles(t, []mode{https1, h2}, func(t *testing.T, m mode) {
+					enough := make(chan struct{})
+					s := start(t, m, hello, onPipe, func(srv *http.Server, _ *fxshutdown.Config) {
+						srv.TLSConfig.Certificates = nil
+						srv.TLSConfig.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+							select {
+							case <-time.After(takes):
+							case <-enough:
+							}
+							return &certificate, nil
+						}
+					})
+					got := s.goGet(s.client(), "/")
+					s.states.wait(t, http.StateNew, 1)
+					synctest.Wait()
+					s.mustStopIn(2*time.Second, 2*time.Second+bound)
+					close(enough)
+					if r := <-got; name == "Slow" {
+						r.want(t, "hello")
+					}
+				})
+			})
+		}
+	})
 	t.Run("ConnContext", func(t *testing.T) {
 		bubbles(t, allModes, func(t *testing.T, m mode) {
 			release := make(chan struct{})
@@ -647,6 +675,21 @@ func TestHostileClients(t *testing.T) {
 
 	// A client that closes its sending half still gets its response, and one
 	// that is gone does not hold the stop.
+	// An idle HTTP/2 client that does not read what its PINGs are answered with.
+	t.Run("DeafHTTP2", func(t *testing.T) {
+		bubbles(t, h2Modes, func(t *testing.T, m mode) {
+			s := start(t, m, hello, onPipe)
+			c := s.rawH2()
+			// More answers than a pipe holds, and fewer than net/http puts up with.
+			for range flowSize/17 + 1000 {
+				if err := c.write(frame{kind: framePing, payload: make([]byte, 8)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(time.Minute)
+			s.mustStopIn(0, bound)
+		})
+	})
 	t.Run("HalfClosed", func(t *testing.T) {
 		entered := make(chan struct{})
 		s := start(t, h1, func(w http.ResponseWriter, r *http.Request) {
@@ -685,6 +728,44 @@ func TestHostileClients(t *testing.T) {
 	})
 
 	// An upload that stalls is a request that runs: it has the time of the stop.
+	// One that has its answer and does not send the rest of its request.
+	t.Run("StalledUploadAnswered", func(t *testing.T) {
+		bubbles(t, h1Modes, func(t *testing.T, m mode) {
+			s := start(t, m, hello, onPipe)
+			c := s.raw()
+			done := s.stopIn(time.Hour)
+			c.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nsome")
+			c.reply(http.MethodPost).want(t, "hello")
+			began := time.Now()
+			if err := <-done; err != nil {
+				t.Errorf("Stop() = %v, want nil: the request was answered", err)
+			}
+			took(t, "Stop() after the response", time.Since(began), 0, 500*ms)
+			if r := s.wantReport(account{answered: 1}); r.Dropped != 0 {
+				t.Errorf("Report() = %+v, want none dropped: it did not wait for a request", r)
+			}
+		})
+	})
+	// One that has its answer and goes on sending is read on, since a reset might
+	// destroy the answer before it is read.
+	t.Run("SlowUploadAnswered", func(t *testing.T) {
+		bubbles(t, h1Modes, func(t *testing.T, m mode) {
+			s := start(t, m, hello, onPipe)
+			c := s.raw()
+			done := s.stopIn(time.Hour)
+			c.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n")
+			for range 5 {
+				time.Sleep(300 * ms)
+				c.send("0123456789")
+			}
+			c.reply(http.MethodPost).want(t, "hello")
+			c.waitClosed()
+			if err := <-done; err != nil {
+				t.Errorf("Stop() = %v, want nil", err)
+			}
+			s.wantReport(account{answered: 1})
+		})
+	})
 	t.Run("StalledUpload", func(t *testing.T) {
 		bubbles(t, allModes, func(t *testing.T, m mode) {
 			s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
@@ -750,6 +831,9 @@ func TestIdleClients(t *testing.T) {
 			}
 			s.states.wait(t, http.StateIdle, 20)
 			measure(t, s, 500*ms)
+			if r := s.Report(); r.Dropped != 20 {
+				t.Errorf("Report().Dropped = %d, want all 20", r.Dropped)
+			}
 		})
 	})
 	t.Run("HTTP2Raw", func(t *testing.T) {

@@ -454,6 +454,61 @@ func TestHooks(t *testing.T) {
 		}
 	})
 
+	// A protocol of the user's is tracked as hijacked connections are: whether it
+	// waits for something only he knows.
+	t.Run("TLSNextProtoStop", func(t *testing.T) {
+		echo := func(srv *http.Server, _ *fxshutdown.Config) {
+			srv.TLSConfig.NextProtos = []string{"echo"}
+			srv.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){
+				"echo": func(_ *http.Server, c *tls.Conn, _ http.Handler) { io.Copy(c, c) },
+			}
+		}
+		dial := func(s *server) *tls.Conn {
+			c := tls.Client(s.socket(), &tls.Config{RootCAs: rootCAs, ServerName: "localhost", NextProtos: []string{"echo"}})
+			io.WriteString(c, "hello")
+			if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
+				t.Errorf("echo: %v", err)
+			}
+			return c
+		}
+		t.Run("Cut", func(t *testing.T) {
+			bubbles(t, []mode{https1}, func(t *testing.T, m mode) {
+				s := start(t, m, hello, onPipe, echo)
+				dial(s)
+				if st := s.Stats(); st.Hijacked != 1 {
+					t.Errorf("Stats() = %+v, want one hijacked", st)
+				}
+				d, err := s.timeStop(10 * time.Second)
+				if err != nil {
+					t.Errorf("Stop() = %v, want nil: there was no request", err)
+				}
+				took(t, "Stop()", d, 8*time.Second, 9*time.Second)
+				s.wantReport(account{cut: 1})
+			})
+		})
+		t.Run("HijackGrace", func(t *testing.T) {
+			bubbles(t, []mode{https1}, func(t *testing.T, m mode) {
+				s := start(t, m, hello, onPipe, echo, config(func(c *fxshutdown.Config) { c.HijackGrace = time.Second }))
+				c := dial(s)
+				go io.Copy(io.Discard, c)
+				s.mustStopIn(time.Second, time.Second+slack)
+				s.wantReport(account{cut: 1})
+			})
+		})
+		t.Run("TLSListener", func(t *testing.T) {
+			l := tls.NewListener(listen(t, "tcp", "127.0.0.1:0"), &tls.Config{
+				Certificates: []tls.Certificate{certificate}, NextProtos: []string{"echo"},
+			})
+			s := start(t, https1, hello, on(l), echo, func(srv *http.Server, cfg *fxshutdown.Config) {
+				srv.TLSConfig, cfg.TLS = nil, false
+			})
+			dial(s).Close()
+			eventually(t, "the connection is forgotten", func() bool { return s.Stats().Open() == 0 })
+			s.mustStop()
+			s.wantReport(account{})
+		})
+	})
+
 	// An empty, non-nil TLSNextProto disables HTTP/2.
 	t.Run("TLSNextProtoEmpty", func(t *testing.T) {
 		s := start(t, https1, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) },

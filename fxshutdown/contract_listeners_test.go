@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -278,6 +279,94 @@ func TestTLSListenerAge(t *testing.T) {
 			t.Fatalf("Stop() = %v, want an *AbortedError with one request", err)
 		}
 		took(t, "the request", aborted.Requests[0].Age, 8*time.Second, 10*time.Second)
+	})
+}
+
+// Hijacked connections behind tls.NewListener close past us: they are forgotten
+// when their handlers have returned.
+func TestTLSListenerHijack(t *testing.T) {
+	inModes(t, []mode{https1}, func(t *testing.T, m mode) {
+		l := tls.NewListener(listen(t, "tcp", "127.0.0.1:0"), &tls.Config{Certificates: []tls.Certificate{certificate}})
+		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Errorf("Hijack() = %v", err)
+				return
+			}
+			defer c.Close()
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+		}, on(l), func(srv *http.Server, cfg *fxshutdown.Config) { srv.TLSConfig, cfg.TLS = nil, false })
+		for range 10 {
+			s.get(s.client(), "/").want(t, "hello")
+		}
+		eventually(t, "the connections are forgotten", func() bool { return s.Stats().Open() == 0 })
+		s.mustStop()
+		s.wantReport(account{})
+	})
+}
+
+// A statedListener returns connections that are no *tls.Conn and speak TLS.
+type statedListener struct{ net.Listener }
+
+type statedConn struct{ *tls.Conn }
+
+func (l statedListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return statedConn{c.(*tls.Conn)}, nil
+}
+
+// net/http asks such a connection for its TLS state.
+func TestConnectionState(t *testing.T) {
+	l := tls.NewListener(listen(t, "tcp", "127.0.0.1:0"), &tls.Config{Certificates: []tls.Certificate{certificate}})
+	var seen atomic.Value
+	s := start(t, https1, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.TLS != nil) },
+		on(statedListener{l}), func(srv *http.Server, cfg *fxshutdown.Config) {
+			srv.TLSConfig, cfg.TLS = nil, false
+			srv.ConnState = func(c net.Conn, _ http.ConnState) { seen.Store(fmt.Sprintf("%T", c)) }
+		})
+	s.get(s.client(), "/").want(t, "true")
+	if got, want := seen.Load(), fmt.Sprintf("%T", statedConn{}); got != want {
+		t.Errorf("ConnState got a %v, want the %s that Accept returned", got, want)
+	}
+	s.states.wait(t, http.StateIdle, 1)
+	s.mustStop()
+	s.wantReport(account{})
+}
+
+// oddTimeouts makes connections whose reads end at a deadline with an error of
+// their own.
+type oddTimeouts struct{ net.Conn }
+
+type oddTimeout struct{ error }
+
+func (oddTimeout) Timeout() bool   { return true }
+func (oddTimeout) Temporary() bool { return true }
+
+func (c oddTimeouts) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = oddTimeout{errors.New("out of time")}
+	}
+	return n, err
+}
+
+func TestOddTimeouts(t *testing.T) {
+	bubbles(t, h1Modes, func(t *testing.T, m mode) {
+		l := newPipeListener()
+		l.pipe = func() (client, server net.Conn) {
+			client, server = newPipe()
+			return client, oddTimeouts{server}
+		}
+		s := start(t, m, hello, on(l))
+		s.get(s.client(), "/").want(t, "hello")
+		time.Sleep(time.Minute)
+		s.mustStopIn(0, atOnce)
+		if r := s.wantReport(account{}); r.Dropped != 1 {
+			t.Errorf("Report() = %+v, want one dropped", r)
+		}
 	})
 }
 

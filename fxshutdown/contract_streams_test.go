@@ -183,6 +183,81 @@ func TestStreams(t *testing.T) {
 		})
 	})
 
+	// On HTTP/2 the request that asked is a stream, and not the others of its
+	// connection; with a context that has a cancel of its own they all are.
+	t.Run("OthersBeside", func(t *testing.T) {
+		type name string
+		for name, derive := range map[string]func(context.Context) context.Context{
+			"Own":   func(ctx context.Context) context.Context { return ctx },
+			"Value": func(ctx context.Context) context.Context { return context.WithValue(ctx, name("k"), "v") },
+		} {
+			t.Run(name, func(t *testing.T) {
+				bubbles(t, h2Modes, func(t *testing.T, m mode) {
+					entered := make(chan struct{}, 2)
+					s := start(t, m, sse(entered, func(r *http.Request) {
+						if r.URL.Path == "/events" {
+							fxshutdown.Draining(derive(r.Context()))
+						}
+						time.Sleep(5 * time.Second)
+					}), onPipe)
+					c := s.client()
+					for _, path := range []string{"/events", "/download"} {
+						s.goGet(c, path)
+						<-entered
+					}
+					_, err := s.timeStop(time.Second)
+					wantAborted(t, "Stop()", err, fxshutdown.ErrBudget, "/download")
+					s.wantReport(account{aborted: 2})
+				})
+			})
+		}
+		t.Run("Cancel", func(t *testing.T) {
+			bubbles(t, h2Modes, func(t *testing.T, m mode) {
+				entered := make(chan struct{}, 1)
+				s := start(t, m, sse(entered, func(r *http.Request) {
+					ctx, cancel := context.WithCancel(r.Context())
+					defer cancel()
+					fxshutdown.Draining(ctx)
+					time.Sleep(5 * time.Second)
+				}), onPipe)
+				s.goGet(s.client(), "/events")
+				<-entered
+				if _, err := s.timeStop(time.Second); err != nil {
+					t.Errorf("Stop() = %v, want nil: it is a stream", err)
+				}
+				s.wantReport(account{aborted: 1})
+			})
+		})
+	})
+
+	// A request that was answered long ago is answered, though a stream that is cut
+	// keeps its HTTP/2 connection active.
+	t.Run("AnsweredBeside", func(t *testing.T) {
+		bubbles(t, h2Modes, func(t *testing.T, m mode) {
+			entered := make(chan struct{}, 1)
+			events := sse(entered, func(r *http.Request) {
+				fxshutdown.Draining(r.Context())
+				time.Sleep(5 * time.Second)
+			})
+			s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/quick" {
+					hello(w, r)
+					return
+				}
+				events(w, r)
+			}, onPipe)
+			c := s.client()
+			s.goGet(c, "/events")
+			<-entered
+			s.get(c, "/quick").want(t, "hello")
+			time.Sleep(time.Second)
+			if _, err := s.timeStop(time.Second); err != nil {
+				t.Errorf("Stop() = %v, want nil: only a stream was cut", err)
+			}
+			s.wantReport(account{aborted: 1})
+		})
+	})
+
 	// HTTP/2 streams beside one that ends are not disturbed by it.
 	t.Run("ManyStreams", func(t *testing.T) {
 		inModes(t, h2Modes, func(t *testing.T, m mode) {

@@ -2,7 +2,9 @@ package fxshutdown
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"net"
 	"net/http"
 	"reflect"
 	"testing"
@@ -122,4 +124,27 @@ func TestParkTells(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A connection that Close has cut before net/http asks for its context.
+func TestConnContextOfCut(t *testing.T) {
+	given := new(http.Server)
+	s, err := New(given, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := tls.Server(nil, nil)
+	if got := s.connContext(context.Background(), cut).Value(http.ServerContextKey); got != given {
+		t.Errorf("ServerContextKey = %v, want the given server", got)
+	}
+	s.hooks.connContext = func(ctx context.Context, c net.Conn) context.Context {
+		if got := ctx.Value(http.ServerContextKey); got != given {
+			t.Errorf("ServerContextKey in the hook = %v, want the given server", got)
+		}
+		if c != cut {
+			t.Errorf("the hook got %v, want the connection", c)
+		}
+		return ctx
+	}
+	s.connContext(context.Background(), cut)
 }

@@ -20,9 +20,22 @@ func Draining(ctx context.Context) <-chan struct{} {
 		return nil
 	}
 	c.mu.Lock()
-	c.drainAsked = true
+	c.asksDrainingLocked(ctx)
 	c.mu.Unlock()
 	return c.srv.draining
+}
+
+// asksDrainingLocked notes that the request of ctx is one whose handler knows of
+// the drain. Other streams of an HTTP/2 connection are not. A context with a
+// cancel of its own does not tell which one it is of.
+func (c *conn) asksDrainingLocked(ctx context.Context) {
+	for x := c.reqs; x != nil && c.h2; x = x.next {
+		if x.ctx != nil && (*x.ctx).Done() == ctx.Done() {
+			x.drainAsked = true
+			return
+		}
+	}
+	c.drainAsked = true
 }
 
 // exchange is a running request: its place in the account and, where the
@@ -37,10 +50,15 @@ type exchange struct {
 	start      moment
 	prev, next *exchange // in conn.reqs; guarded by conn.mu
 
+	ctx *context.Context // of an HTTP/2 request
+
 	committed bool // the header is out of the handler's hands; only its goroutine looks
+	told      bool // the client to go; set before the handler returns, read after it
 	flushed   bool // guarded by conn.mu, as are the others
-	cancelled bool
-	aborted   bool
+
+	drainAsked bool
+	cancelled  bool
+	aborted    bool
 }
 
 // serveHTTP is the handler of the serving server.
@@ -124,11 +142,17 @@ func (c *conn) end(x *exchange, returned bool) {
 	case returned && c.state == http.StateActive && !c.closed:
 		c.settleLocked() // HTTP/2 had another one
 		c.flushing = x
+		if c.h2 {
+			c.quiet = c.srv.now()
+		}
 	case returned: // the client reset the stream, or went away
 		c.answered++
 	default:
 		c.failed++
-		c.ending = c.ending || !c.h2 // net/http closes an HTTP/1 connection behind a panic
+		c.endsLocked() // net/http closes an HTTP/1 connection behind a panic
+	}
+	if c.bypassed && c.hijacker == x {
+		c.closed = true // its Close goes past us
 	}
 	var cancelled *Request
 	if x.cancelled && !x.aborted && c.hijacker != x {

@@ -59,8 +59,8 @@ func (s *Server) nextProtos(protos map[string]func(*http.Server, *tls.Conn, http
 					c.h2 = true
 					c.mu.Unlock()
 				} else {
-					// A protocol that we do not know is never idle.
-					c.setState(http.StateActive)
+					// Whether it waits for something only the user's function knows.
+					c.setState(http.StateHijacked)
 				}
 			}
 			serve(s.given, tc, h)

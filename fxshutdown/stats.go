@@ -58,6 +58,7 @@ func (s *Server) countLocked() (Stats, totals, uint64) {
 	var running uint64
 	for c := s.conns.head; c != nil; c = c.next {
 		c.mu.Lock()
+		c.settleOldLocked()
 		t.add(c)
 		st.InFlight += int(c.nreqs)
 		running += c.undecidedLocked()

@@ -13,6 +13,10 @@ const (
 	// deafMost is how long a goroutine that was poked may take to wake up, on a
 	// machine that has no time for it, before it counts as deaf to deadlines.
 	deafMost = time.Second
+
+	// oursMost bounds what is not the client's doing: a goroutine of ours that
+	// computes, or a hook of the user's, such as GetCertificate, that blocks it.
+	oursMost = 2 * time.Second
 )
 
 // lookAt is called when the state of a connection has changed in a way that
@@ -23,6 +27,8 @@ func (d *drain) lookAt(c *conn) {
 	switch {
 	case c.state == http.StateHijacked:
 		at = d.hijackAt
+	case c.ending:
+		at = d.s.now() + lingerMost
 	case c.state == http.StateIdle && c.h2:
 		at = d.s.now() + goAwayLag
 	case c.state == http.StateIdle:
@@ -96,13 +102,22 @@ func (d *drain) dueLocked(c *conn, now moment) (moment, action) {
 		}
 		return now + cutAfter, actHalfClose
 
-	case !c.waitingLocked():
-		if c.waitsLocked() && c.nreqs == 0 {
-			// The end of an HTTP/2 response, or of a TLS handshake, is being
-			// written: no event follows.
-			return now + goAwayLead, actNone
+	case c.ending && c.state == http.StateActive && c.nreqs == 0:
+		// Answered, and closed by net/http: when it has read on, or a hook of the
+		// user's has heard of it.
+		most := oursMost
+		if c.reading.Load() {
+			most = lingerMost
 		}
+		return cutAt(c.asked+most, now)
+
+	case !c.waitsLocked() || c.nreqs > 0:
 		return 0, actNone
+
+	case c.writes.Load() > 0:
+		// The end of an HTTP/2 response, or of a TLS handshake, is being
+		// written: no event follows. A client that does not read may block that.
+		return lookAgain(d.waitsUntil(c)+cutAfter, now)
 
 	case c.h2 && c.state == http.StateIdle:
 		return d.http2DueLocked(c, now)
@@ -115,7 +130,7 @@ func (d *drain) dueLocked(c *conn, now moment) (moment, action) {
 		if !c.hasRead && !c.poked.Load() && c.state == http.StateNew && now >= c.quiet+d.s.cfg.IdleGrace+dripMost {
 			c.pokeLocked(now)
 		}
-		return now + goAwayLead, actNone
+		return lookAgain(d.waitsUntil(c)+oursMost, now)
 	}
 
 	grace := d.s.cfg.IdleGrace
@@ -170,6 +185,20 @@ func (d *drain) http2DueLocked(c *conn, now moment) (moment, action) {
 	return now + cutAfter, actHalfClose
 }
 
+// waitsUntil returns when a connection that waits is dropped at the latest, if
+// its client is to blame.
+func (d *drain) waitsUntil(c *conn) moment {
+	return max(c.quiet, d.start) + d.s.cfg.IdleGrace + dripMost
+}
+
+// lookAgain is cutAt for a connection that no event will tell of.
+func lookAgain(at, now moment) (moment, action) {
+	if now < at {
+		return min(now+goAwayLead, at), actNone
+	}
+	return 0, actCut
+}
+
 // cutAt cuts when the moment has come.
 func cutAt(at, now moment) (moment, action) {
 	if now < at {
@@ -182,7 +211,8 @@ func cutAt(at, now moment) (moment, action) {
 // this is the end that is reported.
 func (c *conn) halfCloseLocked(now moment) *Request {
 	c.halfClosed, c.asked = true, now
-	if c.hijacker == nil {
+	if c.state != http.StateHijacked {
+		c.dropped = true
 		return nil
 	}
 	c.reported = true

@@ -2,6 +2,7 @@ package fxshutdown
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -15,7 +16,10 @@ import (
 type http1Writer struct{ exchange }
 
 // http2Writer is the ResponseWriter of an HTTP/2 request.
-type http2Writer struct{ exchange }
+type http2Writer struct {
+	exchange
+	ctx context.Context
+}
 
 var (
 	_ interface {
@@ -46,7 +50,8 @@ func newExchange(c *conn, w http.ResponseWriter, r *http.Request) (*exchange, ht
 		h := &http1Writer{exchange{ResponseWriter: w, conn: c, method: r.Method, path: r.URL.Path}}
 		return &h.exchange, h
 	case pusher && !hijacker && r.ProtoMajor == 2:
-		h := &http2Writer{exchange{ResponseWriter: w, conn: c, method: r.Method, path: r.URL.Path}}
+		h := &http2Writer{exchange{ResponseWriter: w, conn: c, method: r.Method, path: r.URL.Path}, r.Context()}
+		h.exchange.ctx = &h.ctx
 		return &h.exchange, h
 	}
 	return &exchange{ResponseWriter: w, conn: c, method: r.Method, path: r.URL.Path, committed: true}, w
@@ -139,6 +144,7 @@ func (x *exchange) tellClose() {
 	if !x.conn.srv.isDraining.Load() {
 		return
 	}
+	x.told = true
 	// net/http looks at the first value alone. Others, such as the "Upgrade" of
 	// a 426, keep their meaning.
 	h := x.ResponseWriter.Header()
