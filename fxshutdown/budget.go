@@ -1,7 +1,6 @@
 package fxshutdown
 
 import (
-	"context"
 	"sync"
 	"time"
 )
@@ -19,11 +18,10 @@ type budget struct {
 	window  time.Duration
 }
 
-// limit shortens the budget to that of ctx, less the reserve. It reports
-// whether anything changed.
-func (b *budget) limit(ctx context.Context, now moment, reserve time.Duration) bool {
-	deadline, ok := ctx.Deadline()
-	if !ok {
+// limit shortens the budget to the deadline of a context, zero if it has none,
+// less the reserve. It reports whether anything changed.
+func (b *budget) limit(deadline time.Time, now moment, reserve time.Duration) bool {
+	if deadline.IsZero() {
 		return false
 	}
 	left := min(max(time.Until(deadline), 0), forever)

@@ -405,6 +405,92 @@ func TestCloseDuringDelay(t *testing.T) {
 	}
 }
 
+// A stop in the middle of a Start that then fails was a stop all the same.
+func TestStopBeforeStartFails(t *testing.T) {
+	s := newServer(t, h1, hello)
+	stopped := make(chan error, 1)
+	s.http.BaseContext = func(net.Listener) context.Context {
+		go func() { stopped <- s.stop() }()
+		eventually(t, "the stop has begun", func() bool { return !s.Report().Began.IsZero() })
+		return nil
+	}
+	if err := s.Start(context.Background()); !errors.Is(err, fxshutdown.ErrStopped) {
+		t.Errorf("Start() = %v, want ErrStopped", err)
+	}
+	if err := receive(t, "Stop()", stopped); err != nil {
+		t.Errorf("Stop() = %v, want nil", err)
+	}
+	if r := s.Report(); !r.Graceful() {
+		t.Errorf("Report() = %+v, want it graceful: there was nothing to cut", r)
+	}
+}
+
+// Start and a Shutdown of the given server at once: its hook does not hear of
+// what they have to do with each other.
+func TestShutdownDuringStart(t *testing.T) {
+	for range 200 {
+		s := newServer(t, h1, hello)
+		var wg sync.WaitGroup
+		wg.Go(func() { s.http.Shutdown(context.Background()) })
+		wg.Go(func() {
+			if err := s.Start(context.Background()); err != nil && !errors.Is(err, fxshutdown.ErrStopped) {
+				t.Errorf("Start() = %v, want nil or ErrStopped", err)
+			}
+		})
+		wg.Wait()
+		s.mustStop()
+		if seen := s.states.conns(); len(seen) > 0 {
+			t.Fatalf("ConnState saw %v, without any client", seen)
+		}
+	}
+}
+
+// An http.Server has one Server. The second is told so, and does the first no harm.
+func TestSameServerTwice(t *testing.T) {
+	s := start(t, h1, hello)
+	second, err := fxshutdown.New(s.http, fxshutdown.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		if err := second.Start(context.Background()); err == nil || !strings.Contains(err.Error(), "another Server") {
+			t.Fatalf("Start() of the second Server = %v, want an error that names another Server", err)
+		}
+		s.get(s.client(), "/").want(t, "hello")
+	}
+	s.mustStop()
+	if err := second.Start(context.Background()); !errors.Is(err, fxshutdown.ErrStopped) {
+		t.Errorf("Start() after the first Server's stop = %v, want ErrStopped", err)
+	}
+}
+
+// Stop in a hook of a connection waits for that hook, but not for ever.
+func TestStopFromConnState(t *testing.T) {
+	for _, state := range []http.ConnState{http.StateIdle, http.StateClosed} {
+		t.Run(state.String(), func(t *testing.T) {
+			bubbles(t, h1Modes, func(t *testing.T, m mode) {
+				var s *server
+				stopped := make(chan error, 1)
+				s = start(t, m, hello, onPipe, func(srv *http.Server, _ *fxshutdown.Config) {
+					srv.ConnState = func(_ net.Conn, st http.ConnState) {
+						if st == state && !isClosed(s.Draining()) {
+							stopped <- s.Stop(context.Background())
+						}
+					}
+				})
+				c := s.client()
+				s.get(c, "/").want(t, "hello")
+				c.CloseIdleConnections()
+				began := time.Now()
+				if err := <-stopped; err != nil {
+					t.Errorf("Stop() = %v, want nil", err)
+				}
+				took(t, "Stop()", time.Since(began), 0, 3*time.Second)
+			})
+		})
+	}
+}
+
 // Start and Stop at once: whoever wins, the server is stopped, nothing is left,
 // and Start says what happened.
 func TestStopDuringStart(t *testing.T) {

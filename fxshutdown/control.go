@@ -31,6 +31,19 @@ import (
 // drain has ended. So net/http itself makes Shutdown wait, until its context
 // ends, and makes Close cut the connection, which tells us.
 
+// claimed has every http.Server that is served, from Start to the end of the
+// stop: two that take over the same one would mix up its handlers.
+var claimed sync.Map
+
+func claim(srv *http.Server) error {
+	if _, taken := claimed.LoadOrStore(srv, true); taken {
+		return errors.New("fxshutdown: another Server serves this http.Server already")
+	}
+	return nil
+}
+
+func unclaim(srv *http.Server) { claimed.Delete(srv) }
+
 // parked is both the listener and the only connection of the given server.
 type parked struct {
 	request  io.Reader
@@ -40,7 +53,7 @@ type parked struct {
 	released chan struct{} // closed by release, when the drain has ended
 	ended    chan struct{} // closed when Serve has returned
 
-	accepted bool // only Accept looks at it
+	accepted bool // written by Accept, read when Serve has returned
 
 	onTold, onCut              func()
 	toldOnce, cutOnce, letOnce sync.Once
@@ -63,7 +76,16 @@ func park(srv *http.Server, onTold, onCut func()) (*parked, error) {
 
 	// The user's hooks and handler are not for this connection, and HTTP/2 is
 	// not to be set up on this server.
-	bare := http.Server{Handler: p, TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}}
+	gone := make(chan struct{})
+	bare := http.Server{
+		Handler:      p,
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			if state == http.StateClosed {
+				close(gone)
+			}
+		},
+	}
 	var saved http.Server
 	fields := []string{"Handler", "BaseContext", "ConnContext", "ConnState", "Protocols", "TLSNextProto"}
 	copyFields(&saved, srv, fields...)
@@ -79,6 +101,10 @@ func park(srv *http.Server, onTold, onCut func()) (*parked, error) {
 	case <-p.serving:
 		return p, nil
 	case err := <-failed:
+		p.release()
+		if p.accepted {
+			<-gone // its goroutine asks srv for the hook
+		}
 		if errors.Is(err, http.ErrServerClosed) {
 			return nil, fmt.Errorf("%w: its http.Server was shut down: %w", ErrStopped, err)
 		}

@@ -46,10 +46,11 @@ type drain struct {
 
 // begin begins a stop, or joins the one that began before, on the budget of ctx.
 func (s *Server) begin(ctx context.Context, trigger string) *drain {
+	deadline, _ := ctx.Deadline()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if d := s.drain; d != nil {
-		if d.budget.limit(ctx, s.now(), s.cfg.StopReserve) {
+		if d.budget.limit(deadline, s.now(), s.cfg.StopReserve) {
 			d.wakeUp()
 		}
 		return d
@@ -65,12 +66,11 @@ func (s *Server) begin(ctx context.Context, trigger string) *drain {
 		atBegin: totals,
 		report:  Report{Trigger: trigger, Began: time.Now(), Connections: st.Open()},
 	}
-	d.budget.limit(ctx, s.now(), s.cfg.StopReserve)
+	d.budget.limit(deadline, s.now(), s.cfg.StopReserve)
 	s.drain = d
 	switch s.state {
 	case stateNew:
-		s.stopUnservedLocked()
-		d.report.Duration = max(time.Since(d.report.Began), 1)
+		s.stopUnservedLocked(d)
 		close(d.over)
 	case stateStarting:
 		s.abort()
@@ -83,7 +83,10 @@ func (s *Server) begin(ctx context.Context, trigger string) *drain {
 }
 
 // stopUnservedLocked ends the life of a server that never served.
-func (s *Server) stopUnservedLocked() {
+func (s *Server) stopUnservedLocked(d *drain) {
+	d.mu.Lock()
+	d.report.Duration = max(time.Since(d.report.Began), 1)
+	d.mu.Unlock()
 	s.state = stateStopped
 	close(s.draining)
 	s.closeDoneLocked()
@@ -193,7 +196,7 @@ func (d *drain) awaitStart(starting <-chan struct{}) bool {
 	if s.state == stateStopping {
 		return true // Start has succeeded
 	}
-	s.stopUnservedLocked()
+	s.stopUnservedLocked(d)
 	return false
 }
 
@@ -428,6 +431,7 @@ func (d *drain) finish() {
 	s.cancel(ErrStopping)
 	s.parked.release()
 	d.awaitServers()
+	unclaim(s.given)
 
 	s.mu.Lock()
 	_, totals, running := s.countLocked()

@@ -71,7 +71,8 @@ const (
 // From Start on srv is the control surface: its Handler is asked for at each
 // request, what was registered by RegisterOnShutdown runs when the drain begins,
 // its Shutdown and Close stop this Server. Its other fields are read by Start;
-// ConnState is replaced by a hook that calls it, as httptest.Server does.
+// ConnState is replaced by a hook that calls it, as httptest.Server does. Nothing
+// else may serve srv, or change it, while Start runs.
 // SetKeepAlivesEnabled(false) reaches HTTP/2 connections only. A nil Handler
 // means http.DefaultServeMux, as always in net/http.
 func New(srv *http.Server, cfg Config) (*Server, error) {
@@ -129,7 +130,7 @@ func (s *Server) Err() error {
 //
 // A Start that fails leaves nothing behind, and may be tried again; a listener
 // that Config brought stays open then. Start returns ErrStarted or ErrStopped
-// if it is too late.
+// if it is too late. An http.Server that another Server serves is an error.
 func (s *Server) Start(ctx context.Context) error {
 	ctx, abort := context.WithCancel(ctx)
 	defer abort()
@@ -195,10 +196,19 @@ func (s *Server) discard() {
 	s.cancel(ErrStopped)
 	s.parked.release()
 	s.given.Close()
+	unclaim(s.given)
 }
 
 // open acquires all that serving takes, or nothing.
 func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
+	if err := claim(s.given); err != nil {
+		return false, err
+	}
+	defer func() {
+		if err != nil {
+			unclaim(s.given)
+		}
+	}()
 	if useTLS, err = s.wantsTLS(); err != nil {
 		return false, err
 	}
