@@ -125,10 +125,14 @@ func (s *Server) connOf(nc net.Conn) *conn {
 // connState is the ConnState hook of the serving server, and of the given one,
 // to which HTTP/2 connections report.
 func (s *Server) connState(nc net.Conn, state http.ConnState) {
+	if pc, ok := nc.(parkedConn); ok {
+		pc.p.connState(state)
+		return
+	}
 	hook := s.hooks.connState
 	c := s.connOf(nc)
 	if c == nil || c.srv != s {
-		if _, parked := nc.(parkedConn); !parked && hook != nil {
+		if hook != nil {
 			hook(nc, state)
 		}
 		return

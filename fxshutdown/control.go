@@ -52,6 +52,7 @@ type parked struct {
 	cut      chan struct{} // closed when the connection is closed
 	released chan struct{} // closed by release, when the drain has ended
 	ended    chan struct{} // closed when Serve has returned
+	gone     chan struct{} // closed when the connection's goroutine has asked for srv's hook for the last time
 
 	accepted bool // written by Accept, read when Serve has returned
 
@@ -70,21 +71,17 @@ func park(srv *http.Server, onTold, onCut func()) (*parked, error) {
 		cut:      make(chan struct{}),
 		released: make(chan struct{}),
 		ended:    make(chan struct{}),
+		gone:     make(chan struct{}),
 		onTold:   onTold,
 		onCut:    onCut,
 	}
 
 	// The user's hooks and handler are not for this connection, and HTTP/2 is
 	// not to be set up on this server.
-	gone := make(chan struct{})
 	bare := http.Server{
 		Handler:      p,
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
-		ConnState: func(_ net.Conn, state http.ConnState) {
-			if state == http.StateClosed {
-				close(gone)
-			}
-		},
+		ConnState:    func(_ net.Conn, state http.ConnState) { p.connState(state) },
 	}
 	var saved http.Server
 	fields := []string{"Handler", "BaseContext", "ConnContext", "ConnState", "Protocols", "TLSNextProto"}
@@ -103,7 +100,7 @@ func park(srv *http.Server, onTold, onCut func()) (*parked, error) {
 	case err := <-failed:
 		p.release()
 		if p.accepted {
-			<-gone // its goroutine asks srv for the hook
+			<-p.gone
 		}
 		if errors.Is(err, http.ErrServerClosed) {
 			return nil, fmt.Errorf("%w: its http.Server was shut down: %w", ErrStopped, err)
@@ -114,6 +111,13 @@ func park(srv *http.Server, onTold, onCut func()) (*parked, error) {
 
 // release lets the parked request end. It may be called more than once.
 func (p *parked) release() { p.letOnce.Do(func() { close(p.released) }) }
+
+// connState is what the hook that the given server has is told of the connection.
+func (p *parked) connState(state http.ConnState) {
+	if state == http.StateClosed {
+		close(p.gone)
+	}
+}
 
 // ServeHTTP is the handler of the parked request.
 func (p *parked) ServeHTTP(http.ResponseWriter, *http.Request) {

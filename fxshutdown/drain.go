@@ -476,7 +476,7 @@ func (d *drain) finish() {
 func (d *drain) awaitServers() {
 	t := time.NewTimer(d.rest(settle))
 	defer t.Stop()
-	for _, ended := range []<-chan struct{}{d.s.served, d.s.parked.ended} {
+	for _, ended := range []<-chan struct{}{d.s.served, d.s.parked.ended, d.s.parked.gone} {
 		select {
 		case <-ended:
 		case <-t.C:

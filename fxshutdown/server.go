@@ -196,6 +196,8 @@ func (s *Server) discard() {
 	s.cancel(ErrStopped)
 	s.parked.release()
 	s.given.Close()
+	<-s.parked.ended
+	<-s.parked.gone
 	unclaim(s.given)
 }
 
