@@ -79,7 +79,7 @@ func checkName(name string) error {
 
 // WithAddr sets the address to listen on: "host:port" or ":port", or a path if
 // [WithNetwork] says unix. Port 0 lets the system choose; fxshutdown.Server.Addr
-// tells the result. Default: [DefaultAddr].
+// tells the result. An empty one, or none, means [DefaultAddr].
 func WithAddr(addr string) Option {
 	return stringOption("WithAddr", "Addr", addr, func(s *settings) *string { return &s.Addr })
 }
@@ -91,7 +91,9 @@ func WithNetwork(network string) Option {
 
 // WithListener serves the connections of ln instead of listening. The server
 // takes it over: the stop closes it. It excludes WithAddr and WithNetwork, and
-// overrides what [Config] says about them.
+// overrides what [Config] says about them. See fxshutdown.Config.Listener about its
+// accept queue: under clients that connect all the time a listener that the server
+// opens by itself loses fewer.
 func WithListener(ln net.Listener) Option {
 	o := option{name: "WithListener", sets: []string{"Listener"}}
 	if ln == nil {

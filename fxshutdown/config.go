@@ -31,12 +31,19 @@ const (
 type Config struct {
 	// Listener is served instead of one that Start opens. Start takes it over:
 	// the stop closes it. Its connections need not be TCP. If it returns
-	// *tls.Conn already (tls.NewListener), leave TLS off.
+	// *tls.Conn already (tls.NewListener), leave TLS off. Its SetDeadline, if
+	// it has one, tells when the accept queue is empty; without one the queue
+	// counts as empty when an Accept has waited for 5 ms, whatever it waited for.
+	// Others may share it, so it gets no filter for new handshakes: clients that
+	// connect all the time keep its queue from running empty, and what is in it
+	// after 250 ms is reset.
 	Listener net.Listener
 
 	// Network is that of net.Listen: "tcp", "tcp4", "tcp6", "unix" or
 	// "unixpacket". The default is "tcp". The address is http.Server.Addr;
-	// an empty one means ":http", or ":https" with TLS.
+	// an empty one means ":http", or ":https" with TLS. The file that a crashed
+	// process left of a unix socket is replaced; do not start two at once on one
+	// such file.
 	Network string
 
 	// TLS serves TLS with the http.Server's TLSConfig, as
@@ -50,7 +57,8 @@ type Config struct {
 	ShutdownDelay time.Duration
 
 	// IdleGrace is how long a connection that waits for a request must be
-	// quiet before the stop drops it. Default: [DefaultIdleGrace].
+	// quiet before the stop drops it. Default: [DefaultIdleGrace]. One that has
+	// sent a part of a header, or of a TLS handshake, is given 300 ms more.
 	IdleGrace time.Duration
 
 	// RequestGrace is how long into the drain the contexts of the requests

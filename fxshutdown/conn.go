@@ -227,7 +227,7 @@ func (c *conn) endsRead(n, size int) {
 		// While a handler runs, net/http reads one byte ahead to notice that
 		// the client went away.
 		c.early = size == 1
-	case c.waitsLocked() && !c.h2: // HTTP/2 is quiet when it has no streams
+	case c.state == http.StateNew, c.state == http.StateIdle && !c.h2: // then HTTP/2 is quiet when it has no streams
 		now := c.srv.now()
 		if c.srv.isDraining.Load() {
 			c.waited += now - max(c.quiet, moment(c.srv.drainStart.Load()))

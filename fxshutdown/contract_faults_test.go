@@ -633,6 +633,25 @@ func TestHostileClients(t *testing.T) {
 		})
 	})
 
+	// One byte of HTTP/2's preface now and then.
+	t.Run("DrippingPreface", func(t *testing.T) {
+		bubbles(t, h2Modes, func(t *testing.T, m mode) {
+			s := start(t, m, hello, onPipe)
+			c := s.socket()
+			if m.tls {
+				c = tls.Client(c, &tls.Config{RootCAs: rootCAs, ServerName: "localhost", NextProtos: []string{"h2"}})
+			}
+			rest := []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + strings.Repeat("x", 1000))
+			drip(t, 200*ms, func() error {
+				_, err := c.Write(rest[:1])
+				rest = rest[1:]
+				return err
+			})
+			time.Sleep(300 * ms)
+			s.mustStopIn(0, bound)
+		})
+	})
+
 	// A handshake that is finished in time is served.
 	t.Run("LateHandshake", func(t *testing.T) {
 		bubbles(t, []mode{https1}, func(t *testing.T, m mode) {

@@ -284,6 +284,15 @@ func TestStartContext(t *testing.T) {
 			t.Error("Done() is closed after a failed Start")
 		}
 	})
+	t.Run("EndedBefore", func(t *testing.T) {
+		s := newServer(t, h1, hello)
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := s.Start(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("Start() with a cancelled context = %v, want the context's error", err)
+		}
+		s.start() // It may be tried again.
+	})
 	t.Run("NotTheServing", func(t *testing.T) {
 		s := newServer(t, h1, hello)
 		ctx, cancel := context.WithCancel(context.Background())

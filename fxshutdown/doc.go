@@ -15,8 +15,9 @@
 //
 //   - delay: [Server.Ready] fails, nothing else changes, for ShutdownDelay;
 //   - announce: [Draining] closes, the callbacks of http.Server.RegisterOnShutdown
-//     run, and from here on every HTTP/1 response whose header is not written yet
-//     says "Connection: close", those of requests that run already included;
+//     run, and from here on every HTTP/1 response whose handler has not called
+//     WriteHeader or Write yet says "Connection: close", those of requests that run
+//     already included;
 //     HTTP/2 connections get GOAWAY at once, or, if one of them waits for a
 //     request and was used less than IdleGrace ago, with their next response
 //     or when that one is quiet;
@@ -70,22 +71,33 @@
 // as net/http documents. [http.ServerContextKey] is the given one.
 // Hooks see the connections that the listener accepted, or the *tls.Conn. What
 // Hijack returns is a wrapper with CloseWrite, ReadFrom, SyscallConn, and NetConn
-// for the rest.
+// for the rest. A protocol that a TLSNextProto of the user's serves is tracked as
+// hijacked connections are.
 //
 // # Limits
 //
-// HTTP/1.1 lets a server close an idle connection while a request is on its way
-// (RFC 9112, sections 9.3.1 and 9.5): a client whose next request comes IdleGrace
-// or longer after its last one can lose by one network round trip. Requests above
-// the stream number of GOAWAY are refused unprocessed (RFC 9113, section 6.8).
-// Requests pipelined behind a response that said close go unanswered (RFC 9112,
-// section 9.6). A TLS connection that has sent no request yet may be held 300 ms
-// longer than IdleGrace if the http.Server has neither ReadHeaderTimeout nor
-// ReadTimeout nor WriteTimeout: only their deadlines show that its handshake is
-// over. Middleware that looks for unexported methods of net/http's
-// ResponseWriter, as http.MaxBytesReader does to close the connection behind a body
-// that is too large, does not find them. If Config.Listener returns *tls.Conn, the connections below are
-// not ours: that they wait is then judged by their state alone, and hijacked ones
-// are not seen to close. SetKeepAlivesEnabled(false) on the given server does not
-// reach HTTP/1 connections.
+//   - HTTP/1.1 lets a server close an idle connection while a request is on its way
+//     (RFC 9112, sections 9.3.1 and 9.5): a client whose next request comes
+//     IdleGrace or longer after its last one can lose by one network round trip.
+//   - HTTP/2 requests above the stream number of GOAWAY are refused unprocessed (RFC 9113,
+//     section 6.8). Requests pipelined behind an HTTP/1 response that said close go
+//     unanswered (RFC 9112, section 9.6).
+//   - A TLS connection that has sent no request yet may be held 300 ms longer than
+//     IdleGrace if the http.Server has neither ReadHeaderTimeout nor ReadTimeout
+//     nor WriteTimeout: only their deadlines show that its handshake is over. A
+//     connection that a hook of the user's keeps from reading, such as GetCertificate
+//     or ConnState, is held for 2 s more.
+//   - Of an HTTP/2 response whose handler has returned net/http may still hold the
+//     last 4 KB, if the client's flow control wants it so. It counts as answered 50 ms
+//     later.
+//   - If Config.Listener returns *tls.Conn, the connections below are not ours: that
+//     they wait is judged by their state alone, and hijacked ones are forgotten when
+//     their handlers return.
+//   - The handler of golang.org/x/net/http2/h2c hijacks the connections that it serves,
+//     and they are treated as hijacked: set http.Server.Protocols to unencrypted HTTP/2
+//     instead.
+//   - Middleware that looks for unexported methods of net/http's ResponseWriter, as
+//     http.MaxBytesReader does to close the connection behind a body that is too
+//     large, does not find them.
+//   - SetKeepAlivesEnabled(false) on the given server does not reach HTTP/1 connections.
 package fxshutdown

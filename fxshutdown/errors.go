@@ -64,7 +64,7 @@ func (e *AbortedError) Error() string {
 		b.WriteString(sep + r.String())
 	}
 	if e.Unbegun > 0 {
-		fmt.Fprintf(&b, "; %d had not reached their handlers", e.Unbegun)
+		fmt.Fprintf(&b, "; %d of them had not reached a handler", e.Unbegun)
 	}
 	return b.String()
 }

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// Event is something that happened to a [Server]. The types below are all
-// there are; more may be added in a minor version.
+// Event is something that happened to a [Server]: a *[Started], a *[Stopping] and
+// so on. The types below are all there are; more may be added in a minor version.
 type Event interface{ event() }
 
 // Logger receives a server's events, one at a time and in order, on a
 // goroutine of its own: a Logger that blocks or panics delays or breaks
-// nothing but its own events. Stop waits for it a moment, not for ever.
+// nothing but its own events. Start and Stop wait for it for 100 ms at most.
 type Logger interface{ LogEvent(Event) }
 
 // Started: the server listens and serves.

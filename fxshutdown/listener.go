@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -47,7 +46,7 @@ func listen(ctx context.Context, cfg Config, addr string) (net.Listener, error) 
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false) // see quench
 	ln, err := lc.Listen(ctx, cfg.Network, addr)
-	if err != nil && cfg.Network == "unix" && errors.Is(err, syscall.EADDRINUSE) && removeStale(addr) {
+	if err != nil && cfg.Network == "unix" && errors.Is(err, errnoInUse) && removeStale(addr) {
 		ln, err = lc.Listen(ctx, cfg.Network, addr)
 	}
 	if err != nil {
@@ -68,7 +67,7 @@ func removeStale(path string) bool {
 		c.Close()
 		return false
 	}
-	return errors.Is(err, syscall.ECONNREFUSED) && os.Remove(path) == nil
+	return errors.Is(err, errnoRefused) && os.Remove(path) == nil
 }
 
 // listener is what the serving server accepts from. It waits by itself and

@@ -66,7 +66,8 @@ type Report struct {
 	Unbegun int
 
 	// Cut lists the hijacked connections that were closed by the stop, and those
-	// whose handlers had closed them but had not returned.
+	// whose handlers had closed them but had not returned. One whose protocol a
+	// TLSNextProto serves has a RemoteAddr alone.
 	Cut []Request
 
 	// Forced is why the stop was not graceful: ErrBudget, ErrForced, or nil.
@@ -146,8 +147,9 @@ type Stats struct {
 	Accepted uint64
 	Closed   uint64
 
-	// Requests counts the requests begun since Start; Failed those whose handler
-	// panicked; Aborted those that a stop cut off.
+	// Requests counts the requests begun since Start, "OPTIONS *" included, which
+	// net/http answers by itself; Failed those whose handler panicked; Aborted those
+	// that a stop cut off.
 	Requests uint64
 	Failed   uint64
 	Aborted  uint64

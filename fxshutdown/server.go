@@ -117,8 +117,8 @@ func (s *Server) Draining() <-chan struct{} { return s.draining }
 func (s *Server) Done() <-chan struct{} { return s.done }
 
 // Err returns why serving ended, once Done is closed: the failure of the
-// listener, or the error of Stop. It is nil while the server serves and after a
-// clean stop.
+// listener, also after a Stop that returned nil, or the error of Stop. It is nil while
+// the server serves and after a clean stop.
 func (s *Server) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -213,6 +213,9 @@ func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
 	}()
 	if useTLS, err = s.wantsTLS(); err != nil {
 		return false, err
+	}
+	if err = context.Cause(ctx); err != nil {
+		return false, fmt.Errorf("not started: %w", err)
 	}
 	raw, opened := s.cfg.Listener, false
 	if raw == nil {
@@ -309,7 +312,7 @@ func (s *Server) serve(useTLS bool) {
 // Further calls join the first and return the same; each of their contexts
 // counts, and can only make the stop end earlier. Stop before Start returns nil,
 // and the server cannot be started any more; a Config.Listener is then still the
-// caller's.
+// caller's. A Stop that is called by a handler or by a hook waits for that one too.
 func (s *Server) Stop(ctx context.Context) error {
 	d := s.begin(ctx, "stop")
 	select {

@@ -1,0 +1,10 @@
+//go:build !windows
+
+package fxshutdown
+
+import "syscall"
+
+const (
+	errnoInUse   = syscall.EADDRINUSE
+	errnoRefused = syscall.ECONNREFUSED
+)
