@@ -3,7 +3,6 @@ package fxhttp
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -23,6 +22,7 @@ type graph struct {
 	constructors []*constructor
 	providers    map[string][]*constructor // by the key of a result
 	groups       map[string][]string       // the results in a value group
+	wanted       map[string]bool           // what constructors take, optional or not
 }
 
 type constructor struct {
@@ -52,7 +52,7 @@ func graphKey(t reflect.Type, name string) string {
 // parseGraph reads the lines that dig.Visualize writes. Others it skips: a
 // change of the format there costs an explanation, nothing more.
 func parseGraph(text fx.DotGraph) *graph {
-	g := &graph{providers: make(map[string][]*constructor), groups: make(map[string][]string)}
+	g := &graph{providers: make(map[string][]*constructor), groups: make(map[string][]string), wanted: make(map[string]bool)}
 	byID := make(map[string]*constructor)
 	var current *constructor // inside of its subgraph
 	for line := range strings.Lines(string(text)) {
@@ -70,6 +70,7 @@ func parseGraph(text fx.DotGraph) *graph {
 		case strings.HasPrefix(line, "constructor_"):
 			if id, rest, ok := strings.Cut(strings.TrimPrefix(line, "constructor_"), " -> "); ok {
 				key, attrs := cutQuoted(rest)
+				g.wanted[key] = true
 				if c := byID[id]; c != nil && !strings.Contains(attrs, "style=dashed") {
 					c.params = append(c.params, key)
 				}
@@ -110,7 +111,7 @@ func (g *graph) provided(key string) string { return list(g.providers[key]) }
 // does not show it.
 func (g *graph) explain(key string) error {
 	for _, c := range g.providers[key] {
-		if chain := g.missing(c, nil); chain != nil {
+		if chain := g.missing(c, make(map[*constructor]bool)); chain != nil {
 			needs := make([]string, len(chain))
 			for i, k := range chain {
 				needs[i] = "needs " + k
@@ -123,12 +124,12 @@ func (g *graph) explain(key string) error {
 }
 
 // missing returns the dependencies that lead from c to one that nobody
-// provides.
-func (g *graph) missing(c *constructor, seen []*constructor) []string {
-	if slices.Contains(seen, c) {
+// provides. It looks at each constructor once.
+func (g *graph) missing(c *constructor, seen map[*constructor]bool) []string {
+	if seen[c] {
 		return nil
 	}
-	seen = append(seen, c)
+	seen[c] = true
 	for _, param := range c.params {
 		results, isGroup := g.groups[param]
 		if !isGroup {

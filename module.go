@@ -1,6 +1,7 @@
 package fxhttp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 
 	"go.uber.org/fx"
 	"go.uber.org/zap"
@@ -63,21 +65,22 @@ func Module(opts ...Option) fx.Option {
 	if m.name != "" {
 		scope += "/" + m.name
 	}
+	httpServer := any(newHTTPServer)
+	if m.name != "" {
+		httpServer = fx.Annotate(newNamedHTTPServer, fx.ParamTags(name, unnamed), fx.ResultTags(name))
+	}
 	return fx.Options(
-		fx.Module(scope,
-			fx.Provide(
-				fx.Annotate(newSomeConfig, fx.ParamTags(name)),
-				fx.Annotate(m.newSettings, fx.ParamTags(optional, groupTag(m.name), "", `optional:"true"`)),
-				fx.Private,
-			),
-			fx.Provide(
-				// Not by fx.Annotate: an app that has an *http.Server already gets an
-				// error that shows the constructor's name and place.
-				fx.Annotated{Name: m.name, Target: newHTTPServer},
-				fx.Annotate(m.newServer, fx.ParamTags(name, "", unnamed, unnamed), fx.ResultTags(name)),
-				fx.Annotate(newRunner, fx.ParamTags(name, name, "", "", "", unnamed, unnamed, optional), fx.ResultTags(name)),
-			),
-		),
+		// Nothing is fx.Private here: Fx does not see a cycle that leads through what
+		// is, and would follow it until the stack is full. The types are private.
+		fx.Module(scope, fx.Provide(
+			// The first, and without a name not by fx.Annotate: an app that has an
+			// *http.Server already gets an error that shows the constructor's name.
+			httpServer,
+			fx.Annotate(newSomeConfig, fx.ParamTags(name), fx.ResultTags(name)),
+			fx.Annotate(m.newSettings, fx.ParamTags(optional, groupTag(m.name), "", optional), fx.ResultTags(name)),
+			fx.Annotate(m.newServer, fx.ParamTags(name, name, unnamed, unnamed), fx.ResultTags(name)),
+			fx.Annotate(newRunner, fx.ParamTags(name, name, name, "", "", unnamed, unnamed, optional), fx.ResultTags(name)),
+		)),
 		// Not inside of the fx.Module: its invokes would run before all those
 		// of its parent, and the server would stop after what they construct.
 		fx.Invoke(fx.Annotate(register, fx.ParamTags("", name))),
@@ -91,9 +94,9 @@ func Module(opts ...Option) fx.Option {
 //		return fxhttp.WithAddr(cfg.Listen)
 //	})
 //
-// One whose dependencies have names or groups takes them in an fx.In. They must
-// not lead to the *http.Server. A dependency that is missing fails the app, and
-// so do two constructors whose options set the same.
+// One whose dependencies have names or groups takes them in an fx.In. A dependency
+// that is missing, or that leads to the server itself, fails the app, and so do two
+// constructors whose options set the same.
 func AsOption(constructor any) fx.Option { return asOption("AsOption", "", constructor) }
 
 // AsNamedOption is [AsOption] for the server of that name.
@@ -109,7 +112,7 @@ func asOption(caller, name string, constructor any) fx.Option {
 		return fx.Error(fmt.Errorf("fxhttp.%s: %T %w", caller, constructor, err))
 	}
 	return fx.Options(
-		fx.Provide(fx.Annotate(constructor, fx.ResultTags(groupTag(name)))),
+		fx.Provide(fx.Annotated{Group: group(name), Target: constructor}), // Fx's errors name it
 		// An option for a server that the app does not have is a mistake, and
 		// nobody would ask for its group.
 		fx.Invoke(fx.Annotate(requireServer, fx.ParamTags(nameTag(name)))),
@@ -121,7 +124,7 @@ func requireServer(*http.Server) {}
 func checkConstructor(constructor any) error {
 	t := reflect.TypeOf(constructor)
 	if t == nil || t.Kind() != reflect.Func {
-		return errors.New("is no constructor: want a function that returns a fxhttp.Option")
+		return errors.New("is no constructor: want a function that returns a fxhttp.Option (not annotated: dependencies with names go into an fx.In)")
 	}
 	ok := t.NumOut() > 0 && t.Out(0) == reflect.TypeFor[Option]()
 	if t.NumOut() > 1 {
@@ -142,11 +145,14 @@ func nameTag(name string) string {
 	return fmt.Sprintf("name:%q", name)
 }
 
-func groupTag(name string) string {
+func groupTag(name string) string { return fmt.Sprintf("group:%q", group(name)) }
+
+// group is the value group of the options that are built from the graph.
+func group(name string) string {
 	if name == "" {
-		return `group:"fxhttp.options"`
+		return "fxhttp.options"
 	}
-	return fmt.Sprintf("group:%q", "fxhttp.options/"+name)
+	return "fxhttp.options/" + name
 }
 
 // module holds what is known of a server before the graph is built. Its methods
@@ -186,7 +192,22 @@ func (m *module) whyNoConfig(g *graph) error {
 	if by := g.provided(pointer); by != "" {
 		return fmt.Errorf("fxhttp: %s provides %s, which nobody takes: provide %s", by, pointer, key)
 	}
-	return nil
+	return whyOrphans(g)
+}
+
+// whyOrphans returns the Configs of the graph that are for no server, and that nobody
+// else asks for: the name of one, or of a server, is forgotten or misspelt.
+func whyOrphans(g *graph) error {
+	config, server := graphKey(reflect.TypeFor[Config](), ""), graphKey(reflect.TypeFor[*http.Server](), "")
+	var errs []error
+	for key := range g.providers {
+		tag, ok := strings.CutPrefix(key, config)
+		if ok && (tag == "" || tag[0] == '[') && len(g.providers[server+tag]) == 0 && !g.wanted[key] {
+			errs = append(errs, fmt.Errorf("fxhttp: %s provides %s, which nobody takes: there is no %s: "+
+				"give it the name of a server (WithName), or leave it out", g.provided(key), key, server+tag))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 type httpServerParams struct {
@@ -197,11 +218,15 @@ type httpServerParams struct {
 }
 
 func newHTTPServer(p httpServerParams) *http.Server {
+	return newNamedHTTPServer(p.Settings, p.Logger)
+}
+
+func newNamedHTTPServer(s *settings, logger *zap.Logger) *http.Server {
 	var errorLog *log.Logger
-	if p.Logger != nil {
-		errorLog, _ = zap.NewStdLogAt(withServer(p.Logger, p.Settings.name), zap.WarnLevel) // fails for unknown levels only
+	if logger != nil {
+		errorLog, _ = zap.NewStdLogAt(withServer(logger, s.name), zap.WarnLevel) // fails for unknown levels only
 	}
-	return p.Settings.httpServer(errorLog)
+	return s.httpServer(errorLog)
 }
 
 // withServer adds the name of a server to a logger's lines.
@@ -225,25 +250,42 @@ func (m *module) logger(s *settings, zapLogger *zap.Logger, logger fxshutdown.Lo
 	case s.logger != nil:
 		return s.logger
 	case logger != nil:
-		return logger
+		return m.named(logger)
 	case zapLogger != nil:
 		return &ZapLogger{Logger: withServer(zapLogger, m.name)}
 	default:
-		return &fxshutdown.SlogLogger{Logger: m.slog()}
+		return &fxshutdown.SlogLogger{Logger: m.slog(nil)}
 	}
 }
 
-func (m *module) slog() *slog.Logger {
-	if m.name == "" {
-		return slog.Default()
+// named adds the name of the server to the lines of a logger of the graph, which may
+// serve several, if it is one of ours.
+func (m *module) named(logger fxshutdown.Logger) fxshutdown.Logger {
+	switch l := logger.(type) {
+	case *ZapLogger:
+		return &ZapLogger{Logger: withServer(l.Logger, m.name)}
+	case *fxshutdown.SlogLogger:
+		return &fxshutdown.SlogLogger{Logger: m.slog(l.Logger)}
 	}
-	return slog.Default().With("server", m.name)
+	return logger
+}
+
+// slog adds the name of the server to the lines of l; nil means slog.Default.
+func (m *module) slog(l *slog.Logger) *slog.Logger {
+	l = cmp.Or(l, slog.Default())
+	if m.name == "" {
+		return l
+	}
+	return l.With("server", m.name)
 }
 
 func (m *module) newRunner(
 	srv *http.Server, server *fxshutdown.Server, s *settings, shutdowner fx.Shutdowner, dot fx.DotGraph,
 	zapLogger *zap.Logger, logger fxshutdown.Logger, handler http.Handler,
 ) (*runner, error) {
+	if isNil(handler) {
+		handler = nil
+	}
 	if handler == nil {
 		if err := explain[http.Handler](dot, m.name); err != nil {
 			return nil, err
@@ -279,10 +321,11 @@ func (m *module) newRunnerWithHandler(
 		server:          server,
 		shutdowner:      shutdowner,
 		dot:             dot,
+		late:            s.late,
 		defaultServeMux: s.defaultServeMux,
 		forceSignals:    s.forceSignals,
 	}
-	r.warn = func(msg string) { m.slog().Warn(msg) }
+	r.warn = func(msg string) { m.slog(nil).Warn(msg) }
 	if zapLogger != nil {
 		r.warn = func(msg string) { withServer(zapLogger, m.name).Warn(msg) }
 	}

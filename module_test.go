@@ -213,6 +213,26 @@ func (j *journal) newDatabase(lc fx.Lifecycle) *database {
 
 func newDatabaseHandler(*database) http.Handler { return text("from the database") }
 
+// wrapHandler puts middleware around what a server has.
+func wrapHandler(srv *http.Server) *http.Server {
+	srv.Handler = middleware(srv.Handler)
+	return srv
+}
+
+// middleware returns closures that differ in nothing but what they have captured.
+//
+//go:noinline
+func middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r) })
+}
+
+// plainStruct is a handler that cannot be compared.
+type plainStruct struct {
+	serve func(http.ResponseWriter, *http.Request)
+}
+
+func (h plainStruct) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.serve(w, r) }
+
 func module(opts ...fxhttp.Option) fx.Option {
 	return fxhttp.Module(append([]fxhttp.Option{fxhttp.WithAddr("127.0.0.1:0"), fxhttp.WithLogger(new(recorder))}, opts...)...)
 }
@@ -335,6 +355,12 @@ func TestModuleWiring(t *testing.T) {
 				module(),
 			}
 		}},
+		{"InvokeBeforeWraps", func(j *journal) []fx.Option {
+			return []fx.Option{fx.Provide(j.newDatabase, newDatabaseHandler), fx.Invoke(wrapHandler), module()}
+		}},
+		{"DecoratorWraps", func(j *journal) []fx.Option {
+			return []fx.Option{module(), fx.Provide(j.newDatabase, newDatabaseHandler), fx.Decorate(wrapHandler)}
+		}},
 		{"DecoratorAssigns", func(j *journal) []fx.Option {
 			return []fx.Option{module(), fx.Provide(j.newDatabase), fx.Decorate(func(srv *http.Server, db *database) *http.Server {
 				assign(srv, db)
@@ -365,19 +391,31 @@ func TestModuleWiring(t *testing.T) {
 // The one wiring that Fx cannot put right is not silent.
 func TestModuleWarnsOfLateHandler(t *testing.T) {
 	late := func(srv *http.Server, db *database) { srv.Handler = newDatabaseHandler(db) }
+	lateOf := func(h func(http.Handler) http.Handler) any {
+		return func(srv *http.Server, db *database) { srv.Handler = h(newDatabaseHandler(db)) }
+	}
+	asStruct := func(h http.Handler) http.Handler { return plainStruct{h.ServeHTTP} }
 	for _, tt := range []struct {
 		name   string
 		before fx.Option
+		invoke any
 	}{
-		{"NoHandler", fx.Options()},
-		{"ReplacesHandler", provideHandler(http.NewServeMux())},
-		{"ReplacesHandlerFunc", provideHandler(http.NotFoundHandler())},
+		{"NoHandler", fx.Options(), late},
+		{"ReplacesHandler", provideHandler(http.NewServeMux()), late},
+		{"ReplacesHandlerFunc", provideHandler(http.NotFoundHandler()), late},
+		{"ReplacesSameCode", provideHandler(middleware(text(""))), lateOf(middleware)},
+		{"ReplacesStruct", provideHandler(asStruct(text(""))), lateOf(asStruct)},
+		{"Wraps", provideHandler(middleware(text("from the database"))), func(srv *http.Server, _ *database) { wrapHandler(srv) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			j := new(journal)
 			core, logs := observer.New(zapcore.WarnLevel)
-			app := fx.New(j.option(), fx.Supply(zap.New(core)), fx.Provide(j.newDatabase), tt.before, module(), fx.Invoke(late))
+			var server *fxshutdown.Server
+			app := fx.New(j.option(), fx.Supply(zap.New(core)), fx.Provide(j.newDatabase), tt.before, module(), fx.Invoke(tt.invoke), fx.Populate(&server))
 			start(t, app)
+			if _, body := get(t, newClient(t), "http://"+server.Addr().String()); body != "from the database" {
+				t.Errorf("body = %q, want that of the late handler", body)
+			}
 			if err := stop(app, 5*time.Second); err != nil {
 				t.Errorf("Stop() = %v, want nil", err)
 			}
@@ -386,8 +424,18 @@ func TestModuleWarnsOfLateHandler(t *testing.T) {
 				t.Fatalf("warnings = %v, want one", logs.All())
 			}
 			wantError(t, errors.New(logs.All()[0].Message),
-				"assigned after", "stop before it has drained", "provide the handler as http.Handler", "list fxhttp.Module after the fx.Invoke")
+				"assigned after", "stop before it has drained", "provide the handler as http.Handler", "list fxhttp.Module after the fx.Invoke", "in the same fx.Module")
 		})
+	}
+}
+
+// The server has the handler that was assigned, as it was, when it runs: what is done
+// to recognise it is undone.
+func TestModuleHandlerStaysItself(t *testing.T) {
+	want := plainStruct{text("").ServeHTTP}
+	a := startApp(t, nil, provideHandler(want))
+	if got, ok := a.srv.Handler.(plainStruct); !ok {
+		t.Errorf("Handler = %T, want %T", got, want)
 	}
 }
 
@@ -414,6 +462,33 @@ func TestModuleHandler(t *testing.T) {
 	t.Run("NoneBecauseNil", func(t *testing.T) {
 		err := fx.New(fx.NopLogger, module(), provideHandler(nil)).Start(t.Context())
 		wantError(t, err, "no handler", "returned nil")
+	})
+	t.Run("NoneBecauseNilPointer", func(t *testing.T) {
+		err := fx.New(fx.NopLogger, module(), provideHandler((*http.ServeMux)(nil))).Start(t.Context())
+		wantError(t, err, "no handler", "returned nil")
+	})
+	t.Run("WrapsNone", func(t *testing.T) {
+		a := startApp(t, nil, fx.Decorate(wrapHandler))
+		if resp, body := get(t, newClient(t), a.url("/")); resp.StatusCode != http.StatusInternalServerError || !strings.Contains(body, "no http.Handler") {
+			t.Errorf("response = %d %q, want 500 that says why", resp.StatusCode, body)
+		}
+	})
+	t.Run("WrapsDefaultServeMux", func(t *testing.T) {
+		before := http.DefaultServeMux
+		defer func() { http.DefaultServeMux = before }()
+		http.DefaultServeMux = http.NewServeMux()
+		http.DefaultServeMux.Handle("/", text("default"))
+		a := startApp(t, []fxhttp.Option{fxhttp.WithDefaultServeMux()}, fx.Decorate(wrapHandler))
+		if _, body := get(t, newClient(t), a.url("/")); body != "default" {
+			t.Errorf("body = %q, want default", body)
+		}
+	})
+	// A handler that was written and cannot be had is not replaced by whatever
+	// packages registered.
+	t.Run("DefaultServeMuxInPlaceOfPrivate", func(t *testing.T) {
+		err := fx.New(fx.NopLogger, module(fxhttp.WithDefaultServeMux()), fx.Provide(newDatabaseHandler),
+			fx.Module("db", fx.Provide(new(journal).newDatabase, fx.Private))).Start(t.Context())
+		wantError(t, err, "does not serve http.DefaultServeMux", "newDatabaseHandler", "private to another module", "WithHandler(http.DefaultServeMux)")
 	})
 	t.Run("NoneBecausePrivate", func(t *testing.T) {
 		err := fx.New(fx.NopLogger, module(), fx.Module("other", fx.Provide(newDatabaseHandler, new(journal).newDatabase, fx.Private))).Start(t.Context())
@@ -484,6 +559,17 @@ func TestModuleUnbuildable(t *testing.T) {
 			[]string{"*zap.Logger cannot be built", "nothing provides fxhttp_test.missing"}},
 		{"Logger", []fx.Option{module(), handler, fx.Provide(func(missing) fxshutdown.Logger { return nil })},
 			[]string{"fxshutdown.Logger cannot be built", "nothing provides fxhttp_test.missing"}},
+		{"ConfigOfNoServer", []fx.Option{module(fxhttp.WithName("api")), fx.Supply(fxhttp.Config{})},
+			[]string{"provides fxhttp.Config, which nobody takes", "no *http.Server", "WithName"}},
+		{"ConfigMisnamed", []fx.Option{module(fxhttp.WithName("api")), fx.Supply(fx.Annotated{Name: "aip", Target: fxhttp.Config{}})},
+			[]string{"provides fxhttp.Config[name=aip], which nobody takes", "no *http.Server[name=aip]"}},
+		{"CycleByAsOption", []fx.Option{module(), handler, fxhttp.AsOption(func(*http.Server) fxhttp.Option { return fxhttp.WithAddr("") })},
+			[]string{"cycle", "func(*http.Server) fxhttp.Option"}},
+		{"CycleByConfig", []fx.Option{module(), handler, fx.Provide(func(*fxshutdown.Server) fxhttp.Config { return fxhttp.Config{} })},
+			[]string{"cycle", "func(*fxshutdown.Server) fxhttp.Config"}},
+		{"CycleByNamedConfig", []fx.Option{module(fxhttp.WithName("admin")), fx.Provide(fx.Annotate(
+			func(*http.Server) fxhttp.Config { return fxhttp.Config{} }, fx.ParamTags(`name:"admin"`), fx.ResultTags(`name:"admin"`)))},
+			[]string{"cycle", "*http.Server"}},
 		{"HandlerError", []fx.Option{module(), fx.Provide(func() (http.Handler, error) { return nil, errors.New("no templates") })},
 			[]string{"http.Handler", "no templates"}},
 		{"ConfigError", []fx.Option{module(), handler, fx.Provide(func() (fxhttp.Config, error) { return fxhttp.Config{}, errors.New("no file") })},
@@ -495,6 +581,33 @@ func TestModuleUnbuildable(t *testing.T) {
 			wantError(t, fx.New(append(tt.opts, fx.NopLogger)...).Err(), tt.want...)
 		})
 	}
+
+	// A Config that somebody else takes is not for a server.
+	t.Run("NotConfigOfOthers", func(t *testing.T) {
+		template := fx.Provide(func(c fxhttp.Config) *needy { return nil })
+		if err := fx.New(fx.NopLogger, module(fxhttp.WithName("api")), fx.Supply(fxhttp.Config{}), template).Err(); err != nil {
+			t.Errorf("Err() = %v, want nil", err)
+		}
+	})
+
+	// The graph is looked at once, however many ways lead through it.
+	t.Run("ManyWays", func(t *testing.T) {
+		const layers = 30
+		name := func(layer, i int) string { return fmt.Sprintf(`name:"%d-%d"`, layer, i) }
+		both := func(layer int) fx.Annotation { return fx.ParamTags(name(layer, 0), name(layer, 1)) }
+		needs := func(_, _ *needy) *needy { return nil }
+		opts := []fx.Option{fx.NopLogger, module(),
+			fx.Provide(fx.Annotate(func(_, _ *needy, _ missing) http.Handler { return nil }, both(0)))}
+		for layer := range layers {
+			for i := range 2 {
+				opts = append(opts, fx.Provide(fx.Annotate(needs, both(layer+1), fx.ResultTags(name(layer, i)))))
+			}
+		}
+		for i := range 2 {
+			opts = append(opts, fx.Provide(fx.Annotate(func() *needy { return nil }, fx.ResultTags(name(layers, i)))))
+		}
+		wantError(t, fx.New(opts...).Err(), "http.Handler cannot be built", "nothing provides fxhttp_test.missing")
+	})
 
 	// A logger that is private to another module is that module's.
 	t.Run("NotPrivateLogger", func(t *testing.T) {

@@ -96,7 +96,7 @@ func WithNetwork(network string) Option {
 // opens by itself loses fewer.
 func WithListener(ln net.Listener) Option {
 	o := option{name: "WithListener", sets: []string{"Listener"}}
-	if ln == nil {
+	if isNil(ln) {
 		o.args, o.err = "nil", errNil
 		return o
 	}
@@ -121,7 +121,7 @@ func WithTLS(cfg *tls.Config) Option {
 	default:
 		cfg = cfg.Clone()
 		o.apply = func(s *settings) {
-			s.tls = cfg
+			s.tls = cfg.Clone() // the option may be given to several servers
 			s.TLSCertFile, s.TLSKeyFile = "", ""
 		}
 	}
@@ -145,10 +145,11 @@ func WithTLSFiles(certFile, keyFile string) Option {
 	return o
 }
 
-// WithHandler serves h. An http.Handler in the graph is then left alone. See
-// [Module] about handlers.
+// WithHandler serves h. An http.Handler in the graph is then left alone, unless the
+// option is built by [AsOption]: then it is constructed, and not used. See [Module]
+// about handlers.
 func WithHandler(h http.Handler) Option {
-	return valueOption("WithHandler", "Handler", h, h == nil, func(s *settings) { s.handler = h })
+	return valueOption("WithHandler", "Handler", h, func(s *settings) { s.handler = h })
 }
 
 // WithDefaultServeMux serves http.DefaultServeMux if there is no other handler,
@@ -216,8 +217,11 @@ func WithForceSignals(signals ...os.Signal) Option {
 	}
 	signals = slices.Clone(signals)
 	o.args = list(signals)
-	if slices.Contains(signals, nil) {
+	switch {
+	case slices.Contains(signals, nil):
 		o.err = errNil
+	case slices.Contains(signals, os.Kill):
+		o.err = fmt.Errorf("the signal %v cannot be caught", os.Kill)
 	}
 	o.apply = func(s *settings) { s.forceSignals = signals }
 	return o
@@ -270,7 +274,10 @@ func WithProtocols(p *http.Protocols) Option {
 	default:
 		protocols := *p
 		o.args = strings.Trim(protocols.String(), "{}")
-		o.apply = func(s *settings) { s.protocols = &protocols }
+		o.apply = func(s *settings) {
+			p := protocols
+			s.protocols = &p
+		}
 	}
 	return o
 }
@@ -283,35 +290,42 @@ func WithHTTP2(cfg *http.HTTP2Config) Option {
 		return o
 	}
 	http2 := *cfg
-	o.apply = func(s *settings) { s.http2 = &http2 }
+	o.apply = func(s *settings) {
+		h := http2
+		s.http2 = &h
+	}
 	return o
 }
 
 // WithErrorLog sets http.Server.ErrorLog. Default: the *zap.Logger of the graph
 // at warn level, or else the log package's standard logger.
 func WithErrorLog(l *log.Logger) Option {
-	return valueOption("WithErrorLog", "ErrorLog", l, l == nil, func(s *settings) { s.errorLog = l })
+	return valueOption("WithErrorLog", "ErrorLog", l, func(s *settings) { s.errorLog = l })
 }
 
 // WithBaseContext sets http.Server.BaseContext. Default: context.Background.
 func WithBaseContext(f func(net.Listener) context.Context) Option {
-	return valueOption("WithBaseContext", "BaseContext", f, f == nil, func(s *settings) { s.baseContext = f })
+	return valueOption("WithBaseContext", "BaseContext", f, func(s *settings) { s.baseContext = f })
 }
 
 // WithConnContext sets http.Server.ConnContext. Default: none.
 func WithConnContext(f func(context.Context, net.Conn) context.Context) Option {
-	return valueOption("WithConnContext", "ConnContext", f, f == nil, func(s *settings) { s.connContext = f })
+	return valueOption("WithConnContext", "ConnContext", f, func(s *settings) { s.connContext = f })
 }
 
 // WithConnState sets http.Server.ConnState. Default: none.
 func WithConnState(f func(net.Conn, http.ConnState)) Option {
-	return valueOption("WithConnState", "ConnState", f, f == nil, func(s *settings) { s.connState = f })
+	return valueOption("WithConnState", "ConnState", f, func(s *settings) { s.connState = f })
 }
 
 // WithLogger sends the server's events to l. Default: the fxshutdown.Logger of
 // the graph, or else its *zap.Logger, or else slog.Default.
 func WithLogger(l fxshutdown.Logger) Option {
-	return valueOption("WithLogger", "Logger", l, l == nil, func(s *settings) { s.logger = l })
+	o := valueOption("WithLogger", "Logger", l, func(s *settings) { s.logger = l })
+	if z, ok := l.(*ZapLogger); ok && z != nil && z.Logger == nil {
+		o.err = errors.New("the Logger of the ZapLogger is nil")
+	}
+	return o
 }
 
 var errNil = errors.New("the argument is nil")
@@ -335,9 +349,9 @@ func durationOption(name, setting string, d time.Duration, field func(*Config) *
 }
 
 // valueOption is for values of which String shows only the type.
-func valueOption(name, setting string, v any, isNil bool, apply func(*settings)) Option {
+func valueOption(name, setting string, v any, apply func(*settings)) option {
 	o := option{name: name, args: fmt.Sprintf("%T", v), sets: []string{setting}, apply: apply}
-	if isNil {
+	if isNil(v) {
 		o.args, o.err = "nil", errNil
 	}
 	return o

@@ -119,6 +119,8 @@ func TestOptionInvalid(t *testing.T) {
 		t.Fatal(err)
 	}
 	ln := &pipeListener{}
+	onlyHTTP2 := new(http.Protocols)
+	onlyHTTP2.SetHTTP2(true)
 	for _, tt := range []struct {
 		opts []fxhttp.Option
 		want []string
@@ -150,6 +152,13 @@ func TestOptionInvalid(t *testing.T) {
 		{[]fxhttp.Option{fxhttp.WithConnContext(nil)}, []string{"WithConnContext(nil)"}},
 		{[]fxhttp.Option{fxhttp.WithConnState(nil)}, []string{"WithConnState(nil)"}},
 		{[]fxhttp.Option{fxhttp.WithLogger(nil)}, []string{"WithLogger(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithLogger((*fxhttp.ZapLogger)(nil))}, []string{"WithLogger(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithLogger(&fxhttp.ZapLogger{})}, []string{"WithLogger(*fxhttp.ZapLogger)", "ZapLogger is nil"}},
+		{[]fxhttp.Option{fxhttp.WithHandler((*http.ServeMux)(nil))}, []string{"WithHandler(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithHandler(http.HandlerFunc(nil))}, []string{"WithHandler(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithListener((*net.TCPListener)(nil))}, []string{"WithListener(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithForceSignals(os.Interrupt, os.Kill)}, []string{"WithForceSignals", "cannot be caught"}},
+		{[]fxhttp.Option{fxhttp.WithProtocols(onlyHTTP2)}, []string{"WithProtocols(HTTP2)", "needs TLS", "SetUnencryptedHTTP2"}},
 		{[]fxhttp.Option{fxhttp.WithAddr("x"), fxhttp.WithErrorLog(nil), fxhttp.WithMaxHeaderBytes(-1), fxhttp.WithTLSFiles("no-cert.pem", "no-key.pem"), fxhttp.WithDrainTimeout(1)},
 			[]string{"Addr", "WithErrorLog", "MaxHeaderBytes", "no-cert.pem", "DrainTimeout"}},
 	} {
@@ -157,6 +166,48 @@ func TestOptionInvalid(t *testing.T) {
 			app := fx.New(fx.NopLogger, provideHandler(text("")), fxhttp.Module(tt.opts...))
 			wantError(t, app.Err(), append(tt.want, "settings of the server")...)
 		})
+	}
+}
+
+// ":8080" over a Config of a unix socket would become the name of a file.
+func TestOptionAddrOverUnix(t *testing.T) {
+	unix := fx.Supply(fxhttp.Config{Network: "unix", Addr: "/run/app.sock"})
+	app := fx.New(fx.NopLogger, provideHandler(text("")), unix, fxhttp.Module(fxhttp.WithAddr(":8080")))
+	wantError(t, app.Err(), `WithAddr(":8080")`, "sets the network to unix")
+	for _, opts := range [][]fxhttp.Option{
+		{fxhttp.WithAddr("/run/other.sock")},
+		{fxhttp.WithAddr(":8080"), fxhttp.WithNetwork("tcp")},
+	} {
+		if err := fx.New(fx.NopLogger, provideHandler(text("")), unix, fxhttp.Module(opts...)).Err(); err != nil {
+			t.Errorf("%v: Err() = %v, want nil", opts, err)
+		}
+	}
+}
+
+// An option may be given to several servers: none sees what another does to its value.
+func TestOptionShared(t *testing.T) {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	opts := []fxhttp.Option{
+		fxhttp.WithTLS(&tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }}),
+		fxhttp.WithProtocols(protocols),
+		fxhttp.WithHTTP2(&http.HTTP2Config{}),
+	}
+	var servers struct {
+		fx.In
+
+		A *http.Server `name:"a"`
+		B *http.Server `name:"b"`
+	}
+	app := fx.New(fx.NopLogger,
+		fxhttp.Module(append(opts, fxhttp.WithName("a"), fxhttp.WithHandler(text("")))...),
+		fxhttp.Module(append(opts, fxhttp.WithName("b"), fxhttp.WithHandler(text("")))...),
+		fx.Populate(&servers))
+	if err := app.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := servers.A, servers.B; a.TLSConfig == b.TLSConfig || a.Protocols == b.Protocols || a.HTTP2 == b.HTTP2 {
+		t.Error("two servers share what one option gave them")
 	}
 }
 

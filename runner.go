@@ -24,10 +24,11 @@ type runner struct {
 	dot             fx.DotGraph
 	warn            func(string)
 	handler         http.Handler // of the graph
+	late            *lateHandler // nil with WithHandler
 	defaultServeMux bool
 	forceSignals    []os.Signal
 
-	registered http.Handler  // srv.Handler when the hook was appended
+	registered identity      // of srv.Handler when the hook was appended
 	stopping   atomic.Bool   // OnStop was called
 	watched    chan struct{} // closed when watch has returned
 }
@@ -35,26 +36,58 @@ type runner struct {
 // register appends the hook. Whatever was constructed until now starts before
 // the server and stops after it.
 func register(lc fx.Lifecycle, r *runner) {
-	if r.srv.Handler == nil {
-		r.srv.Handler = r.handler
-	}
-	r.registered = r.srv.Handler
+	r.settleHandler()
+	r.registered = identify(r.srv)
 	lc.Append(fx.Hook{OnStart: r.start, OnStop: r.stop})
 }
 
+// settleHandler puts the graph's handler, or http.DefaultServeMux, where the late one
+// stands: in the server, or in what somebody has wrapped around it.
+func (r *runner) settleHandler() {
+	if r.late == nil {
+		return
+	}
+	h := r.handler
+	if h == nil && r.defaultServeMux && r.whyNotDefaultServeMux() == nil {
+		h = http.DefaultServeMux
+	}
+	r.late.next = h
+	if r.srv.Handler == nil || r.late.isIn(r.srv) { // nil in a decorator's other server
+		r.srv.Handler = h
+	}
+}
+
+// whyNotDefaultServeMux finds a handler that the app has written, and that cannot be
+// had. Serving whatever packages registered in its place is not what was asked for.
+func (r *runner) whyNotDefaultServeMux() error {
+	key := graphKey(reflect.TypeFor[http.Handler](), r.name)
+	if by := parseGraph(r.dot).provided(key); by != "" {
+		return fmt.Errorf("fxhttp: %s does not serve http.DefaultServeMux in place of %s, which %s provides, but which cannot be had: "+
+			"it returned nil, or it, or what it needs, is private to another module; "+
+			"to serve http.DefaultServeMux all the same give WithHandler(http.DefaultServeMux)", describe(r.name), key, by)
+	}
+	return nil
+}
+
 func (r *runner) start(ctx context.Context) error {
-	if r.srv.Handler == nil && r.defaultServeMux {
-		r.srv.Handler = http.DefaultServeMux
-	} else if r.srv.Handler == nil {
+	srv := r.srv
+	switch {
+	case srv.Handler == nil && r.defaultServeMux:
+		if err := r.whyNotDefaultServeMux(); err != nil {
+			return err
+		}
+		srv.Handler = http.DefaultServeMux // somebody has set it to nil
+	case srv.Handler == nil:
 		return fmt.Errorf("fxhttp: %s has no handler: %s", describe(r.name), r.whyNoHandler())
-	} else if !sameHandler(r.srv.Handler, r.registered) {
+	case !r.registered.isIn(srv):
 		// Fx ignores hooks that are appended in OnStart: all that can be done
 		// here is to say it.
 		r.warn(fmt.Sprintf("fxhttp: the Handler of %s was assigned after its OnStart hook was appended: "+
 			"what it needs may start after the server and stop before it has drained; "+
-			"provide the handler as http.Handler%s, or list fxhttp.Module after the fx.Invoke that assigns it",
+			"provide the handler as http.Handler%s, or list fxhttp.Module after the fx.Invoke that assigns it, in the same fx.Module",
 			describe(r.name), r.withName()))
 	}
+	r.registered.restore(srv)
 	if err := r.server.Start(ctx); err != nil {
 		// Fx calls no OnStop for this hook: Start has cleaned up.
 		return fmt.Errorf("fxhttp: start %s: %w", describe(r.name), err)
@@ -78,7 +111,7 @@ func (r *runner) whyNoHandler() string {
 	} else if by := g.provided(other); by != "" {
 		hints = append(hints, fmt.Sprintf("%s provides %s without the name", by, other))
 	}
-	hints = append(hints, "provide an http.Handler"+r.withName()+", or assign the Handler of the *http.Server in an fx.Invoke, "+
+	hints = append(hints, "provide an http.Handler"+r.withName()+" (a constructor that returns another type needs fx.As(new(http.Handler))), or assign the Handler of the *http.Server in an fx.Invoke, "+
 		"or give fxhttp.Module WithHandler or WithDefaultServeMux")
 	return strings.Join(hints, "; ")
 }
@@ -136,24 +169,5 @@ func (r *runner) closeOnSignal() (end func()) {
 		signal.Stop(signals)
 		close(quit)
 		<-ended
-	}
-}
-
-// sameHandler reports whether b is still a, as far as can be told: handlers
-// that cannot be compared, such as closures, are taken for the same if they
-// have the same code.
-func sameHandler(a, b http.Handler) bool {
-	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
-	switch {
-	case !va.IsValid() || !vb.IsValid():
-		return va.IsValid() == vb.IsValid()
-	case va.Type() != vb.Type():
-		return false
-	case va.Comparable() && vb.Comparable():
-		return a == b
-	case va.Kind() == reflect.Func:
-		return va.Pointer() == vb.Pointer()
-	default:
-		return true
 	}
 }

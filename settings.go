@@ -43,6 +43,8 @@ type settings struct {
 	connState       func(net.Conn, http.ConnState)
 	logger          fxshutdown.Logger
 
+	late *lateHandler // in the http.Server, where no option gave a handler
+
 	// origins says who set a setting last, so that contradictions can be told
 	// from overrides. Settings that nobody set have none.
 	origins map[string]origin
@@ -118,6 +120,7 @@ func (s *settings) settle() {
 	if err := s.Validate(); err != nil {
 		s.errs = append(s.errs, err)
 	}
+	s.checkAddrOfUnix()
 	// WithTLS clears the files: those that are there came later.
 	if s.TLSCertFile != "" && s.TLSKeyFile != "" {
 		if cert, err := loadCertificate(s.TLSCertFile, s.TLSKeyFile); err != nil {
@@ -126,6 +129,7 @@ func (s *settings) settle() {
 			s.tls = &tls.Config{Certificates: []tls.Certificate{cert}}
 		}
 	}
+	s.checkProtocols()
 	if s.Addr == "" && s.listener == nil {
 		s.Addr = DefaultAddr
 	}
@@ -137,6 +141,27 @@ func (s *settings) settle() {
 	}
 	if s.IdleTimeout == 0 {
 		s.IdleTimeout = DefaultIdleTimeout
+	}
+}
+
+// checkAddrOfUnix finds an address that was meant to take the place of a socket's path:
+// ":8080" would become the name of a file.
+func (s *settings) checkAddrOfUnix() {
+	addr, network := s.origins["Addr"], s.origins["Network"]
+	if !strings.HasPrefix(s.Network, "unix") || addr.layer <= network.layer {
+		return
+	}
+	if _, _, err := net.SplitHostPort(s.Addr); err == nil {
+		s.fail("%s sets host and port, but %s sets the network to %s, where Addr is a path", addr.by, network.by, s.Network)
+	}
+}
+
+// checkProtocols finds protocols that no client could speak. A listener that was
+// given may bring its own TLS.
+func (s *settings) checkProtocols() {
+	p := s.protocols
+	if p != nil && !p.HTTP1() && !p.UnencryptedHTTP2() && s.tls == nil && s.listener == nil {
+		s.fail("%s needs TLS: set WithTLS or WithTLSFiles, or SetUnencryptedHTTP2 of the Protocols", s.origins["Protocols"].by)
 	}
 }
 
@@ -175,6 +200,10 @@ func (s *settings) httpServer(errorLog *log.Logger) *http.Server {
 	}
 	if srv.ErrorLog == nil {
 		srv.ErrorLog = errorLog
+	}
+	if srv.Handler == nil {
+		s.late = new(lateHandler)
+		srv.Handler = s.late
 	}
 	return srv
 }
