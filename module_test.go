@@ -450,6 +450,32 @@ func TestModuleWarnsBySlog(t *testing.T) {
 	wantError(t, errors.New(buf.String()), `"level":"WARN"`, `"server":"admin"`, `the Handler of server \"admin\" was assigned after`, `with the tag name:\"admin\"`)
 }
 
+// A logger of the graph serves all servers: each has its name in its lines.
+func TestModuleLoggerOfGraph(t *testing.T) {
+	var buf lockedBuffer
+	core, logs := observer.New(zapcore.InfoLevel)
+	for name, logger := range map[string]fxshutdown.Logger{
+		"Slog": &fxshutdown.SlogLogger{Logger: slog.New(slog.NewJSONHandler(&buf, nil))},
+		"Zap":  &fxhttp.ZapLogger{Logger: zap.New(core)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := fx.New(fx.NopLogger, fxhttp.Module(fxhttp.WithName("admin"), fxhttp.WithAddr("127.0.0.1:0"), fxhttp.WithHandler(text(""))),
+				fx.Supply(fx.Annotate(logger, fx.As(new(fxshutdown.Logger)))))
+			start(t, app)
+			stop(app, 5*time.Second)
+		})
+	}
+	wantError(t, errors.New(buf.String()), `"server":"admin"`)
+	for _, line := range logs.All() {
+		if line.ContextMap()["server"] != "admin" {
+			t.Errorf("%q has the fields %v, want server=admin", line.Message, line.ContextMap())
+		}
+	}
+	if logs.Len() == 0 {
+		t.Error("ZapLogger logged nothing")
+	}
+}
+
 func TestModuleHandler(t *testing.T) {
 	t.Run("None", func(t *testing.T) {
 		err := fx.New(fx.NopLogger, module()).Start(t.Context())

@@ -159,7 +159,8 @@ func (r *runner) closeOnSignal() (end func()) {
 	go func() {
 		defer close(ended)
 		select {
-		case <-signals:
+		case s := <-signals:
+			r.warn(fmt.Sprintf("fxhttp: the signal %v ends the drain of %s", s, describe(r.name)))
 			// Stop returns what was aborted.
 			_ = r.server.Close()
 		case <-quit:

@@ -41,10 +41,14 @@ func (l *ZapLogger) LogEvent(event fxshutdown.Event) {
 		if e.Delay > 0 {
 			fields = append(fields, zap.Duration("delay", e.Delay))
 		}
+		level := zapcore.InfoLevel
 		if e.Skipped != "" {
 			fields = append(fields, zap.String("delay_skipped", e.Skipped))
 		}
-		l.Logger.Info("http server stopping", append(fields, statsFields(e.Stats)...)...)
+		if e.NoRoom {
+			level = zapcore.WarnLevel
+		}
+		l.Logger.Log(level, "http server stopping", append(fields, statsFields(e.Stats)...)...)
 	case *fxshutdown.DrainBegan:
 		l.Logger.Info("http server draining", statsFields(e.Stats)...)
 	case *fxshutdown.ListenerClosed:
@@ -59,6 +63,13 @@ func (l *ZapLogger) LogEvent(event fxshutdown.Event) {
 			fields = append(fields, zap.Error(e.Err))
 		}
 		l.Logger.Log(level, "http server closed its listener", fields...)
+	case *fxshutdown.StillDraining:
+		fields := []zap.Field{zap.Duration("waited", e.Waited)}
+		if e.Left > 0 {
+			fields = append(fields, zap.Duration("left", e.Left))
+		}
+		fields = append(fields, statsFields(e.Stats)...)
+		l.Logger.Info("http server still draining", append(fields, requestsField("requests", e.Requests))...)
 	case *fxshutdown.RequestsCancelled:
 		l.Logger.Warn("http server cancelled requests",
 			zap.NamedError("reason", e.Reason), zap.Int("count", len(e.Requests)), requestsField("requests", e.Requests))

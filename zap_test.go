@@ -76,20 +76,29 @@ func TestLoggers(t *testing.T) {
 		{"Stopping/NoDeadline", &fxshutdown.Stopping{Trigger: "stop", Skipped: "no connection was ever accepted", Stats: stats},
 			zapcore.InfoLevel, "http server stopping", with(statsFields, map[string]any{
 				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0), "delay_skipped": "no connection was ever accepted"})},
+		{"Stopping/NoRoom", &fxshutdown.Stopping{Trigger: "stop", Skipped: "the budget has no room for 5s", NoRoom: true, Stats: stats},
+			zapcore.WarnLevel, "http server stopping", with(statsFields, map[string]any{
+				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0), "delay_skipped": "the budget has no room for 5s"})},
 		{"DrainBegan", &fxshutdown.DrainBegan{Stats: stats},
 			zapcore.InfoLevel, "http server draining", statsFields},
 		{"ListenerClosed", &fxshutdown.ListenerClosed{Queued: 3, Took: time.Second},
 			zapcore.InfoLevel, "http server closed its listener", map[string]any{"queued": int64(3), "took": time.Second}},
 		{"ListenerClosed/Flooded", &fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Flooded: true, Err: errTest},
 			zapcore.WarnLevel, "http server closed its listener", map[string]any{"queued": int64(3), "took": time.Second, "flooded": true, "error": errTest.Error()}},
+		{"StillDraining", &fxshutdown.StillDraining{Waited: 2 * time.Second, Left: time.Second, Stats: stats, Requests: []fxshutdown.Request{req}},
+			zapcore.InfoLevel, "http server still draining", with(statsFields, map[string]any{
+				"waited": 2 * time.Second, "left": time.Second, "requests": []any{reqFields}})},
+		{"StillDraining/NoDeadline", &fxshutdown.StillDraining{Waited: 2 * time.Second, Stats: stats, Requests: many},
+			zapcore.InfoLevel, "http server still draining", with(statsFields, map[string]any{
+				"waited": 2 * time.Second, "requests": slices.Repeat([]any{reqFields}, 10)})},
 		{"RequestsCancelled", &fxshutdown.RequestsCancelled{Reason: fxshutdown.ErrRequestGrace, Requests: []fxshutdown.Request{req}},
 			zapcore.WarnLevel, "http server cancelled requests", map[string]any{
 				"reason": fxshutdown.ErrRequestGrace.Error(), "count": int64(1), "requests": []any{reqFields}}},
 		{"RequestsCancelled/Many", &fxshutdown.RequestsCancelled{Reason: fxshutdown.ErrRequestGrace, Requests: many},
 			zapcore.WarnLevel, "http server cancelled requests", map[string]any{
 				"reason": fxshutdown.ErrRequestGrace.Error(), "count": int64(11), "requests": slices.Repeat([]any{reqFields}, 10)}},
-		{"HijackedClosed", &fxshutdown.HijackedClosed{Reason: fxshutdown.ErrStopping, Request: req},
-			zapcore.WarnLevel, "http server closed a hijacked connection", with(reqFields, map[string]any{"reason": fxshutdown.ErrStopping.Error()})},
+		{"HijackedClosed", &fxshutdown.HijackedClosed{Reason: fxshutdown.ErrHijackGrace, Request: req},
+			zapcore.WarnLevel, "http server closed a hijacked connection", with(reqFields, map[string]any{"reason": fxshutdown.ErrHijackGrace.Error()})},
 		{"RequestAborted", &fxshutdown.RequestAborted{Reason: fxshutdown.ErrBudget, Request: req},
 			zapcore.WarnLevel, "http server aborted a request", with(reqFields, map[string]any{"reason": fxshutdown.ErrBudget.Error()})},
 		{"Stopped", &fxshutdown.Stopped{Report: report},

@@ -72,6 +72,9 @@ func newAdmin(api *fxshutdown.Server, log *zap.Logger) http.Handler {
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, log, api.Stats())
 	})
+	mux.HandleFunc("GET /requests", func(w http.ResponseWriter, r *http.Request) {
+		writeJSON(w, log, api.InFlight())
+	})
 	return mux
 }
 

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
 // service is the example, built and running as a process of its own.
@@ -230,7 +232,7 @@ func TestSecondSignal(t *testing.T) {
 func (s *service) awaitInFlight(t *testing.T, n int) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		var stats struct{ InFlight int }
+		var stats fxshutdown.Stats
 		if r := get(s.admin + "/stats"); json.Unmarshal([]byte(r.body), &stats) == nil && stats.InFlight == n {
 			return
 		}

@@ -217,6 +217,22 @@ func TestListenerFaults(t *testing.T) {
 		})
 	})
 
+	// One that somebody closed under the server has failed once, and not again when
+	// the stop closes it.
+	t.Run("ClosedByOthers", func(t *testing.T) {
+		l := listen(t, "tcp", "127.0.0.1:0")
+		s := start(t, h1, hello, on(l))
+		l.Close()
+		receive(t, "Done()", s.Done())
+		s.mustStop()
+		if !errors.Is(s.Err(), net.ErrClosed) {
+			t.Errorf("Err() = %v, want net.ErrClosed", s.Err())
+		}
+		if r := s.Report(); r.ListenerErr != nil {
+			t.Errorf("Report().ListenerErr = %v, want nil", r.ListenerErr)
+		}
+	})
+
 	// A TCP listener that does not show its SetDeadline.
 	t.Run("NoSetDeadline", func(t *testing.T) {
 		inModes(t, allModes, func(t *testing.T, m mode) {

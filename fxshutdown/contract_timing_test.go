@@ -385,6 +385,9 @@ func TestTimingDelay(t *testing.T) {
 			s := start(t, m, hello, onPipe, delay(200*ms))
 			c := s.client()
 			s.get(c, "/").want(t, "hello")
+			if isClosed(s.Stopping()) {
+				t.Error("Stopping() is closed before the stop")
+			}
 			time.AfterFunc(100*ms, func() {
 				for _, c := range []*http.Client{c, s.client()} {
 					r := s.get(c, "/")
@@ -393,6 +396,9 @@ func TestTimingDelay(t *testing.T) {
 				}
 				if isClosed(s.Draining()) {
 					t.Error("Draining() is closed during the delay")
+				}
+				if !isClosed(s.Stopping()) {
+					t.Error("Stopping() is open during the delay")
 				}
 				if got := readiness(s.Server); got != http.StatusServiceUnavailable {
 					t.Errorf("Ready() during the delay = %d, want 503", got)
@@ -422,10 +428,10 @@ func TestTimingDelay(t *testing.T) {
 		})
 	})
 
-	skipped := func(t *testing.T, s *server) {
+	skipped := func(t *testing.T, s *server, noRoom bool) {
 		t.Helper()
-		if e := event[*fxshutdown.Stopping](s); e.Delay != 0 || e.Skipped == "" {
-			t.Errorf("Stopping = %+v, want no delay and why it is skipped", e)
+		if e := event[*fxshutdown.Stopping](s); e.Delay != 0 || e.Skipped == "" || e.NoRoom != noRoom {
+			t.Errorf("Stopping = %+v, want no delay and why it is skipped, NoRoom: %v", e, noRoom)
 		}
 		if r := s.Report(); len(r.Phases) > 0 && r.Phases[0].Name == "delay" {
 			t.Errorf("Report().Phases = %v, want no delay", r.Phases)
@@ -436,7 +442,7 @@ func TestTimingDelay(t *testing.T) {
 		bubbles(t, allModes, func(t *testing.T, m mode) {
 			s := start(t, m, hello, onPipe, delay(time.Minute))
 			s.mustStopIn(0, atOnce)
-			skipped(t, s)
+			skipped(t, s, false)
 		})
 	})
 
@@ -450,7 +456,7 @@ func TestTimingDelay(t *testing.T) {
 				t.Errorf("Stop() = %v, want nil", err)
 			}
 			took(t, "Stop()", d, 0, 500*ms)
-			skipped(t, s)
+			skipped(t, s, true)
 		})
 	})
 
@@ -562,6 +568,27 @@ func TestTimingGrace(t *testing.T) {
 
 	// A request that arrives after RequestGrace, on a connection that may still
 	// send one, is cancelled too, and one that ignores it is waited for.
+	// Who is cancelled by RequestGrace is not said to be cancelled again by the force.
+	t.Run("CancelledOnce", func(t *testing.T) {
+		bubbles(t, allModes, func(t *testing.T, m mode) {
+			s := start(t, m, func(http.ResponseWriter, *http.Request) { time.Sleep(6 * time.Second) }, onPipe,
+				config(func(c *fxshutdown.Config) { c.RequestGrace = time.Second }))
+			s.goGet(s.client(), "/stuck")
+			s.states.wait(t, http.StateActive, 1)
+			synctest.Wait()
+			_, err := s.timeStop(5 * time.Second)
+			wantAborted(t, "Stop()", err, fxshutdown.ErrBudget, "/stuck")
+			cancels := 0
+			for _, e := range s.events.names() {
+				if e == "RequestsCancelled" {
+					cancels++
+				}
+			}
+			if cancels != 1 {
+				t.Errorf("%d events RequestsCancelled, want one", cancels)
+			}
+		})
+	})
 	t.Run("RequestGraceIgnored", func(t *testing.T) {
 		bubbles(t, allModes, func(t *testing.T, m mode) {
 			s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
@@ -608,8 +635,8 @@ func TestTimingGrace(t *testing.T) {
 			if r.Graceful() || r.Cut[0].Path != "/socket" || r.Cut[0].Method != http.MethodGet {
 				t.Errorf("Report() = %+v, want GET /socket cut, not graceful", r)
 			}
-			if e := event[*fxshutdown.HijackedClosed](s); !errors.Is(e.Reason, fxshutdown.ErrStopping) || e.Request.Path != "/socket" {
-				t.Errorf("HijackedClosed = %+v, want /socket by ErrStopping", e)
+			if e := event[*fxshutdown.HijackedClosed](s); !errors.Is(e.Reason, fxshutdown.ErrHijackGrace) || e.Request.Path != "/socket" {
+				t.Errorf("HijackedClosed = %+v, want /socket by ErrHijackGrace", e)
 			}
 		})
 	})
@@ -643,6 +670,61 @@ func TestTimingGrace(t *testing.T) {
 				t.Errorf("Report() = %+v, want graceful, nothing cut", r)
 			}
 		})
+	})
+}
+
+// A drain that takes long tells for what, less and less often.
+func TestStillDraining(t *testing.T) {
+	bubbles(t, allModes, func(t *testing.T, m mode) {
+		entered := make(chan struct{}, 2)
+		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
+			entered <- struct{}{}
+			time.Sleep(11 * time.Second)
+			hello(w, r)
+		}, onPipe)
+		first := s.goGet(s.client(), "/first?secret")
+		<-entered
+		time.Sleep(time.Second)
+		second := s.goGet(s.client(), "/second")
+		<-entered
+		wantPaths := func(what string, rs []fxshutdown.Request, want ...string) {
+			t.Helper()
+			var got []string
+			for _, r := range rs {
+				if !r.Running {
+					t.Errorf("%s: %v is not running", what, r)
+				}
+				got = append(got, r.Path)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s = %q, want %q", what, got, want)
+			}
+		}
+		wantPaths("InFlight()", s.InFlight(), "/first", "/second")
+		if d, err := s.timeStop(time.Minute); err != nil {
+			t.Errorf("Stop() = %v, want nil", err)
+		} else {
+			took(t, "Stop()", d, 11*time.Second, 11*time.Second+atOnce)
+		}
+		(<-first).want(t, "hello")
+		(<-second).want(t, "hello")
+		wantPaths("InFlight() after the stop", s.InFlight())
+		var waited []time.Duration
+		for _, e := range s.events.all {
+			if e, ok := e.(*fxshutdown.StillDraining); ok {
+				waited = append(waited, e.Waited.Round(ms))
+				wantPaths("StillDraining.Requests", e.Requests, "/first", "/second")
+				if want := 57500*ms - e.Waited; e.Left.Round(ms) != want.Round(ms) { // the reserve is 2 s, the force 0.5 s
+					t.Errorf("StillDraining.Left = %v, want %v", e.Left, want)
+				}
+				if e.Stats.InFlight != 2 {
+					t.Errorf("StillDraining.Stats = %+v, want two in flight", e.Stats)
+				}
+			}
+		}
+		if want := []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second}; !slices.Equal(waited, want) {
+			t.Errorf("StillDraining after %v, want %v", waited, want)
+		}
 	})
 }
 

@@ -3,6 +3,9 @@ package fxshutdown
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -14,6 +17,9 @@ const (
 	// or a lack of processors; lateSettle the same when no time is left.
 	settle     = 50 * time.Millisecond
 	lateSettle = 5 * time.Millisecond
+
+	// tellAfter is how long a drain goes on before it tells for what.
+	tellAfter = 2 * time.Second
 )
 
 // drain is one stop, from its beginning to its report. Its goroutine, run, does
@@ -34,6 +40,7 @@ type drain struct {
 	requestAt moment // when RequestGrace is over; 0: never
 	hijackAt  moment // when HijackGrace is over; 0: never
 	goAwayAt  moment // when GOAWAY is sent; 0: it was. Run alone looks at it.
+	tellAt    moment // when it is told what the drain waits for
 
 	next atomic.Int64 // the moment for which run has set its timer; 0: none
 
@@ -68,6 +75,7 @@ func (s *Server) begin(ctx context.Context, trigger string) *drain {
 	}
 	d.budget.limit(deadline, s.now(), s.cfg.StopReserve)
 	s.drain = d
+	close(s.stopping)
 	switch s.state {
 	case stateNew:
 		s.stopUnservedLocked(d)
@@ -205,7 +213,7 @@ func (d *drain) lookAway() bool {
 	s := d.s
 	now := s.now()
 	forceAt, _, end := d.budget.moments()
-	delay, skipped := s.cfg.ShutdownDelay, ""
+	delay, skipped, noRoom := s.cfg.ShutdownDelay, "", false
 	stats := s.Stats()
 	switch {
 	case delay == 0:
@@ -214,7 +222,7 @@ func (d *drain) lookAway() bool {
 	case stats.Accepted == 0:
 		skipped = "no connection was ever accepted"
 	case end != 0 && now+delay+2*s.cfg.IdleGrace > forceAt:
-		skipped = "the budget has no room for it"
+		skipped, noRoom = fmt.Sprintf("the budget has no room for %v", delay), true
 	}
 	if skipped != "" {
 		delay = 0
@@ -227,6 +235,7 @@ func (d *drain) lookAway() bool {
 		Force:   d.budget.window,
 		Delay:   delay,
 		Skipped: skipped,
+		NoRoom:  noRoom,
 		Stats:   stats,
 	}
 	d.budget.mu.Unlock()
@@ -255,6 +264,7 @@ func (d *drain) lookAway() bool {
 func (d *drain) announce() bool {
 	s := d.s
 	d.start = s.now()
+	d.tellAt = d.start + tellAfter
 	if t := s.cfg.RequestGrace; t > 0 {
 		d.requestAt = d.start + t
 	}
@@ -333,9 +343,10 @@ func (d *drain) closeListener() bool {
 	closed := d.shutListener()
 	s.mu.Lock()
 	s.shut = true
+	failed := s.err != nil
 	s.mu.Unlock()
 	e := &ListenerClosed{Took: time.Since(began)}
-	if closed {
+	if closed && !(failed && errors.Is(s.ln.closeErr, net.ErrClosed)) { // it is known to have failed
 		e.Err = s.ln.closeErr
 	}
 	if isClosed(s.ln.ended) { // otherwise the accepting goroutine is blocked
@@ -393,20 +404,30 @@ func (d *drain) await() bool {
 		if d.goAwayAt != 0 && now >= d.goAwayAt {
 			d.goAway(now)
 		}
-		d.next.Store(0) // whoever changes behind the back of sweep wakes us
-		next := earliest(d.sweep(now), forceAt, d.requestAt, d.goAwayAt)
-		d.next.Store(int64(next))
-		if next == 0 {
-			timer.Stop()
-		} else {
-			timer.Reset(next - s.now())
+		if now >= d.tellAt {
+			d.tell(now, forceAt)
 		}
+		d.next.Store(0) // whoever changes behind the back of sweep wakes us
+		next := earliest(d.sweep(now), forceAt, d.requestAt, d.goAwayAt, d.tellAt)
+		d.next.Store(int64(next))
+		timer.Reset(next - s.now())
 		select {
 		case <-timer.C:
 		case <-d.wake:
 		case <-d.forced:
 		}
 	}
+}
+
+// tell says what the drain waits for.
+func (d *drain) tell(now, forceAt moment) {
+	s := d.s
+	e := &StillDraining{Waited: now - d.start, Stats: s.Stats(), Requests: s.InFlight()}
+	if forceAt != 0 {
+		e.Left = forceAt - now
+	}
+	s.events.emit(e)
+	d.tellAt = now + e.Waited
 }
 
 // earliest returns the smallest moment that is not zero.

@@ -25,6 +25,10 @@ var (
 	// ErrRequestGrace: the request was still running RequestGrace into the drain.
 	ErrRequestGrace = fmt.Errorf("%w: RequestGrace is over", ErrStopping)
 
+	// ErrHijackGrace: the hijacked connection was still open HijackGrace into the
+	// drain. It is a reason only; contexts are not cancelled for it.
+	ErrHijackGrace = fmt.Errorf("%w: HijackGrace is over", ErrStopping)
+
 	// ErrBudget: the time of the stop is nearly used up, be it that of Stop's
 	// context or DrainTimeout.
 	ErrBudget = fmt.Errorf("%w: its time is used up", ErrStopping)

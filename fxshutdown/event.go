@@ -35,7 +35,8 @@ type ServeFailed struct{ Err error }
 // and zero if it has no deadline. Of it Reserve is left to others, and the
 // last Force of the rest is for cancelling and cutting what did not end.
 // Delay is the ShutdownDelay that will be waited; Skipped says why one that
-// was asked for is not waited, and is empty otherwise.
+// was asked for is not waited, and is empty otherwise. NoRoom reports that it is
+// because the settings do not fit the time.
 type Stopping struct {
 	Trigger string
 	Left    time.Duration
@@ -43,6 +44,7 @@ type Stopping struct {
 	Reserve time.Duration
 	Force   time.Duration
 	Skipped string
+	NoRoom  bool
 	Stats   Stats
 }
 
@@ -60,6 +62,16 @@ type ListenerClosed struct {
 	Err     error
 }
 
+// StillDraining: the drain has taken Waited so far, 2 s, then twice as long each time.
+// Left is the time until the force, zero if there is no limit. Requests are those in
+// flight, the oldest first.
+type StillDraining struct {
+	Waited   time.Duration
+	Left     time.Duration
+	Stats    Stats
+	Requests []Request
+}
+
 // RequestsCancelled: the contexts of the requests still running were cancelled.
 // Requests has the oldest first.
 type RequestsCancelled struct {
@@ -68,8 +80,7 @@ type RequestsCancelled struct {
 }
 
 // HijackedClosed: the stop closed a hijacked connection because its grace, or
-// the stop's time, was over. Reason is ErrStopping for HijackGrace,
-// or that of the force.
+// the stop's time, was over. Reason is ErrHijackGrace, or that of the force.
 type HijackedClosed struct {
 	Request Request
 	Reason  error
@@ -93,6 +104,7 @@ func (*ServeFailed) event()       {}
 func (*Stopping) event()          {}
 func (*DrainBegan) event()        {}
 func (*ListenerClosed) event()    {}
+func (*StillDraining) event()     {}
 func (*RequestsCancelled) event() {}
 func (*HijackedClosed) event()    {}
 func (*RequestAborted) event()    {}

@@ -47,7 +47,7 @@ func (d *drain) cancelRequests(reason error) {
 	for _, c := range d.s.snapshot() {
 		c.mu.Lock()
 		for x := c.reqs; x != nil; x = x.next {
-			if x != c.hijacker {
+			if x != c.hijacker && !x.cancelled {
 				x.cancelled = true
 				rs = append(rs, c.describeLocked(x))
 			}

@@ -130,29 +130,29 @@ func (r Request) String() string {
 	return fmt.Sprintf("%s %q (%v)", r.Method, r.Path, r.Age.Round(time.Millisecond))
 }
 
-// Stats is a snapshot of a server's account.
+// Stats is a snapshot of a server's account. Its names in JSON are those of the log.
 type Stats struct {
 	// Connections by state. Accepted but silent ones are New. A hijacked
 	// connection stays Hijacked until it is closed.
-	New      int
-	Active   int
-	Idle     int
-	Hijacked int
+	New      int `json:"new"`
+	Active   int `json:"active"`
+	Idle     int `json:"idle"`
+	Hijacked int `json:"hijacked"`
 
 	// InFlight counts the handlers that run now, those of hijacked connections
 	// and of reset HTTP/2 streams included.
-	InFlight int
+	InFlight int `json:"in_flight"`
 
 	// Accepted and Closed count connections since Start.
-	Accepted uint64
-	Closed   uint64
+	Accepted uint64 `json:"accepted"`
+	Closed   uint64 `json:"closed"`
 
 	// Requests counts the requests begun since Start, "OPTIONS *" included, which
 	// net/http answers by itself; Failed those whose handler panicked; Aborted those
 	// that a stop cut off.
-	Requests uint64
-	Failed   uint64
-	Aborted  uint64
+	Requests uint64 `json:"requests"`
+	Failed   uint64 `json:"failed"`
+	Aborted  uint64 `json:"aborted"`
 }
 
 // Open returns how many connections are open.

@@ -23,6 +23,7 @@ type Server struct {
 	cfg   Config       // with defaults
 	epoch time.Time    // moments count from here
 
+	stopping   chan struct{} // closed when a stop begins
 	draining   chan struct{} // closed when the drain begins
 	isDraining atomic.Bool   // the same, for every response
 	drainStart atomic.Int64  // the moment at which it did
@@ -86,6 +87,7 @@ func New(srv *http.Server, cfg Config) (*Server, error) {
 		given:    srv,
 		cfg:      cfg.withDefaults(),
 		epoch:    time.Now(),
+		stopping: make(chan struct{}),
 		draining: make(chan struct{}),
 		done:     make(chan struct{}),
 		served:   make(chan struct{}),
@@ -106,6 +108,10 @@ func (s *Server) Addr() net.Addr {
 	defer s.mu.Unlock()
 	return s.addr
 }
+
+// Stopping returns a channel that is closed when a stop begins, as soon as Ready
+// fails and before ShutdownDelay: the time to leave a service registry.
+func (s *Server) Stopping() <-chan struct{} { return s.stopping }
 
 // Draining returns a channel that is closed when the drain begins: after
 // ShutdownDelay, when the server starts to tell its clients to go. A server
@@ -336,7 +342,8 @@ func (s *Server) Close() error {
 
 // Ready returns a handler for readiness probes: 200 while the server serves,
 // 503 before Start and as soon as Stop is called. It belongs on a server that
-// outlives this one, such as an admin server.
+// outlives this one, such as an admin server, but works on this one too. A handler
+// that has conditions of its own can check them first and then call this one.
 func (s *Server) Ready() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()

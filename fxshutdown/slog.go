@@ -47,10 +47,14 @@ func describe(e Event) (slog.Level, string, []slog.Attr) {
 		if e.Delay > 0 {
 			attrs = append(attrs, slog.Duration("delay", e.Delay))
 		}
+		level := slog.LevelInfo
 		if e.Skipped != "" {
 			attrs = append(attrs, slog.String("delay_skipped", e.Skipped))
 		}
-		return slog.LevelInfo, "http server stopping", append(attrs, statsAttrs(e.Stats)...)
+		if e.NoRoom {
+			level = slog.LevelWarn
+		}
+		return level, "http server stopping", append(attrs, statsAttrs(e.Stats)...)
 	case *DrainBegan:
 		return slog.LevelInfo, "http server draining", statsAttrs(e.Stats)
 	case *ListenerClosed:
@@ -64,11 +68,15 @@ func describe(e Event) (slog.Level, string, []slog.Attr) {
 			level, attrs = slog.LevelWarn, append(attrs, slog.Any("error", e.Err))
 		}
 		return level, "http server closed its listener", attrs
+	case *StillDraining:
+		attrs := []slog.Attr{slog.Duration("waited", e.Waited)}
+		if e.Left > 0 {
+			attrs = append(attrs, slog.Duration("left", e.Left))
+		}
+		return slog.LevelInfo, "http server still draining", append(append(attrs, statsAttrs(e.Stats)...), requestsAttr(e.Requests))
 	case *RequestsCancelled:
-		const most = 10
 		return slog.LevelWarn, "http server cancelled requests", []slog.Attr{
-			slog.Any("reason", e.Reason), slog.Int("count", len(e.Requests)),
-			slog.Any("requests", e.Requests[:min(len(e.Requests), most)]),
+			slog.Any("reason", e.Reason), slog.Int("count", len(e.Requests)), requestsAttr(e.Requests),
 		}
 	case *HijackedClosed:
 		return slog.LevelWarn, "http server closed a hijacked connection",
@@ -117,6 +125,12 @@ func stoppedAttrs(e *Stopped) []slog.Attr {
 		attrs = append(attrs, slog.Any("error", e.Err))
 	}
 	return attrs
+}
+
+// requestsAttr shows the oldest requests.
+func requestsAttr(rs []Request) slog.Attr {
+	const most = 10
+	return slog.Any("requests", rs[:min(len(rs), most)])
 }
 
 func statsAttrs(s Stats) []slog.Attr {

@@ -50,6 +50,24 @@ func (s *Server) Stats() Stats {
 	return st
 }
 
+// InFlight lists the requests whose handlers run now, the oldest first, those of
+// hijacked connections and of reset HTTP/2 streams included. Like Stats it looks at
+// every connection.
+func (s *Server) InFlight() []Request {
+	var rs []Request
+	for _, c := range s.snapshot() {
+		c.mu.Lock()
+		for x := c.reqs; x != nil; x = x.next {
+			r := c.describeLocked(x)
+			r.Running = true
+			rs = append(rs, r)
+		}
+		c.mu.Unlock()
+	}
+	oldestFirst(rs)
+	return rs
+}
+
 // countLocked returns the public account, the totals of all connections open or
 // closed, and the number of requests that are not decided yet.
 func (s *Server) countLocked() (Stats, totals, uint64) {

@@ -49,6 +49,10 @@ func (d *drain) sweep(now moment) (next moment) {
 	for _, c := range d.s.snapshot() {
 		c.mu.Lock()
 		at, do := d.dueLocked(c, now)
+		reason := ErrStopping
+		if c.state == http.StateHijacked {
+			reason = ErrHijackGrace
+		}
 		var res cutResult
 		switch do {
 		case actGoAway:
@@ -63,7 +67,7 @@ func (d *drain) sweep(now moment) (next moment) {
 		if do == actHalfClose {
 			go c.CloseWrite() // one that is not a socket may block
 		}
-		d.settleCut(c, res, ErrStopping)
+		d.settleCut(c, res, reason)
 		next = earliest(next, at)
 	}
 	if goAway {
