@@ -349,12 +349,13 @@ func TestScenario(t *testing.T) {
 	t.Run("LateFirstRequest", func(t *testing.T) {
 		inModes(t, h1Modes, func(t *testing.T, m mode) {
 			s := start(t, m, hello, idleGrace(patience))
-			const n = 100
+			const n = 400
 			conns := make([]*rawConn, n)
 			for i := range conns {
 				conns[i] = s.raw()
 			}
 			done := s.stopIn(0)
+			time.Sleep(3 * ms) // not before the stop is well under way
 			for i, c := range conns {
 				go c.send(fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n", i))
 			}
