@@ -31,10 +31,10 @@ type built struct {
 	commit     string
 }
 
-// absentPeers cannot be had from the registries.
+// absentPeers could not be had when the results were made.
 var absentPeers = []results.Absent{{
 	Name: "yokai's fxhttpserver (github.com/ankorstore/yokai/fxhttpserver)",
-	Reason: "the Go module proxy used here refuses it. By its source it starts Echo in OnStart and calls Echo's Shutdown " +
+	Reason: "it could not be fetched when these results were made. By its source it starts Echo in OnStart and calls Echo's Shutdown " +
 		"in OnStop; “Echo in Fx” here does the same, without yokai's middlewares",
 }}
 
@@ -144,6 +144,7 @@ func (b *built) version(ctx context.Context, s subject.Subject, node string) (st
 func machine(ctx context.Context, node string) results.Machine {
 	m := results.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Go: runtime.Version(), Node: node}
 	m.Kernel, _ = output(ctx, ".", "uname", "-r")
+	m.Kernel, _, _ = strings.Cut(m.Kernel, "-") // what follows names a build, not a kernel
 	info, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(info)) {
 		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {

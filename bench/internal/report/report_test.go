@@ -27,7 +27,7 @@ func sample() *results.Results {
 		Machine:   results.Machine{OS: "linux", Arch: "amd64", CPUs: 2, Go: "go1.26.8", Node: "v20.20.2"},
 		Settings:  results.Settings{Rounds: 2, LimitMS: 15000, StuckMS: 3000, GraceMS: 5000},
 		Subjects:  []subject.Subject{{ID: "fxhttp", Name: "fxhttp & Fx", Runtime: subject.Go, Ours: true}, {ID: "nethttp", Name: "net/http", Runtime: subject.Go}, {ID: "close", Name: "server.close", Runtime: subject.Node}},
-		Absent:    []results.Absent{{Name: "a peer", Reason: "the registry refuses it"}},
+		Absent:    []results.Absent{{Name: "a peer", Reason: "it could not be fetched"}},
 		Loads:     []load.Kind{{ID: "keepalive", Title: "keep-alive"}, {ID: "h2", Title: "HTTP/2"}, {ID: "late", Title: "late", OneRequest: true}},
 		Obstacles: []probe.Obstacle{{ID: "idle", Title: "idle"}, {ID: "stuck", Title: "stuck handler", Stuck: true}},
 		Failures:  []string{"close with idle"},

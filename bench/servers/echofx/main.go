@@ -1,5 +1,5 @@
 // Command echofx serves the application with Echo, started and shut down by two Fx hooks. It stands in for yokai's
-// fxhttpserver, which does the same and cannot be had from the module proxy.
+// fxhttpserver, which does the same and could not be fetched.
 package main
 
 import (
