@@ -34,65 +34,69 @@ const (
 // defaults.
 //
 // For every duration zero means the default and a negative value none. In JSON
-// and YAML a duration is a string such as "250ms"; JSON keys that are no
-// setting are rejected. Give a Config a field of its own in a larger struct: an
-// embedded one would lend that struct its UnmarshalJSON.
+// and YAML (gopkg.in/yaml.v3) a duration is a string such as "250ms". Keys that are no
+// setting are rejected by JSON, by YAML only if its decoder has KnownFields. Viper and
+// koanf find the same keys by the mapstructure tags. Give a Config a field of its own
+// in a larger struct: an embedded one would lend that struct its UnmarshalJSON.
 type Config struct {
 	// Addr is the address to listen on, "host:port" or ":port", or a path if
 	// Network is unix. Default: [DefaultAddr].
-	Addr string `json:"addr,omitempty" yaml:"addr,omitempty"`
+	Addr string `json:"addr,omitempty" yaml:"addr,omitempty" mapstructure:"addr"`
 
 	// Network is tcp, tcp4, tcp6, unix or unixpacket. Default: tcp.
-	Network string `json:"network,omitempty" yaml:"network,omitempty"`
+	Network string `json:"network,omitempty" yaml:"network,omitempty" mapstructure:"network"`
 
 	// TLSCertFile and TLSKeyFile are the PEM files of a certificate chain and
 	// its key, read once, when the app is built. Default: no TLS.
-	TLSCertFile string `json:"tls_cert_file,omitempty" yaml:"tls_cert_file,omitempty"`
-	TLSKeyFile  string `json:"tls_key_file,omitempty" yaml:"tls_key_file,omitempty"`
+	TLSCertFile string `json:"tls_cert_file,omitempty" yaml:"tls_cert_file,omitempty" mapstructure:"tls_cert_file"`
+	TLSKeyFile  string `json:"tls_key_file,omitempty" yaml:"tls_key_file,omitempty" mapstructure:"tls_key_file"`
 
 	// ReadTimeout bounds the reading of a whole request. Default: none.
-	ReadTimeout time.Duration `json:"read_timeout,omitempty" yaml:"read_timeout,omitempty"`
+	ReadTimeout time.Duration `json:"read_timeout,omitempty" yaml:"read_timeout,omitempty" mapstructure:"read_timeout"`
 
 	// ReadHeaderTimeout bounds the reading of a request's header. Default:
 	// [DefaultReadHeaderTimeout], or ReadTimeout if that is shorter.
-	ReadHeaderTimeout time.Duration `json:"read_header_timeout,omitempty" yaml:"read_header_timeout,omitempty"`
+	ReadHeaderTimeout time.Duration `json:"read_header_timeout,omitempty" yaml:"read_header_timeout,omitempty" mapstructure:"read_header_timeout"`
 
 	// WriteTimeout bounds a response, from the end of the request's header.
 	// Default: none.
-	WriteTimeout time.Duration `json:"write_timeout,omitempty" yaml:"write_timeout,omitempty"`
+	WriteTimeout time.Duration `json:"write_timeout,omitempty" yaml:"write_timeout,omitempty" mapstructure:"write_timeout"`
 
 	// IdleTimeout bounds the wait for the next request on a connection while
 	// the server runs. (IdleGrace is for the stop.) Default: [DefaultIdleTimeout].
-	IdleTimeout time.Duration `json:"idle_timeout,omitempty" yaml:"idle_timeout,omitempty"`
+	IdleTimeout time.Duration `json:"idle_timeout,omitempty" yaml:"idle_timeout,omitempty" mapstructure:"idle_timeout"`
 
 	// MaxHeaderBytes bounds a request's header. Default: http.DefaultMaxHeaderBytes.
-	MaxHeaderBytes int `json:"max_header_bytes,omitempty" yaml:"max_header_bytes,omitempty"`
+	MaxHeaderBytes int `json:"max_header_bytes,omitempty" yaml:"max_header_bytes,omitempty" mapstructure:"max_header_bytes"`
 
 	// ShutdownDelay is how long the server goes on as before once it was told
-	// to stop, while its readiness fails already. Default: none.
-	ShutdownDelay time.Duration `json:"shutdown_delay,omitempty" yaml:"shutdown_delay,omitempty"`
+	// to stop, while its readiness fails already. It is skipped, and the log says
+	// why, by a server that never had a connection, and when the stop timeout has
+	// no room for it. Default: none.
+	ShutdownDelay time.Duration `json:"shutdown_delay,omitempty" yaml:"shutdown_delay,omitempty" mapstructure:"shutdown_delay"`
 
 	// IdleGrace is how long a connection that waits for a request must be quiet
 	// before the stop drops it. Default: [fxshutdown.DefaultIdleGrace].
-	IdleGrace time.Duration `json:"idle_grace,omitempty" yaml:"idle_grace,omitempty"`
+	IdleGrace time.Duration `json:"idle_grace,omitempty" yaml:"idle_grace,omitempty" mapstructure:"idle_grace"`
 
-	// RequestGrace is how long into the drain the contexts of the requests
-	// still running are cancelled. Default: none, only the end of the budget
+	// RequestGrace is the time from the start of the drain after which the contexts of
+	// the requests still running are cancelled. Default: none, only the end of the budget
 	// cancels them.
-	RequestGrace time.Duration `json:"request_grace,omitempty" yaml:"request_grace,omitempty"`
+	RequestGrace time.Duration `json:"request_grace,omitempty" yaml:"request_grace,omitempty" mapstructure:"request_grace"`
 
-	// HijackGrace is how long into the drain hijacked connections are closed.
+	// HijackGrace is the time from the start of the drain after which hijacked
+	// connections are closed.
 	// Default: none, only the end of the budget closes them.
-	HijackGrace time.Duration `json:"hijack_grace,omitempty" yaml:"hijack_grace,omitempty"`
+	HijackGrace time.Duration `json:"hijack_grace,omitempty" yaml:"hijack_grace,omitempty" mapstructure:"hijack_grace"`
 
 	// DrainTimeout bounds the drain whatever the app's stop timeout allows.
 	// Default: none.
-	DrainTimeout time.Duration `json:"drain_timeout,omitempty" yaml:"drain_timeout,omitempty"`
+	DrainTimeout time.Duration `json:"drain_timeout,omitempty" yaml:"drain_timeout,omitempty" mapstructure:"drain_timeout"`
 
 	// StopReserve is what the drain leaves of the stop timeout to the OnStop
 	// hooks that come after it. Default: a tenth of the time left when the stop
 	// begins, 2 s at most.
-	StopReserve time.Duration `json:"stop_reserve,omitempty" yaml:"stop_reserve,omitempty"`
+	StopReserve time.Duration `json:"stop_reserve,omitempty" yaml:"stop_reserve,omitempty" mapstructure:"stop_reserve"`
 }
 
 // Validate reports every field that cannot be used, and those that cannot fit

@@ -79,6 +79,8 @@ func TestConfigJSON(t *testing.T) {
 		for f := range reflect.TypeFor[fxhttp.Config]().Fields() {
 			if j, y := f.Tag.Get("json"), f.Tag.Get("yaml"); j != y || !strings.HasSuffix(j, ",omitempty") {
 				t.Errorf("%s: the json tag %q and the yaml tag %q should be the same, with omitempty", f.Name, j, y)
+			} else if m := f.Tag.Get("mapstructure"); m+",omitempty" != j {
+				t.Errorf("%s: the mapstructure tag %q should be as the json tag %q", f.Name, m, j)
 			}
 		}
 	})

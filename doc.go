@@ -24,7 +24,11 @@
 // drained, if the handler comes from the graph or was assigned to the
 // *http.Server before the hook was appended. See [Module] for the rule. The
 // same holds for routes: register those that need a database in the constructor
-// of the handler, not in an fx.Invoke that comes after Module.
+// of the handler, not in an fx.Invoke that comes after Module: no warning can see that.
+//
+// [fx.ValidateApp] runs no constructor, and optional dependencies hide what is missing
+// from it: an app whose handler or Config cannot be built, or whose settings are
+// wrong, fails in [fx.New].
 //
 // A handler can inject the *http.Server, and the [fxshutdown.Server] for its
 // readiness and its statistics. A handler that does not end by itself (an event

@@ -23,7 +23,8 @@ import (
 // The handler is, in this order, what an fx.Invoke or an fx.Decorate assigned
 // to the Handler of the *http.Server, that of [WithHandler], the http.Handler of
 // the graph, and with [WithDefaultServeMux] http.DefaultServeMux. Without any of
-// them OnStart fails.
+// them OnStart fails. Until the hook is appended the server holds a stand-in for the
+// graph's handler, so that middleware can be wrapped around it.
 //
 // From the graph it takes, if they are there, http.Handler, [Config], *zap.Logger
 // and fxshutdown.Logger, and nothing else. If one of them has a provider that
@@ -34,8 +35,8 @@ import (
 // those of its parent. Module therefore appends its hook in an invoke in the
 // scope where it is listed: a handler from the graph is constructed before,
 // in whatever order the options are listed, and so is one assigned by an
-// invoke that is listed before Module or in a child module. An invoke that comes
-// later assigns too late; the server warns about it when it starts.
+// invoke that is listed before Module, in the same fx.Module, or in a child module. An
+// invoke that comes later assigns too late; the server warns about it when it starts.
 func Module(opts ...Option) fx.Option {
 	m := &module{opts: slices.Clone(opts)}
 	for i, opt := range opts {

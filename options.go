@@ -50,7 +50,8 @@ func (o option) String() string { return fmt.Sprintf("fxhttp.%s(%s)", o.name, o.
 // [AsNamedOption].
 //
 // Servers start in the order in which their Modules are listed and stop in the
-// opposite one: list an admin server that shall answer to the end first.
+// opposite one: list an admin server that shall answer to the end first. A Module in a
+// child fx.Module starts before those of its parent, and stops after them.
 //
 // A name consists of letters, digits, '.', '-' and '_'. Default: no name. An
 // app that provides an *http.Server of its own already needs one.
@@ -176,20 +177,21 @@ func WithIdleGrace(d time.Duration) Option {
 
 // WithShutdownDelay sets how long the server goes on as before once it was told
 // to stop, while its readiness fails already, so that load balancers look away.
-// It is part of the app's stop timeout. Default: none.
+// It is part of the app's stop timeout, and skipped, as the log then says, by a server
+// that never had a connection, or if the stop timeout has no room for it. Default: none.
 func WithShutdownDelay(d time.Duration) Option {
 	return durationOption("WithShutdownDelay", "ShutdownDelay", d, func(c *Config) *time.Duration { return &c.ShutdownDelay })
 }
 
-// WithRequestGrace sets how long into the drain the contexts of the requests
-// still running are cancelled. Default: none, only the end of the budget
+// WithRequestGrace sets the time from the start of the drain after which the contexts
+// of the requests still running are cancelled. Default: none, only the end of the budget
 // cancels them.
 func WithRequestGrace(d time.Duration) Option {
 	return durationOption("WithRequestGrace", "RequestGrace", d, func(c *Config) *time.Duration { return &c.RequestGrace })
 }
 
-// WithHijackGrace sets how long into the drain hijacked connections, such as
-// WebSockets, are closed. Default: none, only the end of the budget closes them.
+// WithHijackGrace sets the time from the start of the drain after which hijacked
+// connections, such as WebSockets, are closed. Default: none, only the end of the budget closes them.
 func WithHijackGrace(d time.Duration) Option {
 	return durationOption("WithHijackGrace", "HijackGrace", d, func(c *Config) *time.Duration { return &c.HijackGrace })
 }
@@ -318,8 +320,9 @@ func WithConnState(f func(net.Conn, http.ConnState)) Option {
 	return valueOption("WithConnState", "ConnState", f, func(s *settings) { s.connState = f })
 }
 
-// WithLogger sends the server's events to l. Default: the fxshutdown.Logger of
-// the graph, or else its *zap.Logger, or else slog.Default.
+// WithLogger sends the server's events to l, as it is. Default: the
+// fxshutdown.Logger of the graph, or else its *zap.Logger, or else slog.Default, to
+// whose lines the name of the server is added.
 func WithLogger(l fxshutdown.Logger) Option {
 	o := valueOption("WithLogger", "Logger", l, func(s *settings) { s.logger = l })
 	if z, ok := l.(*ZapLogger); ok && z != nil && z.Logger == nil {

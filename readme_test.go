@@ -16,6 +16,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxtest"
+
+	"github.com/fxshutdown/fxhttp"
+	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
 // TestReadme runs the program of the README, and finds options that it does not list.
@@ -64,6 +70,30 @@ func TestReadme(t *testing.T) {
 		}
 		t.Error("SIGTERM killed the program three times")
 	})
+}
+
+// TestInYourTests is the test of the README.
+func TestInYourTests(t *testing.T) {
+	var server *fxshutdown.Server
+	app := fxtest.New(t,
+		fxhttp.Module(fxhttp.WithAddr("127.0.0.1:0")),
+		fx.Provide(func() http.Handler { return text("hello\n") }),
+		fx.Populate(&server),
+	)
+	app.RequireStart()
+	defer app.RequireStop()
+	resp, err := http.Get("http://" + server.Addr().String() + "/hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+
+	var admin *fxshutdown.Server
+	other := fxtest.New(t, fxhttp.Module(fxhttp.WithName("admin")), fx.Replace(fx.Annotate(fxhttp.Config{Addr: "127.0.0.1:0"}, fx.ResultTags(`name:"admin"`))),
+		fx.Provide(fx.Annotate(func() http.Handler { return text("") }, fx.ResultTags(`name:"admin"`))),
+		fx.Populate(fx.Annotate(&admin, fx.ParamTags(`name:"admin"`))))
+	other.RequireStart().RequireStop()
 }
 
 // runProgram starts the program, asks it, and stops it. It reports whether the

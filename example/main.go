@@ -7,6 +7,11 @@
 //
 // Then press Ctrl-C: the report is finished, the event stream says goodbye, the
 // API server stops, the database is closed, the admin server stops last.
+//
+// The API also has /items/{name}, /upload (POST) and /clock (a WebSocket); the admin
+// server, on port 8081, /ready, /stats and /requests, which lists what runs. With -tls
+// the API speaks TLS, with -delay 5s it looks unready before it drains, and with -bare
+// it is served by http.Server alone, to see the difference.
 package main
 
 import (

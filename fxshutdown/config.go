@@ -61,14 +61,14 @@ type Config struct {
 	// sent a part of a header, or of a TLS handshake, is given 300 ms more.
 	IdleGrace time.Duration
 
-	// RequestGrace is how long into the drain the contexts of the requests
-	// still running are cancelled, those of hijacked connections' handlers too.
+	// RequestGrace is the time from the start of the drain after which the contexts of
+	// the requests still running are cancelled, those of hijacked connections' handlers too.
 	// Default: none, then only the end of the budget does. It must not be shorter
 	// than IdleGrace.
 	RequestGrace time.Duration
 
-	// HijackGrace is how long into the drain hijacked connections are closed: our
-	// side first, the rest 100 ms later. Default: none, then only the end of the
+	// HijackGrace is the time from the start of the drain after which hijacked
+	// connections are closed: our side first, the rest 100 ms later. Default: none, then only the end of the
 	// budget does.
 	HijackGrace time.Duration
 

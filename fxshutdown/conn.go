@@ -570,7 +570,8 @@ func (c *conn) abortLocked() (rs []Request) {
 }
 
 // describeLocked describes a request. There is none, but only the client, on a
-// connection whose protocol a TLSNextProto of the user's serves.
+// connection whose protocol a TLSNextProto of the user's serves. (RemoteAddr is the
+// listener's code, and may read; net/http has asked for it before any request.)
 func (c *conn) describeLocked(x *exchange) Request {
 	r := Request{RemoteAddr: addrString(c.Conn.RemoteAddr())}
 	if x == nil {

@@ -19,18 +19,18 @@ func Draining(ctx context.Context) <-chan struct{} {
 	if c == nil {
 		return nil
 	}
-	c.mu.Lock()
-	c.asksDrainingLocked(ctx)
-	c.mu.Unlock()
+	c.asksDraining(ctx.Done())
 	return c.srv.draining
 }
 
-// asksDrainingLocked notes that the request of ctx is one whose handler knows of
-// the drain. Other streams of an HTTP/2 connection are not. A context with a
-// cancel of its own does not tell which one it is of.
-func (c *conn) asksDrainingLocked(ctx context.Context) {
+// asksDraining notes that a request is one whose handler knows of the drain: the one
+// whose context is over when done is closed. Other streams of an HTTP/2 connection are
+// not. A context with a cancel of its own does not tell which one it is of.
+func (c *conn) asksDraining(done <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for x := c.reqs; x != nil && c.h2; x = x.next {
-		if x.ctx != nil && (*x.ctx).Done() == ctx.Done() {
+		if x.ctx != nil && (*x.ctx).Done() == done {
 			x.drainAsked = true
 			return
 		}
