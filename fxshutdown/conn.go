@@ -60,16 +60,16 @@ type conn struct {
 	prev, next *conn // in srv.conns; guarded by srv.mu
 
 	// These are looked at without the lock while the server serves.
-	fresh    atomic.Bool  // it is New
-	reading  atomic.Bool  // a Read is under way
-	poked    atomic.Bool  // the read deadline is in the past because of us; set with mu held
-	writes   atomic.Int32 // Write calls under way
-	deadline atomic.Int64 // the moment for reads, as net/http or a hijacker asked; 0: none
+	phase    atomic.Uint32 // see below
+	reading  atomic.Bool   // a Read is under way
+	poked    atomic.Bool   // the read deadline is in the past because of us; set with mu held
+	writes   atomic.Int32  // Write calls under way
+	deadline atomic.Int64  // the moment for reads, as net/http or a hijacker asked; 0: none
 
 	mu sync.Mutex // guards everything below; taken after srv.mu, never before it
 
 	// All moments count from srv.epoch.
-	quiet  moment // when the last byte came while waiting, or waiting began; when the last HTTP/2 handler returned
+	quiet  moment // when the last byte came while waiting, or waiting or ending began; when the last HTTP/2 handler returned
 	waited moment // for the client, since the drain began, in earlier reads of this state
 	asked  moment // when it was asked to end, by a poke, a half-close or net/http; 0: it was not
 
@@ -91,6 +91,7 @@ type conn struct {
 	h2         bool  // speaks HTTP/2
 	goneAway   bool  // GOAWAY was asked for
 	wrote      bool  // something was written since
+	tail       bool  // an HTTP/2 response may still be being written, though its stream is over
 	halfClosed bool  // our side was closed, to end it politely
 	ending     bool  // net/http closes it, or its side
 	reported   bool  // its end as a hijacked connection is in the report
@@ -101,6 +102,12 @@ type conn struct {
 	removed    bool  // no longer in srv.conns
 	bypassed   bool  // Conn is a *tls.Conn that the listener returned; net/http reads it past this wrapper
 }
+
+// Phases of a connection, in which more is to be noted than else.
+const (
+	phaseFresh = 1 + iota // it is New
+	phaseAhead            // net/http reads ahead while a handler runs, or did
+)
 
 type moment = time.Duration
 
@@ -181,7 +188,7 @@ func isTimeout(err error) bool {
 func (c *conn) startsRead() {
 	c.reading.Store(true)
 	draining := c.srv.isDraining.Load()
-	if !draining && !c.fresh.Load() {
+	if !draining && c.phase.Load() != phaseFresh {
 		return
 	}
 	c.mu.Lock()
@@ -203,9 +210,10 @@ func (c *conn) startsRead() {
 }
 
 // readsRestLocked reports whether what is read now is the rest of a request that
-// is answered, and settles it: net/http writes a response that says close first.
+// is answered, and settles it: net/http writes a response that says close first. It is
+// not what net/http reads ahead, nor what a goroutine of the handler's reads meanwhile.
 func (c *conn) readsRestLocked() bool {
-	if c.flushing != nil && c.flushing.told {
+	if c.flushing != nil && c.flushing.told && c.phase.Load() != phaseAhead && c.writes.Load() == 0 {
 		c.endsLocked()
 	}
 	return c.ending && c.state == http.StateActive
@@ -298,7 +306,10 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 		}
 	}
 	c.deadline.Store(int64(deadline))
-	if !c.fresh.Load() && !c.srv.isDraining.Load() {
+	if deadline == 0 {
+		c.phase.CompareAndSwap(0, phaseAhead)
+	}
+	if c.phase.Load() != phaseFresh && !c.srv.isDraining.Load() {
 		// Nobody else sets deadlines, unless the drain begins meanwhile.
 		if err := c.Conn.SetReadDeadline(t); err != nil || !c.srv.isDraining.Load() {
 			return err
@@ -356,6 +367,9 @@ func (c *conn) writing(by int32) {
 	c.mu.Lock()
 	wrote := c.goneAway && !c.wrote
 	c.wrote = c.wrote || wrote
+	if c.state == http.StateIdle && c.writes.Load() == 0 {
+		c.tail = false
+	}
 	c.mu.Unlock()
 	if wrote {
 		c.srv.drainNow().lookAt(c)
@@ -377,7 +391,11 @@ func (c *conn) CloseWrite() error {
 
 // Close is called by net/http, crypto/tls, or a hijacker.
 func (c *conn) Close() error {
-	if c.mustLinger() {
+	linger := c.mustLinger()
+	if c.srv.isDraining.Load() {
+		c.srv.drainNow().lookAt(c)
+	}
+	if linger {
 		c.linger()
 	}
 	err := c.Conn.Close()
@@ -407,6 +425,7 @@ func (c *conn) mustLinger() bool {
 func (c *conn) endsLocked() {
 	if c.state == http.StateActive && !c.h2 && !c.ending {
 		c.ending, c.asked = true, c.srv.now()
+		c.quiet = c.asked
 		c.settleLocked()
 	}
 }
@@ -482,7 +501,11 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 		return false
 	}
 	c.state, c.waited, c.final = state, 0, false
-	c.fresh.Store(state == http.StateNew)
+	if state == http.StateNew {
+		c.phase.Store(phaseFresh)
+	} else if c.phase.Load() != 0 {
+		c.phase.Store(0)
+	}
 	switch state {
 	case http.StateActive:
 		c.wasEarly, c.early = c.early, false
@@ -545,7 +568,7 @@ func (c *conn) cutLocked() (res cutResult) {
 	}
 	// An HTTP/1 connection is active from the last byte of the header on.
 	res.unbegun = c.state == http.StateActive && !c.h2 && !c.dropped
-	c.dropped = !res.unbegun
+	c.dropped = c.dropped || c.waitsLocked()
 	return res
 }
 

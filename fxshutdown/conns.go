@@ -63,7 +63,7 @@ func (s *Server) snapshot() []*conn {
 func (s *Server) track(raw net.Conn) (net.Conn, bool) {
 	now := s.now()
 	c := &conn{Conn: raw, srv: s, quiet: now, state: http.StateNew}
-	c.fresh.Store(true)
+	c.phase.Store(phaseFresh)
 	served := net.Conn(c)
 	switch raw := raw.(type) {
 	case *tls.Conn:

@@ -397,6 +397,33 @@ func TestHookFaults(t *testing.T) {
 			})
 		}
 	})
+	// A hook that blocks when a connection ends late in the drain is bounded all the same.
+	t.Run("ConnStateLate", func(t *testing.T) {
+		bubbles(t, h1Modes, func(t *testing.T, m mode) {
+			release := make(chan struct{})
+			defer close(release)
+			g := newGate()
+			defer g.open()
+			s := start(t, m, g.ServeHTTP, onPipe, func(srv *http.Server, _ *fxshutdown.Config) {
+				srv.ConnState = func(_ net.Conn, st http.ConnState) {
+					if st == http.StateClosed {
+						<-release
+					}
+				}
+			})
+			got := s.goGet(s.client(), "/slow")
+			g.waitEntered(t, 1)
+			done := s.stopIn(time.Hour)
+			time.Sleep(33 * time.Second)
+			g.open()
+			(<-got).want(t, "hello")
+			began := time.Now()
+			if err := <-done; err != nil {
+				t.Errorf("Stop() = %v, want nil", err)
+			}
+			took(t, "Stop() after the response", time.Since(began), 0, 3*time.Second)
+		})
+	})
 	t.Run("ConnContext", func(t *testing.T) {
 		bubbles(t, allModes, func(t *testing.T, m mode) {
 			release := make(chan struct{})
@@ -725,6 +752,49 @@ func TestHostileClients(t *testing.T) {
 			s.mustStopIn(0, bound)
 		})
 	})
+	// One that reads the end of its HTTP/2 responses late gets it: net/http calls the
+	// connection idle before all is written.
+	t.Run("LateReaderHTTP2", func(t *testing.T) {
+		bubbles(t, h2Modes, func(t *testing.T, m mode) {
+			s := start(t, m, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, strings.Repeat("x", 1000)) }, onPipe)
+			// fill sends requests, and reads no response, until one is not answered.
+			fill := func(c *h2Conn, most int) (answered int) {
+				c.write(frame{kind: frameWindowUpdate, payload: []byte{1 << 6, 0, 0, 0}})
+				for answered < most {
+					idle := s.states.count(http.StateIdle)
+					c.get(uint32(2*answered+1), "/")
+					synctest.Wait()
+					if s.states.count(http.StateIdle) == idle {
+						return answered
+					}
+					answered++
+				}
+				return answered
+			}
+			first := s.rawH2()
+			n := fill(first, 1000)
+			first.Close()
+			synctest.Wait()
+			c := s.rawH2()
+			if got := fill(c, n); got != n { // the last of these is answered, and not written
+				t.Fatalf("the second connection took %d requests, the first %d", got, n)
+			}
+			done := s.stopIn(time.Hour)
+			time.Sleep(10 * time.Second)
+			ended := 0
+			for _, f := range c.untilClosed() {
+				if f.ended() {
+					ended++
+				}
+			}
+			if err := <-done; err != nil {
+				t.Errorf("Stop() = %v, want nil", err)
+			}
+			if ended != n {
+				t.Errorf("got the ends of %d responses, want all %d", ended, n)
+			}
+		})
+	})
 	t.Run("HalfClosed", func(t *testing.T) {
 		entered := make(chan struct{})
 		s := start(t, h1, func(w http.ResponseWriter, r *http.Request) {
@@ -795,6 +865,47 @@ func TestHostileClients(t *testing.T) {
 			}
 			c.reply(http.MethodPost).want(t, "hello")
 			c.waitClosed()
+			if err := <-done; err != nil {
+				t.Errorf("Stop() = %v, want nil", err)
+			}
+			s.wantReport(account{answered: 1})
+		})
+	})
+	// A byte now and then buys an answered request no more than its time.
+	t.Run("DrippingUploadAnswered", func(t *testing.T) {
+		bubbles(t, h1Modes, func(t *testing.T, m mode) {
+			s := start(t, m, hello, onPipe)
+			c := s.raw()
+			done := s.stopIn(time.Hour)
+			c.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
+			c.reply(http.MethodPost).want(t, "hello")
+			c.drip("x", 100*ms)
+			began := time.Now()
+			if err := <-done; err != nil {
+				t.Errorf("Stop() = %v, want nil: the request was answered", err)
+			}
+			took(t, "Stop() after the response", time.Since(began), 0, 3*time.Second)
+		})
+	})
+	// The handler goes on reading the body while its response is written, to a client
+	// that takes its time: what is read then is not the rest behind an answer.
+	t.Run("ReadOnWhileAnswering", func(t *testing.T) {
+		bubbles(t, []mode{h1}, func(t *testing.T, m mode) {
+			l := newPipeListener()
+			l.pipe = net.Pipe // without a buffer
+			s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
+				go io.Copy(io.Discard, r.Body)
+				time.Sleep(20 * ms)
+				hello(w, r)
+			}, on(l), idleGrace(2*time.Second))
+			c := s.raw()
+			done := s.stopIn(time.Hour)
+			c.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n")
+			time.Sleep(100 * ms)
+			c.send("xxx")
+			time.Sleep(5 * time.Second)
+			c.reply(http.MethodPost).want(t, "hello")
+			c.Close()
 			if err := <-done; err != nil {
 				t.Errorf("Stop() = %v, want nil", err)
 			}

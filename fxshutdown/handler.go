@@ -143,7 +143,7 @@ func (c *conn) end(x *exchange, returned bool) {
 		c.settleLocked() // HTTP/2 had another one
 		c.flushing = x
 		if c.h2 {
-			c.quiet = c.srv.now()
+			c.quiet, c.tail = c.srv.now(), true
 		}
 	case returned: // the client reset the stream, or went away
 		c.answered++
@@ -160,7 +160,7 @@ func (c *conn) end(x *exchange, returned bool) {
 		cancelled = &r
 	}
 	gone := c.goneLocked()
-	idle := c.nreqs == 0 && c.state == http.StateIdle
+	look := c.nreqs == 0 && (c.state == http.StateIdle || c.ending)
 	c.mu.Unlock()
 
 	if cancelled != nil {
@@ -168,7 +168,7 @@ func (c *conn) end(x *exchange, returned bool) {
 	}
 	if gone {
 		c.srv.remove(c)
-	} else if idle && c.srv.isDraining.Load() {
-		c.srv.drainNow().lookAt(c) // the handler of a reset stream outlived it
+	} else if look && c.srv.isDraining.Load() {
+		c.srv.drainNow().lookAt(c) // the handler of a reset stream outlived it, or panicked
 	}
 }

@@ -22,6 +22,8 @@ const (
 	framePing      = 0x6
 	frameGoAway    = 0x7
 
+	frameWindowUpdate = 0x8
+
 	flagEndStream  = 0x1
 	flagAck        = 0x1
 	flagEndHeaders = 0x4

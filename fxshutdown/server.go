@@ -212,8 +212,9 @@ func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
 	if err := claim(s.given); err != nil {
 		return false, err
 	}
+	opened := false
 	defer func() {
-		if err != nil {
+		if !opened { // or a hook of the user's has panicked
 			unclaim(s.given)
 		}
 	}()
@@ -223,15 +224,15 @@ func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
 	if err = context.Cause(ctx); err != nil {
 		return false, fmt.Errorf("not started: %w", err)
 	}
-	raw, opened := s.cfg.Listener, false
+	raw, own := s.cfg.Listener, false
 	if raw == nil {
 		if raw, err = listen(ctx, s.cfg, s.given.Addr); err != nil {
 			return false, err
 		}
-		opened = true
+		own = true
 	}
 	undo := func(err error) (bool, error) {
-		if opened {
+		if own {
 			raw.Close()
 		}
 		return false, err
@@ -258,7 +259,7 @@ func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
 		return undo(err)
 	}
 	s.given.ConnState = s.connState
-	s.ln = newListener(raw, s, opened)
+	s.ln = newListener(raw, s, own)
 
 	base, s.cancel = context.WithCancelCause(base)
 	srv := new(http.Server)
@@ -270,6 +271,7 @@ func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
 	srv.TLSConfig = goaway.TLSConfig
 	srv.TLSNextProto = s.nextProtos(goaway.TLSNextProto)
 	s.serving = srv
+	opened = true
 	return useTLS, nil
 }
 

@@ -28,7 +28,7 @@ func (d *drain) lookAt(c *conn) {
 	case c.state == http.StateHijacked:
 		at = d.hijackAt
 	case c.ending:
-		at = d.s.now() + lingerMost
+		at = c.endsByLocked()
 	case c.state == http.StateIdle && c.h2:
 		at = d.s.now() + goAwayLag
 	case c.state == http.StateIdle:
@@ -88,6 +88,9 @@ const (
 // dueLocked decides what is to be done to a connection now, and when to look
 // again; zero means when something happens to it.
 func (d *drain) dueLocked(c *conn, now moment) (moment, action) {
+	if c.tail && c.writes.Load() == 0 && now >= c.quiet+settle {
+		c.tail = false
+	}
 	switch {
 	case c.closed || c.cut:
 		return 0, actNone
@@ -109,18 +112,21 @@ func (d *drain) dueLocked(c *conn, now moment) (moment, action) {
 	case c.ending && c.state == http.StateActive && c.nreqs == 0:
 		// Answered, and closed by net/http: when it has read on, or a hook of the
 		// user's has heard of it.
-		most := oursMost
-		if c.reading.Load() {
-			most = lingerMost
+		if c.writes.Load() > 0 { // of a response that somebody's reading seemed to follow
+			return now + goAwayLead, actNone
 		}
-		return cutAt(c.asked+most, now)
+		return cutAt(c.endsByLocked(), now)
 
 	case !c.waitsLocked() || c.nreqs > 0:
 		return 0, actNone
 
+	case c.writes.Load() > 0 && c.tail:
+		// The end of an HTTP/2 response is being written: no event follows.
+		return now + goAwayLead, actNone
+
 	case c.writes.Load() > 0:
-		// The end of an HTTP/2 response, or of a TLS handshake, is being
-		// written: no event follows. A client that does not read may block that.
+		// A TLS handshake is, or the answer to a PING. A client that does not read may
+		// block that.
 		return lookAgain(d.waitsUntil(c)+cutAfter, now)
 
 	case c.h2 && c.state == http.StateIdle:
@@ -187,6 +193,16 @@ func (d *drain) http2DueLocked(c *conn, now moment) (moment, action) {
 		return at, actNone
 	}
 	return now + cutAfter, actHalfClose
+}
+
+// endsByLocked returns when a connection that net/http closes is cut: what its client
+// still sends is read on, for as long as it goes on sending and not for ever.
+func (c *conn) endsByLocked() moment {
+	at := c.quiet + oursMost
+	if c.reading.Load() {
+		at = min(at, c.asked+lingerMost)
+	}
+	return at
 }
 
 // waitsUntil returns when a connection that waits is dropped at the latest, if
