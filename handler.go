@@ -56,14 +56,20 @@ func (id identity) restore(srv *http.Server) {
 	}
 }
 
-// isNil reports whether v is nil, or an interface that holds a nil pointer,
-// function or map: a handler or listener that would panic when it is used.
+// isNil reports whether v is nil, or an interface that holds a nil pointer or function.
 func isNil(v any) bool {
 	switch rv := reflect.ValueOf(v); rv.Kind() {
 	case reflect.Invalid:
 		return true
-	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Chan, reflect.Slice:
+	case reflect.Pointer, reflect.Func:
 		return rv.IsNil()
 	}
 	return false
+}
+
+// isNilHandler reports whether h would panic at each request. Other nil pointers than
+// that of a ServeMux may well be handlers.
+func isNilHandler(h http.Handler) bool {
+	_, isMux := h.(*http.ServeMux)
+	return isNil(h) && (h == nil || isMux || reflect.TypeOf(h).Kind() == reflect.Func)
 }

@@ -24,7 +24,8 @@ import (
 // to the Handler of the *http.Server, that of [WithHandler], the http.Handler of
 // the graph, and with [WithDefaultServeMux] http.DefaultServeMux. Without any of
 // them OnStart fails. Until the hook is appended the server holds a stand-in for the
-// graph's handler, so that middleware can be wrapped around it.
+// graph's handler, so that middleware can be wrapped around it. If there is no handler
+// after all, what was wrapped around the stand-in gets the status 500 from it.
 //
 // From the graph it takes, if they are there, http.Handler, [Config], *zap.Logger
 // and fxshutdown.Logger, and nothing else. If one of them has a provider that
@@ -170,12 +171,20 @@ type someConfig struct{}
 func newSomeConfig(Config) *someConfig { return &someConfig{} }
 
 func (m *module) newSettings(cfg Config, options []Option, dot fx.DotGraph, some *someConfig) (*settings, error) {
+	var warnings []string
 	if some == nil && cfg == (Config{}) {
-		if err := m.whyNoConfig(parseGraph(dot)); err != nil {
+		g := parseGraph(dot)
+		if err := m.whyNoConfig(g); err != nil {
 			return nil, err
 		}
+		warnings = orphans(g)
 	}
-	return newSettings(cfg, m.opts, options)
+	s, err := newSettings(cfg, m.opts, options)
+	if err != nil {
+		return nil, err
+	}
+	s.warnings = warnings
+	return s, nil
 }
 
 // whyNoConfig returns why the graph holds a Config but gives none, if it does.
@@ -193,22 +202,24 @@ func (m *module) whyNoConfig(g *graph) error {
 	if by := g.provided(pointer); by != "" {
 		return fmt.Errorf("fxhttp: %s provides %s, which nobody takes: provide %s", by, pointer, key)
 	}
-	return whyOrphans(g)
+	return nil
 }
 
-// whyOrphans returns the Configs of the graph that are for no server, and that nobody
-// else asks for: the name of one, or of a server, is forgotten or misspelt.
-func whyOrphans(g *graph) error {
+// orphans finds Configs of the graph that are for no server, and that no constructor
+// asks for: the name of one, or of a server, may be forgotten or misspelt. It is no
+// error, since an fx.Invoke may take them, and only a server without a Config asks.
+func orphans(g *graph) (warnings []string) {
 	config, server := graphKey(reflect.TypeFor[Config](), ""), graphKey(reflect.TypeFor[*http.Server](), "")
-	var errs []error
-	for key := range g.providers {
+	for key, providers := range g.providers {
 		tag, ok := strings.CutPrefix(key, config)
-		if ok && (tag == "" || tag[0] == '[') && len(g.providers[server+tag]) == 0 && !g.wanted[key] {
-			errs = append(errs, fmt.Errorf("fxhttp: %s provides %s, which nobody takes: there is no %s: "+
-				"give it the name of a server (WithName), or leave it out", g.provided(key), key, server+tag))
+		isConfig := ok && (tag == "" || strings.HasPrefix(tag, "[name="))
+		if isConfig && len(g.providers[server+tag]) == 0 && !g.wanted[key] && len(providers[0].results) == 1 {
+			warnings = append(warnings, fmt.Sprintf("fxhttp: %s provides %s, but there is no %s: "+
+				"if it was meant for a server, give it the name of that (WithName)", g.provided(key), key, server+tag))
 		}
 	}
-	return errors.Join(errs...)
+	slices.Sort(warnings)
+	return warnings
 }
 
 type httpServerParams struct {
@@ -262,9 +273,14 @@ func (m *module) logger(s *settings, zapLogger *zap.Logger, logger fxshutdown.Lo
 // named adds the name of the server to the lines of a logger of the graph, which may
 // serve several, if it is one of ours.
 func (m *module) named(logger fxshutdown.Logger) fxshutdown.Logger {
+	if m.name == "" || isNil(logger) {
+		return logger
+	}
 	switch l := logger.(type) {
 	case *ZapLogger:
-		return &ZapLogger{Logger: withServer(l.Logger, m.name)}
+		if l.Logger != nil {
+			return &ZapLogger{Logger: withServer(l.Logger, m.name)}
+		}
 	case *fxshutdown.SlogLogger:
 		return &fxshutdown.SlogLogger{Logger: m.slog(l.Logger)}
 	}
@@ -284,7 +300,7 @@ func (m *module) newRunner(
 	srv *http.Server, server *fxshutdown.Server, s *settings, shutdowner fx.Shutdowner, dot fx.DotGraph,
 	zapLogger *zap.Logger, logger fxshutdown.Logger, handler http.Handler,
 ) (*runner, error) {
-	if isNil(handler) {
+	if isNilHandler(handler) {
 		handler = nil
 	}
 	if handler == nil {
@@ -323,6 +339,7 @@ func (m *module) newRunnerWithHandler(
 		shutdowner:      shutdowner,
 		dot:             dot,
 		late:            s.late,
+		warnings:        s.warnings,
 		defaultServeMux: s.defaultServeMux,
 		forceSignals:    s.forceSignals,
 	}

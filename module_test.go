@@ -226,6 +226,11 @@ func middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r) })
 }
 
+// nilHandler works as a nil pointer.
+type nilHandler struct{}
+
+func (*nilHandler) ServeHTTP(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "nil") }
+
 // plainStruct is a handler that cannot be compared.
 type plainStruct struct {
 	serve func(http.ResponseWriter, *http.Request)
@@ -493,6 +498,12 @@ func TestModuleHandler(t *testing.T) {
 		err := fx.New(fx.NopLogger, module(), provideHandler((*http.ServeMux)(nil))).Start(t.Context())
 		wantError(t, err, "no handler", "returned nil")
 	})
+	t.Run("NilReceiver", func(t *testing.T) {
+		a := startApp(t, nil, provideHandler((*nilHandler)(nil)))
+		if _, body := get(t, newClient(t), a.url("/")); body != "nil" {
+			t.Errorf("body = %q, want that of the handler, which works", body)
+		}
+	})
 	t.Run("WrapsNone", func(t *testing.T) {
 		a := startApp(t, nil, fx.Decorate(wrapHandler))
 		if resp, body := get(t, newClient(t), a.url("/")); resp.StatusCode != http.StatusInternalServerError || !strings.Contains(body, "no http.Handler") {
@@ -585,10 +596,6 @@ func TestModuleUnbuildable(t *testing.T) {
 			[]string{"*zap.Logger cannot be built", "nothing provides fxhttp_test.missing"}},
 		{"Logger", []fx.Option{module(), handler, fx.Provide(func(missing) fxshutdown.Logger { return nil })},
 			[]string{"fxshutdown.Logger cannot be built", "nothing provides fxhttp_test.missing"}},
-		{"ConfigOfNoServer", []fx.Option{module(fxhttp.WithName("api")), fx.Supply(fxhttp.Config{})},
-			[]string{"provides fxhttp.Config, which nobody takes", "no *http.Server", "WithName"}},
-		{"ConfigMisnamed", []fx.Option{module(fxhttp.WithName("api")), fx.Supply(fx.Annotated{Name: "aip", Target: fxhttp.Config{}})},
-			[]string{"provides fxhttp.Config[name=aip], which nobody takes", "no *http.Server[name=aip]"}},
 		{"CycleByAsOption", []fx.Option{module(), handler, fxhttp.AsOption(func(*http.Server) fxhttp.Option { return fxhttp.WithAddr("") })},
 			[]string{"cycle", "func(*http.Server) fxhttp.Option"}},
 		{"CycleByConfig", []fx.Option{module(), handler, fx.Provide(func(*fxshutdown.Server) fxhttp.Config { return fxhttp.Config{} })},
@@ -607,14 +614,6 @@ func TestModuleUnbuildable(t *testing.T) {
 			wantError(t, fx.New(append(tt.opts, fx.NopLogger)...).Err(), tt.want...)
 		})
 	}
-
-	// A Config that somebody else takes is not for a server.
-	t.Run("NotConfigOfOthers", func(t *testing.T) {
-		template := fx.Provide(func(c fxhttp.Config) *needy { return nil })
-		if err := fx.New(fx.NopLogger, module(fxhttp.WithName("api")), fx.Supply(fxhttp.Config{}), template).Err(); err != nil {
-			t.Errorf("Err() = %v, want nil", err)
-		}
-	})
 
 	// The graph is looked at once, however many ways lead through it.
 	t.Run("ManyWays", func(t *testing.T) {
@@ -685,6 +684,44 @@ func TestModuleConfig(t *testing.T) {
 	}
 }
 
+// A Config that no server takes may be misnamed, or for somebody else: a warning.
+func TestModuleConfigOfNoServer(t *testing.T) {
+	named := func(name string) fx.Option { return fx.Supply(fx.Annotated{Name: name, Target: fxhttp.Config{}}) }
+	type configs struct {
+		fx.Out
+
+		Admin fxhttp.Config `name:"admin"`
+		Debug fxhttp.Config `name:"debug"`
+	}
+	for _, tt := range []struct {
+		name string
+		opts fx.Option
+		want string // in the warning
+	}{
+		{"NoName", fx.Supply(fxhttp.Config{}), "provides fxhttp.Config, but there is no *http.Server:"},
+		{"OtherName", named("aip"), "provides fxhttp.Config[name=aip], but there is no *http.Server[name=aip]:"},
+		{"OwnName", fx.Supply(fx.Annotated{Name: "api", Target: fxhttp.Config{Addr: "127.0.0.1:0"}}), ""},
+		{"TakenByConstructor", fx.Options(fx.Supply(fxhttp.Config{}), fx.Provide(func(fxhttp.Config) *database { return nil })), ""},
+		{"InGroup", fx.Provide(fx.Annotate(func() fxhttp.Config { return fxhttp.Config{} }, fx.ResultTags(`group:"g"`))), ""},
+		{"OneOfSeveral", fx.Provide(func() configs { return configs{} }), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			core, logs := observer.New(zapcore.WarnLevel)
+			app := fx.New(fx.NopLogger, module(fxhttp.WithName("api"), fxhttp.WithHandler(text(""))), fx.Supply(zap.New(core)), tt.opts)
+			start(t, app)
+			if tt.want == "" {
+				if logs.Len() > 0 {
+					t.Errorf("warnings = %v, want none", logs.All())
+				}
+				return
+			}
+			if logs.Len() != 1 || !strings.Contains(logs.All()[0].Message, tt.want) {
+				t.Errorf("warnings = %v, want one that says %q", logs.All(), tt.want)
+			}
+		})
+	}
+}
+
 func TestModuleDecorate(t *testing.T) {
 	t.Run("SameServer", func(t *testing.T) {
 		a := startApp(t, nil, provideHandler(text("hello")), fx.Decorate(func(srv *http.Server) *http.Server {
@@ -708,6 +745,19 @@ func TestModuleDecorate(t *testing.T) {
 		}
 		if _, body := get(t, newClient(t), "http://"+server.Addr().String()); body != "hello" {
 			t.Errorf("body = %q, want hello", body)
+		}
+	})
+	t.Run("NewServer", func(t *testing.T) {
+		for name, opt := range map[string]fx.Option{
+			"Replace":  fx.Replace(&http.Server{Addr: "127.0.0.1:0"}),
+			"Decorate": fx.Decorate(func() *http.Server { return &http.Server{Addr: "127.0.0.1:0"} }),
+		} {
+			t.Run(name, func(t *testing.T) {
+				a := startApp(t, nil, provideHandler(text("hello")), opt)
+				if _, body := get(t, newClient(t), a.url("/")); body != "hello" {
+					t.Errorf("body = %q, want hello", body)
+				}
+			})
 		}
 	})
 	t.Run("Nil", func(t *testing.T) {

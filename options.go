@@ -150,12 +150,18 @@ func WithTLSFiles(certFile, keyFile string) Option {
 // option is built by [AsOption]: then it is constructed, and not used. See [Module]
 // about handlers.
 func WithHandler(h http.Handler) Option {
-	return valueOption("WithHandler", "Handler", h, func(s *settings) { s.handler = h })
+	o := option{name: "WithHandler", args: fmt.Sprintf("%T", h), sets: []string{"Handler"}}
+	if isNilHandler(h) {
+		o.args, o.err = "nil", errNil
+	}
+	o.apply = func(s *settings) { s.handler = h }
+	return o
 }
 
 // WithDefaultServeMux serves http.DefaultServeMux if there is no other handler,
 // with whatever any package registered there (net/http/pprof does). Without it
-// a server with no handler does not start.
+// a server with no handler does not start, nor does it with it if the graph shows an
+// http.Handler that cannot be had: give WithHandler(http.DefaultServeMux) then.
 func WithDefaultServeMux() Option {
 	return option{
 		name:  "WithDefaultServeMux",

@@ -176,6 +176,7 @@ func TestOptionAddrOverUnix(t *testing.T) {
 	wantError(t, app.Err(), `WithAddr(":8080")`, "sets the network to unix")
 	for _, opts := range [][]fxhttp.Option{
 		{fxhttp.WithAddr("/run/other.sock")},
+		{fxhttp.WithAddr("/run/other:1.sock")},
 		{fxhttp.WithAddr(":8080"), fxhttp.WithNetwork("tcp")},
 	} {
 		if err := fx.New(fx.NopLogger, provideHandler(text("")), unix, fxhttp.Module(opts...)).Err(); err != nil {

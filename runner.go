@@ -25,6 +25,7 @@ type runner struct {
 	warn            func(string)
 	handler         http.Handler // of the graph
 	late            *lateHandler // nil with WithHandler
+	warnings        []string
 	defaultServeMux bool
 	forceSignals    []os.Signal
 
@@ -44,7 +45,10 @@ func register(lc fx.Lifecycle, r *runner) {
 // settleHandler puts the graph's handler, or http.DefaultServeMux, where the late one
 // stands: in the server, or in what somebody has wrapped around it.
 func (r *runner) settleHandler() {
-	if r.late == nil {
+	if r.late == nil { // WithHandler, or a server that an fx.Replace brought
+		if r.srv.Handler == nil {
+			r.srv.Handler = r.handler
+		}
 		return
 	}
 	h := r.handler
@@ -88,6 +92,9 @@ func (r *runner) start(ctx context.Context) error {
 			describe(r.name), r.withName()))
 	}
 	r.registered.restore(srv)
+	for _, w := range r.warnings {
+		r.warn(w)
+	}
 	if err := r.server.Start(ctx); err != nil {
 		// Fx calls no OnStop for this hook: Start has cleaned up.
 		return fmt.Errorf("fxhttp: start %s: %w", describe(r.name), err)
@@ -113,6 +120,9 @@ func (r *runner) whyNoHandler() string {
 	}
 	hints = append(hints, "provide an http.Handler"+r.withName()+" (a constructor that returns another type needs fx.As(new(http.Handler))), or assign the Handler of the *http.Server in an fx.Invoke, "+
 		"or give fxhttp.Module WithHandler or WithDefaultServeMux")
+	if r.late != nil {
+		hints[len(hints)-1] += " (an fx.Invoke before fxhttp.Module sees a stand-in there, and not nil)"
+	}
 	return strings.Join(hints, "; ")
 }
 

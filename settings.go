@@ -43,6 +43,8 @@ type settings struct {
 	connState       func(net.Conn, http.ConnState)
 	logger          fxshutdown.Logger
 
+	warnings []string // to be logged when the server starts
+
 	late *lateHandler // in the http.Server, where no option gave a handler
 
 	// origins says who set a setting last, so that contradictions can be told
@@ -148,7 +150,7 @@ func (s *settings) settle() {
 // ":8080" would become the name of a file.
 func (s *settings) checkAddrOfUnix() {
 	addr, network := s.origins["Addr"], s.origins["Network"]
-	if !strings.HasPrefix(s.Network, "unix") || addr.layer <= network.layer {
+	if !strings.HasPrefix(s.Network, "unix") || addr.layer <= network.layer || strings.ContainsAny(s.Addr, "/@") {
 		return
 	}
 	if _, _, err := net.SplitHostPort(s.Addr); err == nil {
