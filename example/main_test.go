@@ -169,6 +169,9 @@ func TestStop(t *testing.T) {
 	}
 	go func() { report <- get(s.api + "/report") }()
 	s.awaitInFlight(t, 3)
+	if r := get(s.admin + "/requests"); !strings.Contains(r.body, `"path":"/report"`) || !strings.Contains(r.body, `"path":"/upload"`) {
+		t.Errorf("/requests = %s, want the report and the upload in it", r.body)
+	}
 
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -225,7 +228,11 @@ func TestSecondSignal(t *testing.T) {
 	if code := s.wait(t); code != 1 {
 		t.Errorf("exit code %d, want 1: a request was aborted", code)
 	}
-	s.wantOrder(t, entry{Msg: "http server stopped"}, entry{Msg: "database closed"})
+	s.wantOrder(t,
+		entry{Msg: "fxhttp: the signal interrupt ends the drain of the server"},
+		entry{Msg: "http server stopped"},
+		entry{Msg: "database closed"},
+	)
 }
 
 // awaitInFlight asks the admin server until that many requests run.

@@ -833,24 +833,34 @@ func TestHostileClients(t *testing.T) {
 	})
 
 	// An upload that stalls is a request that runs: it has the time of the stop.
-	// One that has its answer and does not send the rest of its request.
-	t.Run("StalledUploadAnswered", func(t *testing.T) {
-		bubbles(t, h1Modes, func(t *testing.T, m mode) {
-			s := start(t, m, hello, onPipe)
-			c := s.raw()
-			done := s.stopIn(time.Hour)
-			c.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nsome")
-			c.reply(http.MethodPost).want(t, "hello")
-			began := time.Now()
-			if err := <-done; err != nil {
-				t.Errorf("Stop() = %v, want nil: the request was answered", err)
-			}
-			took(t, "Stop() after the response", time.Since(began), 0, 500*ms)
-			if r := s.wantReport(account{answered: 1}); r.Dropped != 0 {
-				t.Errorf("Report() = %+v, want none dropped: it did not wait for a request", r)
-			}
+	// One that has its answer, and does not send the rest of its request, or a byte now
+	// and then.
+	for name, tt := range map[string]struct {
+		goOn func(*rawConn)
+		most time.Duration
+	}{
+		"StalledUploadAnswered":  {func(*rawConn) {}, 500 * ms},
+		"DrippingUploadAnswered": {func(c *rawConn) { c.drip("x", 100*ms) }, 3 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubbles(t, h1Modes, func(t *testing.T, m mode) {
+				s := start(t, m, hello, onPipe)
+				c := s.raw()
+				done := s.stopIn(time.Hour)
+				c.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nsome")
+				c.reply(http.MethodPost).want(t, "hello")
+				tt.goOn(c)
+				began := time.Now()
+				if err := <-done; err != nil {
+					t.Errorf("Stop() = %v, want nil: the request was answered", err)
+				}
+				took(t, "Stop() after the response", time.Since(began), 0, tt.most)
+				if r := s.wantReport(account{answered: 1}); r.Dropped != 0 {
+					t.Errorf("Report() = %+v, want none dropped: it did not wait for a request", r)
+				}
+			})
 		})
-	})
+	}
 	// One that has its answer and goes on sending is read on, since a reset might
 	// destroy the answer before it is read.
 	t.Run("SlowUploadAnswered", func(t *testing.T) {
@@ -869,22 +879,6 @@ func TestHostileClients(t *testing.T) {
 				t.Errorf("Stop() = %v, want nil", err)
 			}
 			s.wantReport(account{answered: 1})
-		})
-	})
-	// A byte now and then buys an answered request no more than its time.
-	t.Run("DrippingUploadAnswered", func(t *testing.T) {
-		bubbles(t, h1Modes, func(t *testing.T, m mode) {
-			s := start(t, m, hello, onPipe)
-			c := s.raw()
-			done := s.stopIn(time.Hour)
-			c.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
-			c.reply(http.MethodPost).want(t, "hello")
-			c.drip("x", 100*ms)
-			began := time.Now()
-			if err := <-done; err != nil {
-				t.Errorf("Stop() = %v, want nil: the request was answered", err)
-			}
-			took(t, "Stop() after the response", time.Since(began), 0, 3*time.Second)
 		})
 	})
 	// The handler goes on reading the body while its response is written, to a client

@@ -274,11 +274,10 @@ func TestTLSListenerAge(t *testing.T) {
 		s.goGet(c, "/slow")
 		g.waitEntered(t, 1)
 		_, err := s.timeStop(10 * time.Second)
-		var aborted *fxshutdown.AbortedError
-		if !errors.As(err, &aborted) || len(aborted.Requests) != 1 {
-			t.Fatalf("Stop() = %v, want an *AbortedError with one request", err)
+		wantAborted(t, "Stop()", err, fxshutdown.ErrBudget, "/slow")
+		for _, r := range s.wantReport(account{aborted: 1}).Aborted {
+			took(t, "the request", r.Age, 8*time.Second, 10*time.Second)
 		}
-		took(t, "the request", aborted.Requests[0].Age, 8*time.Second, 10*time.Second)
 	})
 }
 
