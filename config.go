@@ -85,8 +85,7 @@ type Config struct {
 	RequestGrace time.Duration `json:"request_grace,omitempty" yaml:"request_grace,omitempty" mapstructure:"request_grace"`
 
 	// HijackGrace is the time from the start of the drain after which hijacked
-	// connections are closed.
-	// Default: none, only the end of the budget closes them.
+	// connections are closed. Default: none, only the end of the budget closes them.
 	HijackGrace time.Duration `json:"hijack_grace,omitempty" yaml:"hijack_grace,omitempty" mapstructure:"hijack_grace"`
 
 	// DrainTimeout bounds the drain whatever the app's stop timeout allows.

@@ -150,12 +150,7 @@ func WithTLSFiles(certFile, keyFile string) Option {
 // option is built by [AsOption]: then it is constructed, and not used. See [Module]
 // about handlers.
 func WithHandler(h http.Handler) Option {
-	o := option{name: "WithHandler", args: fmt.Sprintf("%T", h), sets: []string{"Handler"}}
-	if isNilHandler(h) {
-		o.args, o.err = "nil", errNil
-	}
-	o.apply = func(s *settings) { s.handler = h }
-	return o
+	return valueOption("WithHandler", "Handler", h, isNilHandler(h), func(s *settings) { s.handler = h })
 }
 
 // WithDefaultServeMux serves http.DefaultServeMux if there is no other handler,
@@ -197,7 +192,8 @@ func WithRequestGrace(d time.Duration) Option {
 }
 
 // WithHijackGrace sets the time from the start of the drain after which hijacked
-// connections, such as WebSockets, are closed. Default: none, only the end of the budget closes them.
+// connections, such as WebSockets, are closed. Default: none, only the end of the
+// budget closes them.
 func WithHijackGrace(d time.Duration) Option {
 	return durationOption("WithHijackGrace", "HijackGrace", d, func(c *Config) *time.Duration { return &c.HijackGrace })
 }
@@ -308,29 +304,29 @@ func WithHTTP2(cfg *http.HTTP2Config) Option {
 // WithErrorLog sets http.Server.ErrorLog. Default: the *zap.Logger of the graph
 // at warn level, or else the log package's standard logger.
 func WithErrorLog(l *log.Logger) Option {
-	return valueOption("WithErrorLog", "ErrorLog", l, func(s *settings) { s.errorLog = l })
+	return valueOption("WithErrorLog", "ErrorLog", l, l == nil, func(s *settings) { s.errorLog = l })
 }
 
 // WithBaseContext sets http.Server.BaseContext. Default: context.Background.
 func WithBaseContext(f func(net.Listener) context.Context) Option {
-	return valueOption("WithBaseContext", "BaseContext", f, func(s *settings) { s.baseContext = f })
+	return valueOption("WithBaseContext", "BaseContext", f, f == nil, func(s *settings) { s.baseContext = f })
 }
 
 // WithConnContext sets http.Server.ConnContext. Default: none.
 func WithConnContext(f func(context.Context, net.Conn) context.Context) Option {
-	return valueOption("WithConnContext", "ConnContext", f, func(s *settings) { s.connContext = f })
+	return valueOption("WithConnContext", "ConnContext", f, f == nil, func(s *settings) { s.connContext = f })
 }
 
 // WithConnState sets http.Server.ConnState. Default: none.
 func WithConnState(f func(net.Conn, http.ConnState)) Option {
-	return valueOption("WithConnState", "ConnState", f, func(s *settings) { s.connState = f })
+	return valueOption("WithConnState", "ConnState", f, f == nil, func(s *settings) { s.connState = f })
 }
 
 // WithLogger sends the server's events to l, as it is. Default: the
 // fxshutdown.Logger of the graph, or else its *zap.Logger, or else slog.Default, to
 // whose lines the name of the server is added.
 func WithLogger(l fxshutdown.Logger) Option {
-	o := valueOption("WithLogger", "Logger", l, func(s *settings) { s.logger = l })
+	o := valueOption("WithLogger", "Logger", l, isNil(l), func(s *settings) { s.logger = l })
 	if z, ok := l.(*ZapLogger); ok && z != nil && z.Logger == nil {
 		o.err = errors.New("the Logger of the ZapLogger is nil")
 	}
@@ -358,9 +354,9 @@ func durationOption(name, setting string, d time.Duration, field func(*Config) *
 }
 
 // valueOption is for values of which String shows only the type.
-func valueOption(name, setting string, v any, apply func(*settings)) option {
+func valueOption(name, setting string, v any, isNil bool, apply func(*settings)) option {
 	o := option{name: name, args: fmt.Sprintf("%T", v), sets: []string{setting}, apply: apply}
-	if isNil(v) {
+	if isNil {
 		o.args, o.err = "nil", errNil
 	}
 	return o

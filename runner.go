@@ -24,7 +24,7 @@ type runner struct {
 	dot             fx.DotGraph
 	warn            func(string)
 	handler         http.Handler // of the graph
-	late            *lateHandler // nil with WithHandler
+	late            *lateHandler // nil with WithHandler, and if a decorator brought the server
 	warnings        []string
 	defaultServeMux bool
 	forceSignals    []os.Signal
@@ -45,18 +45,14 @@ func register(lc fx.Lifecycle, r *runner) {
 // settleHandler puts the graph's handler, or http.DefaultServeMux, where the late one
 // stands: in the server, or in what somebody has wrapped around it.
 func (r *runner) settleHandler() {
-	if r.late == nil { // WithHandler, or a server that an fx.Replace brought
-		if r.srv.Handler == nil {
-			r.srv.Handler = r.handler
-		}
-		return
-	}
 	h := r.handler
 	if h == nil && r.defaultServeMux && r.whyNotDefaultServeMux() == nil {
 		h = http.DefaultServeMux
 	}
-	r.late.next = h
-	if r.srv.Handler == nil || r.late.isIn(r.srv) { // nil in a decorator's other server
+	if r.late != nil {
+		r.late.next = h
+	}
+	if r.srv.Handler == nil || r.late.isIn(r.srv) { // nil in a server that a decorator brought
 		r.srv.Handler = h
 	}
 }
@@ -80,7 +76,7 @@ func (r *runner) start(ctx context.Context) error {
 		if err := r.whyNotDefaultServeMux(); err != nil {
 			return err
 		}
-		srv.Handler = http.DefaultServeMux // somebody has set it to nil
+		srv.Handler = http.DefaultServeMux // somebody has set it to nil meanwhile
 	case srv.Handler == nil:
 		return fmt.Errorf("fxhttp: %s has no handler: %s", describe(r.name), r.whyNoHandler())
 	case !r.registered.isIn(srv):

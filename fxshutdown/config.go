@@ -68,8 +68,8 @@ type Config struct {
 	RequestGrace time.Duration
 
 	// HijackGrace is the time from the start of the drain after which hijacked
-	// connections are closed: our side first, the rest 100 ms later. Default: none, then only the end of the
-	// budget does.
+	// connections are closed: our side first, the rest 100 ms later. Default: none,
+	// then only the end of the budget does.
 	HijackGrace time.Duration
 
 	// DrainTimeout bounds the drain, that is Stop without ShutdownDelay,

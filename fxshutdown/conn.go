@@ -60,7 +60,7 @@ type conn struct {
 	prev, next *conn // in srv.conns; guarded by srv.mu
 
 	// These are looked at without the lock while the server serves.
-	phase    atomic.Uint32 // see below
+	phase    atomic.Uint32 // phaseFresh, phaseAhead, or 0
 	reading  atomic.Bool   // a Read is under way
 	poked    atomic.Bool   // the read deadline is in the past because of us; set with mu held
 	writes   atomic.Int32  // Write calls under way
@@ -103,10 +103,10 @@ type conn struct {
 	bypassed   bool  // Conn is a *tls.Conn that the listener returned; net/http reads it past this wrapper
 }
 
-// Phases of a connection, in which more is to be noted than else.
+// What is known of a connection without its lock.
 const (
-	phaseFresh = 1 + iota // it is New
-	phaseAhead            // net/http reads ahead while a handler runs, or did
+	phaseFresh = 1 + iota // it is New: its reads and deadlines tell how far it is
+	phaseAhead            // net/http has lifted the read deadline, as it does before it reads ahead
 )
 
 type moment = time.Duration
@@ -235,7 +235,7 @@ func (c *conn) endsRead(n, size int) {
 		// While a handler runs, net/http reads one byte ahead to notice that
 		// the client went away.
 		c.early = size == 1
-	case c.state == http.StateNew, c.state == http.StateIdle && !c.h2: // then HTTP/2 is quiet when it has no streams
+	case c.state == http.StateNew, c.state == http.StateIdle && !c.h2: // idle HTTP/2 is quiet when it has no streams
 		now := c.srv.now()
 		if c.srv.isDraining.Load() {
 			c.waited += now - max(c.quiet, moment(c.srv.drainStart.Load()))
@@ -554,10 +554,8 @@ func (c *conn) cutLocked() (res cutResult) {
 		res.raw = c.rawLocked()
 	}
 	hijacked := c.state == http.StateHijacked
-	if hijacked && !c.reported {
-		r := c.describeLocked(c.hijacker)
-		r.Running = c.nreqs > 0
-		res.hijack = &r
+	if hijacked {
+		res.hijack = c.hijackEndLocked()
 	}
 	if c.hijacker != nil {
 		return res
@@ -570,6 +568,17 @@ func (c *conn) cutLocked() (res cutResult) {
 	res.unbegun = c.state == http.StateActive && !c.h2 && !c.dropped
 	c.dropped = c.dropped || c.waitsLocked()
 	return res
+}
+
+// hijackEndLocked describes a hijacked connection that is being closed, once.
+func (c *conn) hijackEndLocked() *Request {
+	if c.reported {
+		return nil
+	}
+	c.reported = true
+	r := c.describeLocked(c.hijacker)
+	r.Running = c.nreqs > 0
+	return &r
 }
 
 // abortLocked counts the requests of the connection as aborted: those whose

@@ -235,8 +235,5 @@ func (c *conn) halfCloseLocked(now moment) *Request {
 		c.dropped = true
 		return nil
 	}
-	c.reported = true
-	r := c.describeLocked(c.hijacker)
-	r.Running = c.nreqs > 0
-	return &r
+	return c.hijackEndLocked()
 }
