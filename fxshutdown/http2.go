@@ -9,31 +9,93 @@ import (
 	"net/http"
 )
 
-// newGoaway returns the private server that owns the state of the HTTP/2
-// connections: they belong to the server on which HTTP/2 was configured, not to
-// the one that serves them. Its Shutdown sends GOAWAY to each of them that has
-// not had one. If the given server brought its own HTTP/2 (TLSNextProto has
-// "h2"), that one stays, with the callback that it registered there.
-func newGoaway(given *http.Server, useTLS bool) (*http.Server, error) {
-	g := new(http.Server)
-	copySettings(g, given)
-	g.TLSNextProto = maps.Clone(g.TLSNextProto)
-	g.BaseContext = nil // the user's is called once, for the real listener
-	if g.TLSConfig != nil {
-		g.TLSConfig = g.TLSConfig.Clone()
+// http2State is what a connection has besides if it speaks HTTP/2. It is guarded
+// by conn.mu, but for server, which is written once.
+type http2State struct {
+	// server is a private http.Server that serves nothing: HTTP/2's state belongs
+	// to the server on which it was configured, so the Shutdown of this one sends
+	// GOAWAY on this connection alone. It is nil if the user brought HTTP/2.
+	server *http.Server
+
+	goAway goAway
+
+	// finishing is set while the end of a response may still be being written,
+	// though its stream is over: from the return of the last handler until a write
+	// has ended, or schedulingSlack has passed without one.
+	finishing bool
+}
+
+// goAway is how far a connection is told by GOAWAY.
+type goAway uint8
+
+const (
+	goAwayNone  goAway = iota
+	goAwayAsked        // net/http was asked to send it
+	goAwaySent         // something was written since
+)
+
+// beginWriteLocked is called when a write begins on a connection that retires.
+func (h *http2State) beginWriteLocked(c *conn) {
+	if c.stage.Load() == stageIdle && c.set.now() >= c.quiet+schedulingSlack {
+		h.finishing = false
 	}
-	// Only Serve configures HTTP/2; a listener that is closed already lets it
-	// do that and return.
+}
+
+// endWriteLocked is called when the last write under way has ended. It reports
+// whether the connection may be due earlier for it.
+func (h *http2State) endWriteLocked(c *conn) (changed bool) {
+	if c.stage.Load() == stageIdle {
+		h.finishing = false
+	}
+	changed = h.goAway == goAwayAsked
+	if changed {
+		h.goAway = goAwaySent
+	}
+	return changed
+}
+
+// sendGoAway asks net/http to send GOAWAY. It is called without locks, and does
+// not block: Shutdown calls what HTTP/2 has registered on a goroutine, and has
+// neither listeners nor connections to wait for. What the user brought is told by
+// the given server.
+func (h *http2State) sendGoAway() {
+	if h.server != nil {
+		h.server.Shutdown(context.Background())
+	}
+}
+
+// newHTTP2Server returns a private server that has HTTP/2 configured as net/http
+// would configure it for the given settings. With useTLS their TLSConfig is used,
+// and changed by that.
+func newHTTP2Server(settings *http.Server, useTLS bool) (*http.Server, error) {
+	s := new(http.Server)
+	copySettings(s, settings)
+	s.TLSNextProto = maps.Clone(s.TLSNextProto)
+	// Only Serve configures HTTP/2; a listener that is closed already lets it do
+	// that and return.
 	var err error
 	if useTLS {
-		err = g.ServeTLS(closedListener{}, "", "")
+		err = s.ServeTLS(closedListener{}, "", "")
 	} else {
-		err = g.Serve(closedListener{})
+		err = s.Serve(closedListener{})
 	}
 	if errors.Is(err, errConfigured) {
 		err = nil
 	}
-	return g, err
+	return s, err
+}
+
+// http2Settings returns the settings of the given server with which HTTP/2 is
+// configured. The user's BaseContext is called once, for the real listener.
+func http2Settings(given *http.Server) *http.Server {
+	s := new(http.Server)
+	copySettings(s, given)
+	s.Handler, s.BaseContext = nil, nil
+	s.TLSNextProto = maps.Clone(s.TLSNextProto)
+	if s.TLSConfig != nil {
+		s.TLSConfig = s.TLSConfig.Clone()
+	}
+	return s
 }
 
 var errConfigured = errors.New("configured")
@@ -42,36 +104,46 @@ type closedListener struct{}
 
 func (closedListener) Accept() (net.Conn, error) { return nil, errConfigured }
 func (closedListener) Close() error              { return nil }
-func (closedListener) Addr() net.Addr            { return parkedAddr{} }
+func (closedListener) Addr() net.Addr            { return sentinelAddr{} }
 
-// nextProtos makes HTTP/2 see the given server: it is the one that
+type nextProto = func(*http.Server, *tls.Conn, http.Handler)
+
+// nextProtos wraps the TLSNextProto of the serving server, which was configured
+// with the given settings. HTTP/2 sees the given server: it is the one that
 // http.ServerContextKey names, and whose ConnState hook hears of HTTP/2.
-func (s *Server) nextProtos(protos map[string]func(*http.Server, *tls.Conn, http.Handler)) map[string]func(*http.Server, *tls.Conn, http.Handler) {
+func (cs *connSet) nextProtos(protos map[string]nextProto, settings *http.Server) map[string]nextProto {
 	if protos == nil {
 		return nil
 	}
-	wrapped := make(map[string]func(*http.Server, *tls.Conn, http.Handler), len(protos))
+	_, brought := settings.TLSNextProto["h2"]
+	private := http2Settings(settings)
+	private.TLSConfig = nil // configured connection by connection, it must not be shared
+	wrapped := make(map[string]nextProto, len(protos))
 	for name, serve := range protos {
 		wrapped[name] = func(_ *http.Server, tc *tls.Conn, h http.Handler) {
-			if c := s.connOf(tc); c != nil {
-				if name == "h2" || name == "unencrypted_http2" {
-					c.mu.Lock()
-					c.h2 = true
-					c.mu.Unlock()
-				} else {
-					// Whether it waits for something only the user's function knows.
-					c.setState(http.StateHijacked)
-				}
+			c := cs.connOf(tc)
+			switch {
+			case c == nil: // cut already
+			case name != "h2" && name != "unencrypted_http2":
+				// Whether it waits for something only the user's function knows.
+				c.setState(http.StateHijacked)
+			case brought:
+				c.speaksHTTP2(new(http2State))
+			default:
+				server, _ := newHTTP2Server(private, false) // it did not fail at Start
+				server.TLSConfig = nil                      // nobody looks at it
+				c.speaksHTTP2(&http2State{server: server})
+				server.TLSNextProto[name](cs.given, tc, h)
+				return
 			}
-			serve(s.given, tc, h)
+			serve(cs.given, tc, h)
 		}
 	}
 	return wrapped
 }
 
-// sendGoAway asks every HTTP/2 connection that has not had it to send GOAWAY.
-func (s *Server) sendGoAway() {
-	// Shutdown runs the callbacks, HTTP/2's own, on goroutines; it has neither
-	// listeners nor connections to wait for.
-	s.goaway.Shutdown(context.Background())
+func (c *conn) speaksHTTP2(h *http2State) {
+	c.mu.Lock()
+	c.h2 = h
+	c.mu.Unlock()
 }
