@@ -10,9 +10,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -302,37 +302,6 @@ func (l *askingListener) Addr() net.Addr {
 	return l.Listener.Addr()
 }
 
-// flakyListener returns err from Accept while it is failing, also when a
-// connection wakes it that it then keeps.
-type flakyListener struct {
-	*pipeListener
-	err     error
-	failing atomic.Bool
-	asked   atomic.Int64
-	kept    []net.Conn // owned by the goroutine that accepts
-}
-
-func (l *flakyListener) Accept() (net.Conn, error) {
-	if l.failing.Load() {
-		l.asked.Add(1)
-		return nil, l.err
-	}
-	c, err := l.pipeListener.Accept()
-	if err == nil && l.failing.Load() {
-		l.asked.Add(1)
-		l.kept = append(l.kept, c)
-		return nil, l.err
-	}
-	return c, err
-}
-
-func (l *flakyListener) Close() error {
-	for _, c := range l.kept {
-		c.Close()
-	}
-	return l.pipeListener.Close()
-}
-
 // sleepyListener goes on accepting when it was closed, until wake is closed.
 type sleepyListener struct {
 	*pipeListener
@@ -519,7 +488,7 @@ func TestHookFaults(t *testing.T) {
 		for name, logger := range map[string]loggerFunc{
 			"Blocks": func(fxshutdown.Event) { <-release },
 			"Panics": func(fxshutdown.Event) { panic("on purpose") },
-			"Goexit": func(fxshutdown.Event) { syncGoexit() },
+			"Goexit": func(fxshutdown.Event) { runtime.Goexit() },
 		} {
 			t.Run(name, func(t *testing.T) {
 				inModes(t, allModes, func(t *testing.T, m mode) {

@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -25,38 +24,6 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// startBare starts a bare http.Server with the same settings as start would,
-// to compare with. Its Server is nil.
-func startBare(t testing.TB, m mode, handler http.HandlerFunc, settings ...setting) *server {
-	t.Helper()
-	s := &server{t: t, mode: m, calls: &calls{}, states: newStates(), errors: &syncBuffer{}, clientTimeout: patience}
-	s.http = &http.Server{Handler: s.calls.count(handler), ErrorLog: log.New(s.errors, "", 0)}
-	prepare(s.http, m)
-	var cfg fxshutdown.Config
-	for _, set := range settings {
-		set(s.http, &cfg)
-	}
-	s.http.ConnState = s.states.record(s.http.ConnState)
-	l := cfg.Listener
-	if l == nil {
-		l = listen(t, "tcp", "127.0.0.1:0")
-	}
-	s.dial = func(ctx context.Context) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, l.Addr().Network(), l.Addr().String())
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if m.tls {
-			s.http.ServeTLS(l, "", "")
-		} else {
-			s.http.Serve(l)
-		}
-	}()
-	t.Cleanup(func() { s.http.Close(); <-done; s.calls.wait(t) })
-	return s
-}
-
 // sameAsBare runs a scenario against a bare http.Server and against a Server
 // with the same settings, and compares what it returns.
 func sameAsBare(t *testing.T, m mode, handler http.HandlerFunc, scenario func(*server) any, settings ...setting) {
@@ -66,120 +33,6 @@ func sameAsBare(t *testing.T, m mode, handler http.HandlerFunc, scenario func(*s
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n\t%v\na bare http.Server gives\n\t%v", got, want)
 	}
-}
-
-// playground is a handler that does at each path something of its own.
-func playground(w http.ResponseWriter, r *http.Request) {
-	switch r.URL.Path {
-	case "/echo":
-		b, err := io.ReadAll(r.Body)
-		fmt.Fprintf(w, "%s %q %v trailer=%v", r.Method, b, err, r.Trailer)
-	case "/ignore-body":
-		hello(w, r)
-	case "/big":
-		io.WriteString(w, strings.Repeat("b", 10_000))
-	case "/length":
-		w.Header().Set("Content-Length", "5")
-		hello(w, r)
-	case "/short":
-		w.Header().Set("Content-Length", "50")
-		hello(w, r)
-	case "/too-long":
-		w.Header().Set("Content-Length", "2")
-		_, err := io.WriteString(w, "hello")
-		if !errors.Is(err, http.ErrContentLength) {
-			panic(fmt.Sprintf("write beyond Content-Length: %v", err))
-		}
-	case "/flush":
-		io.WriteString(w, "hel")
-		w.(http.Flusher).Flush()
-		io.WriteString(w, "lo")
-	case "/read-from":
-		w.(io.ReaderFrom).ReadFrom(strings.NewReader("hello"))
-	case "/204":
-		w.WriteHeader(http.StatusNoContent)
-	case "/304":
-		w.WriteHeader(http.StatusNotModified)
-	case "/twice":
-		w.WriteHeader(http.StatusTeapot)
-		w.WriteHeader(http.StatusOK)
-	case "/hints":
-		w.Header().Set("Link", "</style.css>; rel=preload")
-		w.WriteHeader(http.StatusEarlyHints)
-		w.WriteHeader(http.StatusProcessing)
-		hello(w, r)
-	case "/trailers":
-		w.Header().Set("Trailer", "X-Sum")
-		io.WriteString(w, "hello")
-		w.Header().Set("X-Sum", "5")
-		w.Header().Set(http.TrailerPrefix+"X-Late", "yes")
-	case "/close":
-		w.Header().Set("Connection", "close")
-		hello(w, r)
-	case "/426":
-		w.Header().Set("Upgrade", "chat")
-		w.Header().Set("Connection", "Upgrade")
-		w.WriteHeader(http.StatusUpgradeRequired)
-	case "/101":
-		w.Header().Set("Upgrade", "chat")
-		w.Header().Set("Connection", "Upgrade")
-		w.WriteHeader(http.StatusSwitchingProtocols)
-		c, rw, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			panic(err)
-		}
-		rw.WriteString("bye")
-		rw.Flush()
-		c.Close()
-	case "/hijack":
-		c, rw, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			panic(err)
-		}
-		_, err = io.WriteString(w, "lost")
-		fmt.Fprintf(rw, "HTTP/1.0 200 OK\r\n\r\nhijacked %v", errors.Is(err, http.ErrHijacked))
-		rw.Flush()
-		c.Close()
-	case "/duplex":
-		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
-			panic(err)
-		}
-		io.WriteString(w, "hel")
-		w.(http.Flusher).Flush()
-		io.Copy(io.Discard, r.Body)
-		io.WriteString(w, "lo")
-	case "/panic":
-		panic("on purpose")
-	case "/abort":
-		io.WriteString(w, "hel")
-		w.(http.Flusher).Flush()
-		panic(http.ErrAbortHandler)
-	case "/conn":
-		fmt.Fprint(w, r.RemoteAddr != "", r.Context().Value(http.LocalAddrContextKey) != nil, r.TLS != nil, r.Host, r.RequestURI)
-	case "/cancelled":
-		fmt.Fprint(w, r.Context().Err())
-	default:
-		fmt.Fprintf(w, "%s %s %v", r.Method, r.RequestURI, r.Close)
-	}
-}
-
-var dateHeader = regexp.MustCompile(`(?m)^Date: .*$`)
-
-// wire sends text and returns all that the server says until it closes.
-func (c *rawConn) wire(text string) string {
-	c.t.Helper()
-	sent := make(chan struct{})
-	go func() { // The server may answer and close before it has read all.
-		defer close(sent)
-		io.WriteString(c, text)
-	}()
-	b, err := io.ReadAll(c.br)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		c.t.Errorf("%q: still open after %q", text, b)
-	}
-	c.Close()
-	<-sent
-	return dateHeader.ReplaceAllString(string(b), "Date: now")
 }
 
 // TestWireIsThatOfBare compares every byte of HTTP/1 responses.
@@ -814,56 +667,6 @@ func TestSendfile(t *testing.T) {
 			}
 		})
 	}
-}
-
-// recordingListener accepts recordingConns.
-type recordingListener struct {
-	net.Listener
-	mu    sync.Mutex // guards conns
-	conns []*recordingConn
-}
-
-func (l *recordingListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	rc := &recordingConn{TCPConn: c.(*net.TCPConn)}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.conns = append(l.conns, rc)
-	return rc, nil
-}
-
-func (l *recordingListener) accepted() []*recordingConn {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Clone(l.conns)
-}
-
-// recordingConn records what it is asked to read from.
-type recordingConn struct {
-	*net.TCPConn
-	mu    sync.Mutex // guards calls
-	calls []string
-}
-
-func (c *recordingConn) ReadFrom(r io.Reader) (int64, error) {
-	n, err := c.TCPConn.ReadFrom(r)
-	src := fmt.Sprintf("%T", r)
-	for lr, ok := r.(*io.LimitedReader); ok; lr, ok = lr.R.(*io.LimitedReader) {
-		src += fmt.Sprintf(" of %T", lr.R)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.calls = append(c.calls, fmt.Sprint(src, " ", n, " ", err))
-	return n, err
-}
-
-func (c *recordingConn) reads() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.calls)
 }
 
 // TestDrainingResponses is about responses whose header is written during a

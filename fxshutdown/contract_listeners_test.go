@@ -24,11 +24,6 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// network is a setting.
-func network(n, address string) setting {
-	return func(srv *http.Server, cfg *fxshutdown.Config) { cfg.Network, srv.Addr = n, address }
-}
-
 // serveAndStop checks that a server serves, and drains what runs.
 func serveAndStop(t *testing.T, m mode, settings ...setting) *server {
 	t.Helper()
@@ -368,9 +363,6 @@ func TestOddTimeouts(t *testing.T) {
 		}
 	})
 }
-
-// dialer is how newServer finds out that clients do not dial the address.
-type dialer interface{ dial() (net.Conn, error) }
 
 // The TLS certificate may be that of GetCertificate; none at all fails Start.
 func TestTLSConfig(t *testing.T) {

@@ -527,23 +527,3 @@ func TestGoAway(t *testing.T) {
 		s.wantReport(account{answered: 1})
 	})
 }
-
-// wantAborted checks that err names one aborted GET request by method, path and
-// age, and its reason.
-func wantAborted(t testing.TB, what string, err, reason error, path string) {
-	t.Helper()
-	var aborted *fxshutdown.AbortedError
-	if !errors.As(err, &aborted) {
-		t.Errorf("%s = %v, want an *AbortedError", what, err)
-		return
-	}
-	if !errors.Is(err, reason) || !errors.Is(err, fxshutdown.ErrStopping) {
-		t.Errorf("%s = %v, want it to be %v", what, err, reason)
-	}
-	if len(aborted.Requests) != 1 || aborted.Requests[0].Method != http.MethodGet || aborted.Requests[0].Path != path || aborted.Requests[0].Age <= 0 {
-		t.Errorf("%s: Requests = %v, want GET %s with its age", what, aborted.Requests, path)
-	}
-	if text := err.Error(); !strings.Contains(text, "GET") || !strings.Contains(text, path) {
-		t.Errorf("%s = %q, want method and path in it", what, text)
-	}
-}

@@ -72,8 +72,6 @@ var serverStates = map[string]func(*testing.T) *subject{
 	},
 }
 
-var errOdd = errors.New("an odd error")
-
 // TestStates is the contract matrix: every state against Start, Stop, Close and
 // a new connection.
 func TestStates(t *testing.T) {
@@ -814,27 +812,6 @@ func TestNew(t *testing.T) {
 	})
 }
 
-// addr is a setting.
-func addr(a string) setting {
-	return func(srv *http.Server, _ *fxshutdown.Config) { srv.Addr = a }
-}
-
-// on is a setting: serve on l.
-func on(l net.Listener) setting {
-	return func(_ *http.Server, cfg *fxshutdown.Config) { cfg.Listener = l }
-}
-
-// listen opens a listener that the test's end closes.
-func listen(t testing.TB, network, address string) net.Listener {
-	t.Helper()
-	l, err := net.Listen(network, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return l
-}
-
 // holdResolver holds every look-up of a name until leave is called, so that
 // Start waits for its address. resolving has a value for each.
 func holdResolver(t *testing.T) (resolving <-chan struct{}, leave func()) {
@@ -853,15 +830,6 @@ func holdResolver(t *testing.T) (resolving <-chan struct{}, leave func()) {
 	return entered, func() { once.Do(func() { close(released) }) }
 }
 
-func isClosed(ch <-chan struct{}) bool {
-	select {
-	case <-ch:
-		return true
-	default:
-		return false
-	}
-}
-
 // readiness returns what a readiness probe gets.
 func readiness(s *fxshutdown.Server) int {
 	w := httptest.NewRecorder()
@@ -874,28 +842,4 @@ func wantReady(ready bool) int {
 		return http.StatusOK
 	}
 	return http.StatusServiceUnavailable
-}
-
-// faultyListener returns the errors in fail from Accept, each after the
-// connection that comes next.
-type faultyListener struct {
-	net.Listener
-	fail  chan error
-	close error // what Close returns, after it has closed
-}
-
-func (l *faultyListener) Accept() (net.Conn, error) {
-	select {
-	case err := <-l.fail:
-		return nil, err
-	default:
-		return l.Listener.Accept()
-	}
-}
-
-func (l *faultyListener) Close() error {
-	if err := l.Listener.Close(); err != nil {
-		return err
-	}
-	return l.close
 }

@@ -74,17 +74,6 @@ func TestDraining(t *testing.T) {
 	})
 }
 
-// sse returns a handler of server-sent events: it sends one, and ends as told.
-func sse(entered chan<- struct{}, end func(*http.Request)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
-		io.WriteString(w, "data: 1\n\n")
-		w.(http.Flusher).Flush()
-		entered <- struct{}{}
-		end(r)
-	}
-}
-
 // TestStreams is about responses that do not end by themselves.
 func TestStreams(t *testing.T) {
 	const event1 = "data: 1\n\n"

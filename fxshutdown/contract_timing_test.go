@@ -14,59 +14,6 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-const (
-	// grace is the IdleGrace of these tests.
-	grace = fxshutdown.DefaultIdleGrace
-
-	// bound is what a connection that waits can hold a stop for, whatever its
-	// client does.
-	bound = grace + 500*time.Millisecond
-
-	// atOnce is what a stop may take that waits for nothing.
-	atOnce = 10 * time.Millisecond
-
-	ms = time.Millisecond
-)
-
-// bubbles runs a scenario over each of modes, in a synctest bubble each and on
-// connections in memory: its clock is exact.
-func bubbles(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {
-	t.Helper()
-	inModes(t, modes, func(t *testing.T, m mode) {
-		synctest.Test(t, func(t *testing.T) { scenario(t, m) })
-	})
-}
-
-// took checks a time that was measured in a bubble.
-func took(t testing.TB, what string, got, least, most time.Duration) {
-	t.Helper()
-	if got < least || got > most {
-		t.Errorf("%s took %v, want %v to %v", what, got, least, most)
-	}
-}
-
-// timeStop calls Stop and returns how long it took.
-func (s *server) timeStop(timeout time.Duration) (time.Duration, error) {
-	ctx, cancel := context.Background(), func() {}
-	if timeout != 0 {
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-	}
-	defer cancel()
-	began := time.Now()
-	err := s.Stop(ctx)
-	return time.Since(began), err
-}
-
-// mustStopIn checks that Stop is graceful and takes no less and no more.
-func (s *server) mustStopIn(least, most time.Duration) {
-	s.t.Helper()
-	d, err := s.timeStop(time.Hour)
-	if err != nil {
-		s.t.Errorf("Stop() = %v, want nil", err)
-	}
-	took(s.t, "Stop()", d, least, most)
-}
-
 func TestTiming(t *testing.T) {
 	t.Run("NoConnections", func(t *testing.T) {
 		bubbles(t, allModes, func(t *testing.T, m mode) {
