@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -147,13 +145,8 @@ func BenchmarkRequest(b *testing.B) {
 // benchHTTP2 returns a certificate and a client that trusts it.
 func benchHTTP2(b *testing.B) (*tls.Certificate, *http.Transport) {
 	b.Helper()
-	ts := httptest.NewUnstartedServer(nil)
-	ts.StartTLS()
-	defer ts.Close()
-	pool := x509.NewCertPool()
-	pool.AddCert(ts.Certificate())
-	return &ts.TLS.Certificates[0], &http.Transport{
-		TLSClientConfig:   &tls.Config{RootCAs: pool, ServerName: "example.com"},
+	return &certificate, &http.Transport{
+		TLSClientConfig:   &tls.Config{RootCAs: rootCAs, ServerName: "localhost"},
 		ForceAttemptHTTP2: true,
 	}
 }
