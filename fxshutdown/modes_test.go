@@ -24,6 +24,7 @@ var (
 	allModes = []mode{h1, https1, h2, h2c}
 	h1Modes  = []mode{h1, https1}
 	h2Modes  = []mode{h2, h2c}
+	tlsModes = []mode{https1, h2}
 )
 
 // client returns the protocols of a client of mode m.
@@ -43,8 +44,9 @@ func (m mode) scheme() string {
 	return "http"
 }
 
-// inModes runs a scenario over each of modes.
-func inModes(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {
+// sockets runs a scenario over each of modes, in real time. It is for what a pipe
+// cannot show.
+func sockets(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {
 	t.Helper()
 	for _, m := range modes {
 		t.Run(m.name, func(t *testing.T) { scenario(t, m) })
@@ -55,7 +57,7 @@ func inModes(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {
 // connections in memory: its clock is exact.
 func bubbles(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {
 	t.Helper()
-	inModes(t, modes, func(t *testing.T, m mode) {
+	sockets(t, modes, func(t *testing.T, m mode) {
 		synctest.Test(t, func(t *testing.T) { scenario(t, m) })
 	})
 }
