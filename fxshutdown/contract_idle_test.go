@@ -110,7 +110,7 @@ var idleScenarios = []scenario{
 		s.wantReport(account{})
 	}},
 
-	// So do the empty lines that net/http skips before a request.
+	// Nor do the empty lines that net/http skips before a request.
 	{"EmptyLines", bubbles, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe)
 		c := s.raw()

@@ -58,14 +58,16 @@ func newServer(t testing.TB, m mode, handler http.HandlerFunc, settings ...setti
 		set(s.http, &cfg)
 	}
 	s.http.ConnState = s.states.record(s.http.ConnState)
-	var err error
-	if s.Server, err = fxshutdown.New(s.http, cfg); err != nil {
-		t.Fatalf("New() = %v", err)
-	}
 	s.dial = s.dialAddr
 	if l, ok := cfg.Listener.(dialer); ok {
 		s.dial = func(context.Context) (net.Conn, error) { return l.dial() }
 		s.clientTimeout = 1000 * time.Hour // The time of a bubble costs nothing.
+	} else if cfg.IdleGrace == 0 {
+		cfg.IdleGrace = quickGrace
+	}
+	var err error
+	if s.Server, err = fxshutdown.New(s.http, cfg); err != nil {
+		t.Fatalf("New() = %v", err)
 	}
 	t.Cleanup(s.finish)
 	return s
@@ -197,6 +199,9 @@ func startBare(t testing.TB, m mode, handler http.HandlerFunc, settings ...setti
 		l = listen(t, "tcp", "127.0.0.1:0")
 	}
 	s.dial = func(ctx context.Context) (net.Conn, error) {
+		if l, ok := l.(dialer); ok {
+			return l.dial()
+		}
 		return new(net.Dialer).DialContext(ctx, l.Addr().Network(), l.Addr().String())
 	}
 	done := make(chan struct{})

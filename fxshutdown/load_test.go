@@ -104,7 +104,7 @@ func busyClients(t *testing.T, newConnection bool) {
 			s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 				b, err := io.ReadAll(r.Body)
 				fmt.Fprint(w, string(b), err)
-			})
+			}, idleGrace(grace))
 			const n = 32
 			var clients sync.WaitGroup
 			warm := make(chan struct{}, n)

@@ -146,7 +146,7 @@ func TestUnixSuccessor(t *testing.T) {
 // Who connects to a unix socket while it is being closed is served or refused.
 func TestUnixQueue(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "socket")
-	s := start(t, h1, hello, func(srv *http.Server, cfg *fxshutdown.Config) {
+	s := start(t, h1, hello, idleGrace(patience), func(srv *http.Server, cfg *fxshutdown.Config) {
 		srv.Addr, cfg.Network = path, "unix"
 	})
 	var wg sync.WaitGroup

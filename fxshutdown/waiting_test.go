@@ -15,8 +15,11 @@ const patience = 10 * time.Second
 const slack = 500 * time.Millisecond
 
 const (
-	// grace is the IdleGrace of these tests.
+	// grace is the IdleGrace of servers in bubbles.
 	grace = fxshutdown.DefaultIdleGrace
+
+	// quickGrace is the IdleGrace of servers on real sockets whose tests are not about it.
+	quickGrace = 10 * ms
 
 	// bound is what a connection that waits can hold a stop for, whatever its
 	// client does.

@@ -20,7 +20,7 @@ import (
 
 // TestPipeListener serves on net.Pipe, which is nothing like TCP.
 func TestPipeListener(t *testing.T) {
-	sockets(t, allModes, func(t *testing.T, m mode) {
+	bubbles(t, allModes, func(t *testing.T, m mode) {
 		l := newPipeListener()
 		l.pipe = net.Pipe
 		s := serveAndStop(t, m, on(l))
