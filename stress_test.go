@@ -26,6 +26,7 @@ import (
 
 	"github.com/fxshutdown/fxhttp"
 	"github.com/fxshutdown/fxhttp/fxshutdown"
+	"github.com/fxshutdown/fxhttp/internal/testcert"
 )
 
 var (
@@ -50,7 +51,7 @@ func TestStressCycles(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	cert, roots := newCertificate(t)
+	cert, roots := testcert.New()
 	stalls := watchStalls(t)
 	goroutines, fds := goleak.IgnoreCurrent(), countFDs(t)
 	var total stressTotal
@@ -262,7 +263,7 @@ func (c *stressCycle) build(timeout time.Duration, cert tls.Certificate, roots *
 	switch c.random.IntN(4) {
 	case 0:
 		opts = append(opts, fxhttp.WithTLS(&tls.Config{Certificates: []tls.Certificate{cert}}))
-		c.tls = &tls.Config{RootCAs: roots, ServerName: "example.com"}
+		c.tls = &tls.Config{RootCAs: roots, ServerName: "localhost"}
 		c.protocols.SetHTTP1(true)
 		c.protocols.SetHTTP2(c.random.IntN(2) == 0)
 	case 1:

@@ -21,17 +21,20 @@ import (
 	"github.com/fxshutdown/fxhttp/bench/internal/server"
 	"github.com/fxshutdown/fxhttp/bench/internal/steady"
 	"github.com/fxshutdown/fxhttp/bench/internal/subject"
+	"github.com/fxshutdown/fxhttp/internal/testcert"
 )
 
 // build builds servers of this module, and draincheck.
 func build(t *testing.T, ids ...string) *built {
 	t.Helper()
 	dir := t.TempDir()
-	b := &built{dir: dir, draincheck: filepath.Join(dir, "draincheck"), place: subject.Place{
-		Bin: dir, Peers: filepath.Join("peers", "node"), Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}}
-	if err := writeCertificate(b.place.Cert, b.place.Key); err != nil {
+	cert, _ := testcert.New()
+	certFile, keyFile, err := testcert.Write(dir, cert)
+	if err != nil {
 		t.Fatal(err)
 	}
+	b := &built{dir: dir, draincheck: filepath.Join(dir, "draincheck"), place: subject.Place{
+		Bin: dir, Peers: filepath.Join("peers", "node"), Cert: certFile, Key: keyFile}}
 	for _, id := range ids {
 		s, ok := subject.Find(subject.All(), id)
 		if !ok {
