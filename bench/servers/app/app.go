@@ -17,6 +17,10 @@ type Settings struct {
 	Limit time.Duration // how long a stop may take
 	Cert  string        // PEM files; with them the server speaks TLS, and HTTP/2 where it can
 	Key   string
+
+	// Of the http.Server. Zero leaves them to the library: most have none.
+	ReadHeaderTimeout time.Duration
+	IdleTimeout       time.Duration
 }
 
 // TLS reports whether the server is to speak TLS.
@@ -29,8 +33,20 @@ func Parse() Settings {
 	flag.DurationVar(&s.Limit, "limit", 15*time.Second, "how long a stop may take")
 	flag.StringVar(&s.Cert, "cert", "", "certificate; with it and -key the server speaks TLS")
 	flag.StringVar(&s.Key, "key", "", "key of the certificate")
+	flag.DurationVar(&s.ReadHeaderTimeout, "read-header-timeout", 0, "ReadHeaderTimeout of the server")
+	flag.DurationVar(&s.IdleTimeout, "idle-timeout", 0, "IdleTimeout of the server")
 	flag.Parse()
 	return s
+}
+
+// Server returns the http.Server of those libraries that take one.
+func (s Settings) Server() *http.Server {
+	return &http.Server{
+		Addr:              s.Addr,
+		Handler:           Handler(),
+		ReadHeaderTimeout: s.ReadHeaderTimeout,
+		IdleTimeout:       s.IdleTimeout,
+	}
 }
 
 // Handler serves the routes of all servers here:
