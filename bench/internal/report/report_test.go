@@ -45,9 +45,9 @@ func sample() *results.Results {
 		r.AddStop("nethttp", "stuck", probe.Time{MS: 3001})
 		r.AddStop("close", "stuck", probe.Time{MS: 8000, Killed: true})
 		ratio := 1 + float64(lost-50)/500
-		r.AddThroughput("fxhttp", "nethttp", steady.Throughput{Ratio: ratio - 0.01, Rate: 49000})
-		r.AddThroughput("nethttp", "nethttp", steady.Throughput{Ratio: ratio, Rate: 50000})
-		r.AddThroughput("close", "close", steady.Throughput{Ratio: ratio, Rate: 20000})
+		r.AddThroughput("fxhttp", "nethttp", steady.Throughput{Ratio: ratio - 0.01, Rate: 49000, CPU: 1.05})
+		r.AddThroughput("nethttp", "nethttp", steady.Throughput{Ratio: ratio, Rate: 50000, CPU: 1})
+		r.AddThroughput("close", "close", steady.Throughput{Ratio: ratio, Rate: 20000, CPU: 1})
 		r.AddMemory("fxhttp", "nethttp", 8400, 8000)
 		r.AddMemory("nethttp", "nethttp", 8000, 8000)
 		r.AddMemory("close", "close", 2000, 2000)

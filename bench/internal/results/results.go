@@ -111,6 +111,7 @@ type Steady struct {
 	Rates   []float64 `json:"requests_per_second"`
 	Bytes   []float64 `json:"bytes_per_connection"`
 	More    []float64 `json:"memory_ratios"`
+	CPU     []float64 `json:"cpu_per_request_ratios,omitempty"`
 
 	Throughput Summary `json:"throughput"`
 	Rate       Summary `json:"rate"`

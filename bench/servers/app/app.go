@@ -55,6 +55,7 @@ func (s Settings) Server() *http.Server {
 //	/slow        answers after 400 ms, or after ?ms=
 //	/stuck       never answers, and does not care about its context
 //	/memory      collects garbage and answers how many bytes are in use then
+//	/cpu         answers how many microseconds of processor time were used so far
 func Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -75,6 +76,9 @@ func Handler() http.Handler {
 	})
 	mux.HandleFunc("/memory", func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, strconv.FormatUint(inUse(), 10))
+	})
+	mux.HandleFunc("/cpu", func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, strconv.FormatInt(cpu().Microseconds(), 10))
 	})
 	return mux
 }
