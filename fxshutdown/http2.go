@@ -64,6 +64,22 @@ func (h *http2State) sendGoAway() {
 	}
 }
 
+// sendsGoAway reports whether the connection is told by a GOAWAY of its own. A
+// response that says close would make net/http send it at once.
+func (c *conn) sendsGoAway() bool { return c.h2 != nil && c.h2.server != nil }
+
+// noteGivenShutdown notes that the Shutdown of the given server, which is about to
+// be called, sends GOAWAY on the HTTP/2 connections that the user's code serves.
+func (cs *connSet) noteGivenShutdown() {
+	for _, c := range cs.snapshot(nil) {
+		c.mu.Lock()
+		if c.h2 != nil && c.h2.server == nil {
+			c.h2.goAway, c.asked = goAwayAsked, cs.now()
+		}
+		c.mu.Unlock()
+	}
+}
+
 // newHTTP2Server returns a private server that has HTTP/2 configured as net/http
 // would configure it for the given settings. With useTLS their TLSConfig is used,
 // and changed by that.

@@ -106,6 +106,14 @@ func (g graces) decide(v view, now moment) verdict {
 		}
 		return cutBy(closesBy(v.quiet, v.asked, v.reading), now)
 
+	case (!v.stage.waits() || v.handlers) && v.http2 && v.goAway == goAwayNone:
+		// GOAWAY may end what runs, for clients that misread it. It waits for
+		// the streams to end, but not for long: meanwhile new ones begin.
+		if at := v.retiredAt + maxGoAwayDelay; now < at {
+			return verdict{at: at}
+		}
+		return verdict{do: actGoAway}
+
 	case !v.stage.waits() || v.handlers:
 		return verdict{}
 

@@ -147,7 +147,7 @@ func (x *exchange) tellClose() {
 		return
 	}
 	x.committed = true
-	if !x.conn.retired.Load() {
+	if !x.conn.retired.Load() || x.conn.sendsGoAway() {
 		return
 	}
 	x.saidClose = true

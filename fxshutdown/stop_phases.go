@@ -83,6 +83,7 @@ func (st *stop) announce() bool {
 // keeps Shutdown from returning before the drain has ended, but we need not wait
 // for that.
 func (st *stop) shutdownGiven() {
+	st.s.conns.noteGivenShutdown()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	returned := make(chan struct{})

@@ -98,6 +98,9 @@ const (
 	goAwayWait    = 50 * time.Millisecond
 	goAwayWritten = 5 * time.Millisecond
 
+	// maxGoAwayDelay is how long GOAWAY waits for running streams.
+	maxGoAwayDelay = 100 * time.Millisecond
+
 	// recheck is how soon a connection is looked at again of which no event tells.
 	recheck = 50 * time.Millisecond
 )
