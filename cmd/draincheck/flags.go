@@ -71,6 +71,8 @@ func (inv *invocation) flags() *flag.FlagSet {
 	fs.IntVar(&c.KeepAlive, "keepalive", c.KeepAlive, "")
 	fs.IntVar(&c.NewConn, "newconn", c.NewConn, "")
 	fs.IntVar(&c.Pipelined, "pipelined", c.Pipelined, "")
+	fs.IntVar(&c.Pool, "pool", 0, "")
+	fs.IntVar(&c.PoolBusy, "pool-busy", c.PoolBusy, "")
 	fs.IntVar(&c.Late, "late", c.Late, "")
 	fs.DurationVar(&c.LateAfter, "late-after", c.LateAfter, "")
 	fs.IntVar(&c.Silent, "silent", c.Silent, "")
@@ -121,6 +123,8 @@ Load: numbers of clients, 0 turns a kind off
   -keepalive N          one request after another on a connection (16)
   -newconn N            a new connection for each request (8)
   -pipelined N          two requests at a time on a connection, one behind the other (0)
+  -pool N               connections of one client, as a proxy has them: a burst of N requests opens them (0)
+  -pool-busy N          requests at a time on them after that, on those that were used last (4)
   -slow N               one slow request after another, so that one is under way at the signal
                         (4 if -slow-path is given)
   -slow-path PATH       what they ask for (the path of -url)

@@ -1,0 +1,135 @@
+package link
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"os"
+	"syscall"
+	"unsafe"
+)
+
+const (
+	device = "link0"
+	mtu    = 1500
+
+	// queueLen is how many packets wait in the kernel for the relay. TUN's 500
+	// are too few for some hundred clients that begin at once.
+	queueLen = underWay
+)
+
+// ifreq is the kernel's struct ifreq: a name, and a union that takes 24 bytes at
+// most. The functions below put in it what each request wants.
+type ifreq [syscall.IFNAMSIZ + 24]byte
+
+func newIfreq(name string) *ifreq {
+	r := &ifreq{}
+	copy(r[:syscall.IFNAMSIZ-1], name)
+	return r
+}
+
+func (r *ifreq) value() []byte { return r[syscall.IFNAMSIZ:] }
+
+func (r *ifreq) setFlags(flags uint16) *ifreq {
+	binary.NativeEndian.PutUint16(r.value(), flags)
+	return r
+}
+
+func (r *ifreq) setInt(n uint32) *ifreq {
+	binary.NativeEndian.PutUint32(r.value(), n)
+	return r
+}
+
+// setAddr sets a struct sockaddr_in.
+func (r *ifreq) setAddr(a [4]byte) *ifreq {
+	binary.NativeEndian.PutUint16(r.value(), syscall.AF_INET)
+	copy(r.value()[4:], a[:])
+	return r
+}
+
+// in6Ifreq is the kernel's struct in6_ifreq.
+type in6Ifreq struct {
+	addr      [16]byte
+	prefixLen uint32
+	ifIndex   uint32
+}
+
+// configure makes the TUN device of a new namespace, whose thread it runs on, and
+// gives it its addresses.
+func configure(v4, v6 string) (*os.File, error) {
+	tun, err := openTUN()
+	if err != nil {
+		return nil, err
+	}
+	if err := address(v4, v6); err != nil {
+		tun.Close()
+		return nil, err
+	}
+	return tun, nil
+}
+
+func openTUN() (*os.File, error) {
+	// Not by os.OpenFile: a descriptor that joins the poller before TUNSETIFF is
+	// never reported as ready.
+	fd, err := syscall.Open("/dev/net/tun", syscall.O_RDWR|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: "/dev/net/tun", Err: err}
+	}
+	r := newIfreq(device).setFlags(syscall.IFF_TUN | syscall.IFF_NO_PI)
+	if err := ioctl(fd, syscall.TUNSETIFF, unsafe.Pointer(r)); err != nil {
+		syscall.Close(fd)
+		return nil, fmt.Errorf("make a TUN device: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "/dev/net/tun"), nil
+}
+
+// address gives the namespace's devices their addresses and brings them up.
+func address(v4, v6 string) error {
+	s4, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer syscall.Close(s4)
+	up := func(name string) *ifreq { return newIfreq(name).setFlags(syscall.IFF_UP | syscall.IFF_RUNNING) }
+	index := newIfreq(device)
+	for _, step := range []struct {
+		what    string
+		request uint
+		arg     *ifreq
+	}{
+		// The kernel gives lo 127.0.0.1/8. As /32 it leaves the rest to the link.
+		{"bring lo up", syscall.SIOCSIFFLAGS, up("lo")},
+		{"set lo's netmask", syscall.SIOCSIFNETMASK, newIfreq("lo").setAddr([4]byte{255, 255, 255, 255})},
+		{"set the queue's length", syscall.SIOCSIFTXQLEN, newIfreq(device).setInt(queueLen)},
+		{"set the address", syscall.SIOCSIFADDR, newIfreq(device).setAddr(netip.MustParseAddr(v4).As4())},
+		{"set the netmask", syscall.SIOCSIFNETMASK, newIfreq(device).setAddr([4]byte{255, 255, 255, 0})},
+		{"bring the device up", syscall.SIOCSIFFLAGS, up(device)},
+		{"find the device's index", syscall.SIOCGIFINDEX, index},
+	} {
+		if err := ioctl(s4, step.request, unsafe.Pointer(step.arg)); err != nil {
+			return fmt.Errorf("%s: %w", step.what, err)
+		}
+	}
+	// Loopback addresses from outside are martians without this.
+	if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+device+"/route_localnet", []byte("1"), 0); err != nil {
+		return err
+	}
+
+	s6, err := syscall.Socket(syscall.AF_INET6, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil // a machine without IPv6
+	}
+	defer syscall.Close(s6)
+	r := &in6Ifreq{netip.MustParseAddr(v6).As16(), 64, binary.NativeEndian.Uint32(index.value())}
+	if err := ioctl(s6, syscall.SIOCSIFADDR, unsafe.Pointer(r)); err != nil {
+		return fmt.Errorf("set the IPv6 address: %w", err)
+	}
+	return nil
+}
+
+func ioctl(fd int, request uint, arg unsafe.Pointer) error {
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), uintptr(request), uintptr(arg)); errno != 0 {
+		return os.NewSyscallError("ioctl", errno)
+	}
+	return nil
+}
