@@ -95,6 +95,12 @@ func (c *conn) begin(x *exchange, major int) bool {
 	}
 	x.next, c.running = c.running, x
 	c.nrunning++
+	if x.bodyOpen {
+		c.h2.noteBodyLocked()
+	}
+	if c.retired.Load() {
+		c.holdLocked()
+	}
 	return true
 }
 
@@ -103,6 +109,7 @@ func (c *conn) begin(x *exchange, major int) bool {
 func (c *conn) end(x *exchange, returned bool) {
 	c.mu.Lock()
 	c.removeLocked(x)
+	c.bodyEndsLocked(x)
 	stage := c.stage.Load()
 	switch {
 	case x.aborted || x.hijacked:
@@ -140,6 +147,14 @@ func (c *conn) end(x *exchange, returned bool) {
 		c.set.remove(c)
 	case changed && c.retired.Load():
 		c.set.changed(c) // the handler of a reset stream outlived it, or panicked
+	}
+}
+
+// bodyEndsLocked notes that the body of an HTTP/2 request is read, or given up.
+func (c *conn) bodyEndsLocked(x *exchange) {
+	if x.bodyOpen {
+		x.bodyOpen = false
+		c.h2.bodies--
 	}
 }
 

@@ -56,7 +56,7 @@ func TestAccount(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, _ := newPipeConn(t)
 				if test.http2 {
-					c.speaksHTTP2(new(http2State))
+					c.speaksHTTP2(nil)
 				}
 				c.setState(http.StateActive)
 				play(c, strings.Fields(test.events))
@@ -132,7 +132,7 @@ func TestAccountList(t *testing.T) {
 	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 2, 0}} {
 		synctest.Test(t, func(t *testing.T) {
 			c, _ := newPipeConn(t)
-			c.speaksHTTP2(new(http2State))
+			c.speaksHTTP2(nil)
 			c.setState(http.StateActive)
 			var xs []*exchange
 			for range order {

@@ -25,27 +25,26 @@ import (
 type conn struct {
 	net.Conn          // as accepted
 	set      *connSet // the way up: to the time, the account, and whoever watches
-	bypassed bool     // Conn is a *tls.Conn that the listener returned: net/http reads it past this wrapper
 
 	prev, next *conn // in set; guarded by set.mu
 
 	// Looked at without the lock while the connection serves. stage and retired
 	// are written with mu held.
+	deadline readDeadline
 	stage    stageValue
 	retired  atomic.Bool  // told to go
 	reading  atomic.Bool  // a Read is under way
 	writes   atomic.Int32 // Write calls under way
-	deadline readDeadline
-	writeBy  atomic.Bool // a write deadline was set once
+	writeBy  atomic.Bool  // a write deadline was set once
 
-	mu sync.Mutex // guards everything below; taken after set.mu, never before it
+	mu sync.Mutex // guards what follows, but for the last group; taken after set.mu, never before it
 
 	// The client, as the reader knows it.
-	quiet  moment        // when the last byte came while waiting, or waiting or ending began; when the last HTTP/2 handler returned
-	waited moment        // for the client, since it retired, in earlier reads of this stage
 	ahead  aheadHistory  // whether bytes came before their turn
 	part   bool          // bytes of the next request were read
 	intr   interruptRead // the reader is being woken
+	quiet  moment        // when the last byte came while waiting, or waiting or ending began; when the last HTTP/2 handler returned
+	waited moment        // for the client, since it retired, in earlier reads of this stage
 
 	// The requests.
 	account
@@ -60,6 +59,10 @@ type conn struct {
 	closing   closing
 	dropped   bool // it waited for a request, and the stop ended it
 	cut       bool // closed by the stop whatever it did
+
+	// What was accepted; written once.
+	bypassed bool // Conn is a *tls.Conn that the listener returned: net/http reads it past this wrapper
+	lazy     bool // it is a socket whose deadlines nobody else moves or makes up; see conn_read.go
 }
 
 // NetConn returns the connection that the listener accepted.
@@ -127,7 +130,7 @@ func (c *conn) WriteTo(w io.Writer) (int64, error) {
 // SetWriteDeadline passes on what makes a difference: net/http lifts the write
 // deadline after each response, be there one or not.
 func (c *conn) SetWriteDeadline(t time.Time) error {
-	if t.IsZero() && c.deadline.lazy && !c.writeBy.Load() {
+	if t.IsZero() && c.lazy && !c.writeBy.Load() {
 		return nil
 	}
 	c.writeBy.Store(true)
@@ -159,8 +162,8 @@ func (c *conn) endWrite() {
 //
 //   - its next HTTP/1 response says close, if it is not committed;
 //   - Draining of its requests is closed;
-//   - whoever watches the set gives it GOAWAY if it speaks HTTP/2, and drops it
-//     once its client is quiet; see decide.
+//   - whoever watches the set sends GOAWAY if it speaks HTTP/2, and drops it once
+//     its client is quiet; see decide.
 func (c *conn) retire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -176,6 +179,7 @@ func (c *conn) retireLocked() {
 	if c.told != nil {
 		close(c.told)
 	}
+	c.holdLocked()
 }
 
 // toldLocked returns a channel that is closed when the connection retires.

@@ -25,6 +25,9 @@ func (c *conn) closeWrite() error {
 func (c *conn) Close() error {
 	c.mu.Lock()
 	c.closingLocked()
+	if c.h2 != nil {
+		c.h2.releaseLocked()
+	}
 	retired := c.retired.Load()
 	lingers := retired && c.stage.Load() == stageActive && c.h2 == nil && !c.cut
 	c.mu.Unlock()
@@ -79,6 +82,9 @@ func (c *conn) linger() {
 // this is the end that is reported.
 func (c *conn) halfCloseLocked(now moment) *Request {
 	c.closing, c.asked = closingStop, now
+	if c.h2 != nil {
+		c.h2.releaseLocked()
+	}
 	if c.stage.Load() != stageHijacked {
 		c.dropped = true
 		return nil

@@ -27,10 +27,6 @@ var errDropped = &net.OpError{Op: "read", Net: "tcp", Err: errors.New("connectio
 type readDeadline struct {
 	wanted atomic.Int64 // moment; 0: none
 	actual atomic.Int64 // the same; written with conn.mu held
-
-	// lazy is set for a socket whose deadlines nobody else moves or makes up: one
-	// that is a *net.TCPConn or *net.UnixConn, and that no hook of the user's sees.
-	lazy bool
 }
 
 // isSocket reports whether raw is a socket of the net package.
@@ -94,6 +90,9 @@ func (c *conn) Read(p []byte) (int, error) {
 			}
 		}
 		c.endRead(n, len(p))
+		if n > 0 && c.h2 != nil && c.retired.Load() {
+			c.awaitRelease()
+		}
 		return n, err
 	}
 }
@@ -187,7 +186,7 @@ func (c *conn) timedOut(err error) (again bool, _ error) {
 	switch {
 	case wanted != 0 && now >= wanted:
 		return false, err // the deadline that was asked for
-	case !c.intr.pending() && !c.deadline.lazy:
+	case !c.intr.pending() && !c.lazy:
 		return false, err // one that was set past this wrapper
 	case !c.intr.pending():
 		c.deadline.apply(c) // the socket's was a stale one
@@ -246,7 +245,7 @@ func (c *conn) resumeLocked() {
 func (c *conn) SetReadDeadline(t time.Time) error {
 	at := c.set.momentOf(t)
 	c.deadline.wanted.Store(int64(at))
-	if c.deadline.lazy && !c.retired.Load() {
+	if c.lazy && !c.retired.Load() {
 		switch stage := c.stage.Load(); {
 		case stage != stageActive && stage != stageIdle:
 		case at == 0, stage == stageIdle && !c.reading.Load():

@@ -23,7 +23,7 @@ func newPipeConn(t *testing.T) (c *conn, client net.Conn) {
 		t.Fatal("the set takes no connection")
 	}
 	c = served.(*conn)
-	c.deadline.lazy = true
+	c.lazy = true
 	return c, client
 }
 

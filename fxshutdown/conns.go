@@ -65,7 +65,7 @@ func (cs *connSet) timeOf(at moment) time.Time {
 // track takes over what the listener accepted and returns what net/http gets.
 func (cs *connSet) track(raw net.Conn) (net.Conn, bool) {
 	c := &conn{Conn: raw, set: cs, quiet: cs.now()}
-	c.deadline.lazy = !cs.hooked && isSocket(raw)
+	c.lazy = !cs.hooked && isSocket(raw)
 	served := net.Conn(c)
 	switch raw := raw.(type) {
 	case *tls.Conn:

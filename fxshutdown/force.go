@@ -84,6 +84,9 @@ func (c *conn) cutLocked() (res cutResult) {
 		return res
 	}
 	c.cut = true
+	if c.h2 != nil {
+		c.h2.releaseLocked()
+	}
 	if stage != stageClosed { // otherwise only handlers are left
 		res.raw = c.underTLS()
 	}

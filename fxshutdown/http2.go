@@ -7,7 +7,19 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"sync"
 )
+
+// How an HTTP/2 connection is told
+//
+// GOAWAY asks a client to open no more streams here, and promises to serve those
+// that are open. Some clients take it for the end of all of them (java.net.http of
+// JDK 17, httpx 0.23): a request that runs, and is answered, fails there. So GOAWAY
+// is sent when no stream runs, a moment after the last response. A busy client
+// never leaves such a moment by itself: what it sends is held back, unread, until its
+// running requests are answered and GOAWAY is written. What it sent meanwhile is
+// above GOAWAY's last stream then: refused, never processed, and safe to be sent
+// elsewhere (RFC 9113, section 6.8). CONTRIBUTING has the measurements.
 
 // http2State is what a connection has besides if it speaks HTTP/2. It is guarded
 // by conn.mu, but for server, which is written once.
@@ -23,6 +35,10 @@ type http2State struct {
 	// though its stream is over: from the return of the last handler until a write
 	// has ended, or schedulingSlack has passed without one.
 	finishing bool
+
+	heldAt moment    // since when what is read is held back; 0: it is not
+	bodies int       // requests whose bodies are not read to their ends: these are not held back
+	gate   sync.Cond // signalled when what is held back may go on
 }
 
 // goAway is how far a connection is told by GOAWAY.
@@ -34,6 +50,47 @@ const (
 	goAwaySent         // something was written since
 )
 
+func (c *conn) speaksHTTP2(server *http.Server) {
+	h := &http2State{server: server}
+	h.gate.L = &c.mu
+	c.mu.Lock()
+	c.h2 = h
+	c.mu.Unlock()
+}
+
+// sendsGoAway reports whether the connection is told by a GOAWAY of its own. A
+// response that says close would make net/http send it at once.
+func (c *conn) sendsGoAway() bool { return c.h2 != nil && c.h2.server != nil }
+
+// holdLocked holds back what a busy client sends from here on.
+func (c *conn) holdLocked() {
+	if c.sendsGoAway() && c.h2.goAway == goAwayNone && c.h2.heldAt == 0 && c.nrunning > 0 {
+		c.h2.heldAt = c.set.now()
+	}
+}
+
+// releaseLocked lets what was held back go on.
+func (h *http2State) releaseLocked() {
+	h.heldAt = 0
+	h.gate.Broadcast()
+}
+
+// awaitRelease waits for as long as what was just read is held back. The rest of
+// a request whose handler runs is not.
+func (c *conn) awaitRelease() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.h2.heldAt != 0 && c.h2.bodies == 0 {
+		c.h2.gate.Wait()
+	}
+}
+
+// noteBodyLocked counts a request whose body is still being read.
+func (h *http2State) noteBodyLocked() {
+	h.bodies++
+	h.gate.Broadcast()
+}
+
 // beginWriteLocked is called when a write begins on a connection that retires.
 func (h *http2State) beginWriteLocked(c *conn) {
 	if c.stage.Load() == stageIdle && c.set.now() >= c.quiet+schedulingSlack {
@@ -44,12 +101,12 @@ func (h *http2State) beginWriteLocked(c *conn) {
 // endWriteLocked is called when the last write under way has ended. It reports
 // whether the connection may be due earlier for it.
 func (h *http2State) endWriteLocked(c *conn) (changed bool) {
-	if c.stage.Load() == stageIdle {
-		h.finishing = false
+	if c.stage.Load() == stageIdle && h.finishing {
+		h.finishing, changed = false, true
 	}
-	changed = h.goAway == goAwayAsked
-	if changed {
-		h.goAway = goAwaySent
+	if h.goAway == goAwayAsked {
+		h.goAway, changed = goAwaySent, true
+		h.releaseLocked()
 	}
 	return changed
 }
@@ -63,10 +120,6 @@ func (h *http2State) sendGoAway() {
 		h.server.Shutdown(context.Background())
 	}
 }
-
-// sendsGoAway reports whether the connection is told by a GOAWAY of its own. A
-// response that says close would make net/http send it at once.
-func (c *conn) sendsGoAway() bool { return c.h2 != nil && c.h2.server != nil }
 
 // noteGivenShutdown notes that the Shutdown of the given server, which is about to
 // be called, sends GOAWAY on the HTTP/2 connections that the user's code serves.
@@ -144,11 +197,11 @@ func (cs *connSet) nextProtos(protos map[string]nextProto, settings *http.Server
 				// Whether it waits for something only the user's function knows.
 				c.setState(http.StateHijacked)
 			case brought:
-				c.speaksHTTP2(new(http2State))
+				c.speaksHTTP2(nil)
 			default:
 				server, _ := newHTTP2Server(private, false) // it did not fail at Start
 				server.TLSConfig = nil                      // nobody looks at it
-				c.speaksHTTP2(&http2State{server: server})
+				c.speaksHTTP2(server)
 				server.TLSNextProto[name](cs.given, tc, h)
 				return
 			}
@@ -156,10 +209,4 @@ func (cs *connSet) nextProtos(protos map[string]nextProto, settings *http.Server
 		}
 	}
 	return wrapped
-}
-
-func (c *conn) speaksHTTP2(h *http2State) {
-	c.mu.Lock()
-	c.h2 = h
-	c.mu.Unlock()
 }

@@ -20,6 +20,7 @@ type view struct {
 	intr      interruptState
 	closing   closing
 	goAway    goAway
+	heldAt    moment // since when what an HTTP/2 client sends is held back; 0: it is not
 
 	retiredAt moment
 	quiet     moment        // since when its client is
@@ -46,7 +47,7 @@ func (c *conn) viewLocked() view {
 		asked:     c.asked,
 	}
 	if c.h2 != nil {
-		v.http2, v.finishing, v.goAway = true, c.h2.finishing, c.h2.goAway
+		v.http2, v.finishing, v.goAway, v.heldAt = true, c.h2.finishing, c.h2.goAway, c.h2.heldAt
 	}
 	return v
 }
@@ -59,6 +60,7 @@ const (
 	actInterrupt             // wake its reader, to drop it unless something came
 	actInterruptFinal        // the same, and its time is over
 	actGoAway
+	actRelease   // read on what an HTTP/2 client has sent
 	actHalfClose // end our side
 	actCut
 )
@@ -106,13 +108,8 @@ func (g graces) decide(v view, now moment) verdict {
 		}
 		return cutBy(closesBy(v.quiet, v.asked, v.reading), now)
 
-	case (!v.stage.waits() || v.handlers) && v.http2 && v.goAway == goAwayNone:
-		// GOAWAY may end what runs, for clients that misread it. It waits for
-		// the streams to end, but not for long: meanwhile new ones begin.
-		if at := v.retiredAt + maxGoAwayDelay; now < at {
-			return verdict{at: at}
-		}
-		return verdict{do: actGoAway}
+	case v.heldAt != 0 && (!v.stage.waits() || v.handlers):
+		return decideHeld(v, now)
 
 	case !v.stage.waits() || v.handlers:
 		return verdict{}
@@ -181,6 +178,19 @@ func (g graces) decideHijacked(v view, now moment) verdict {
 	return verdict{actHalfClose, now + cutDelay}
 }
 
+// decideHeld is for an HTTP/2 connection whose streams run while what its client
+// sends is held back.
+func decideHeld(v view, now moment) verdict {
+	due, at := actGoAway, v.heldAt+maxHold
+	if v.goAway != goAwayNone { // it cannot be written
+		due, at = actRelease, v.asked+goAwayWait
+	}
+	if now < at {
+		return verdict{at: at}
+	}
+	return verdict{do: due}
+}
+
 // decideHTTP2 is for an HTTP/2 connection that has no streams. What it sends after
 // GOAWAY is refused, and safe to be sent elsewhere.
 func (g graces) decideHTTP2(v view, now moment) verdict {
@@ -188,8 +198,13 @@ func (g graces) decideHTTP2(v view, now moment) verdict {
 	case v.closing == closingStop:
 		return cutBy(v.asked+cutDelay, now)
 	case v.goAway == goAwayNone:
-		// Its next request may be on its way, and is welcome.
-		if at := v.quiet + g.idle; now < at {
+		// Its next request may be on its way, and is welcome, unless it is held
+		// back. Then its client takes the last response, and is told.
+		at := v.quiet + g.idle
+		if v.heldAt != 0 {
+			at = v.quiet + goAwayGap
+		}
+		if now < at {
 			return verdict{at: at}
 		}
 		return verdict{actGoAway, now + goAwayWait}

@@ -25,6 +25,7 @@ func TestDecide(t *testing.T) {
 	fresh := with(waits, func(v *view) { v.stage = stageNew })
 	busy := with(waits, func(v *view) { v.stage, v.handlers, v.reading = stageActive, true, false })
 	http2 := with(waits, func(v *view) { v.http2 = true })
+	held := with(busy, func(v *view) { v.http2, v.heldAt = true, 1050*ms })
 	told := with(http2, func(v *view) { v.goAway, v.quiet, v.asked = goAwayAsked, 100*ms, 1200*ms })
 	woken := with(waits, func(v *view) { v.intr, v.asked = interruptPending, 1200*ms })
 	answered := with(waits, func(v *view) {
@@ -83,9 +84,12 @@ func TestDecide(t *testing.T) {
 		{"a handler runs", busy, 9000 * ms, verdict{}},
 		{"a request is read", with(busy, func(v *view) { v.handlers = false }), 9000 * ms, verdict{}},
 		{"the handler of a reset stream", with(http2, func(v *view) { v.handlers, v.goAway = true, goAwaySent }), 9000 * ms, verdict{}},
-		{"streams run", with(busy, func(v *view) { v.http2 = true }), 1099 * ms, verdict{at: 1100 * ms}},
-		{"streams run on", with(busy, func(v *view) { v.http2 = true }), 1100 * ms, verdict{do: actGoAway}},
-		{"streams run, told", with(busy, func(v *view) { v.http2, v.goAway = true, goAwayAsked }), 1100 * ms, verdict{}},
+		{"streams run, nothing is held", with(busy, func(v *view) { v.http2 = true }), 9000 * ms, verdict{}},
+		{"streams run", held, 1549 * ms, verdict{at: 1550 * ms}},
+		{"streams run on", held, 1550 * ms, verdict{do: actGoAway}},
+		{"streams run, GOAWAY asked", with(held, func(v *view) { v.goAway, v.asked = goAwayAsked, 1550*ms }), 1599 * ms, verdict{at: 1600 * ms}},
+		{"streams run, GOAWAY stuck", with(held, func(v *view) { v.goAway, v.asked = goAwayAsked, 1550*ms }), 1600 * ms, verdict{do: actRelease}},
+		{"the handler of a reset stream, held", with(held, func(v *view) { v.stage = stageIdle }), 1550 * ms, verdict{do: actGoAway}},
 
 		// net/http closes it.
 		{"answered", answered, 3000 * ms, verdict{at: 3100 * ms}},
@@ -104,6 +108,8 @@ func TestDecide(t *testing.T) {
 		// HTTP/2 without streams.
 		{"no streams, quiet", http2, 1150 * ms, verdict{actGoAway, 1200 * ms}},
 		{"no streams, used just now", http2, 1149 * ms, verdict{at: 1150 * ms}},
+		{"no streams any more", with(http2, func(v *view) { v.heldAt, v.quiet = 1050*ms, 1100*ms }), 1104 * ms, verdict{at: 1105 * ms}},
+		{"no streams for a moment", with(http2, func(v *view) { v.heldAt, v.quiet = 1050*ms, 1100*ms }), 1105 * ms, verdict{actGoAway, 1155 * ms}},
 		{"GOAWAY asked", told, 1249 * ms, verdict{at: 1250 * ms}},
 		{"GOAWAY asked, nothing written", told, 1250 * ms, verdict{actHalfClose, 1350 * ms}},
 		{"GOAWAY sent", with(told, func(v *view) { v.goAway = goAwaySent }), 1204 * ms, verdict{at: 1205 * ms}},
@@ -138,7 +144,7 @@ func TestDecideWithoutGraces(t *testing.T) {
 }
 
 func (a action) String() string {
-	return [...]string{"nothing", "interrupt", "interrupt for the last time", "GOAWAY", "half-close", "cut"}[a]
+	return [...]string{"nothing", "interrupt", "interrupt for the last time", "GOAWAY", "release", "half-close", "cut"}[a]
 }
 
 func (v verdict) String() string { return fmt.Sprintf("%v, look at %v", v.do, v.at) }

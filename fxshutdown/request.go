@@ -50,6 +50,7 @@ type exchange struct {
 	committed bool // the header is out of the handler's hands; only its goroutine looks
 	saidClose bool // its response did; set before the handler returns, read after it
 
+	bodyOpen  bool // of an HTTP/2 request: not read to its end yet
 	flushed   bool
 	asked     bool // for Draining
 	cancelled bool // by the stop

@@ -14,8 +14,11 @@ import (
 // http1Writer is the ResponseWriter of an HTTP/1 request.
 type http1Writer struct{ exchange }
 
-// http2Writer is the ResponseWriter of an HTTP/2 request.
-type http2Writer struct{ exchange }
+// http2Writer is the ResponseWriter of an HTTP/2 request, and its body.
+type http2Writer struct {
+	exchange
+	body io.ReadCloser
+}
 
 var (
 	_ interface {
@@ -49,6 +52,10 @@ func newExchange(c *conn, w http.ResponseWriter, r *http.Request) (*exchange, ht
 	case pusher && !hijacker && r.ProtoMajor == 2:
 		h := new(http2Writer)
 		h.exchange.set(c, w, r)
+		if c.h2 != nil && r.Body != nil && r.Body != http.NoBody {
+			h.bodyOpen, h.body = true, r.Body
+			r.Body = (*http2Body)(h)
+		}
 		return &h.exchange, h
 	}
 	x := new(exchange)
@@ -137,6 +144,30 @@ func (w *http1Writer) ReadFrom(r io.Reader) (int64, error) {
 
 func (w *http2Writer) Push(target string, opts *http.PushOptions) error {
 	return w.rw.(http.Pusher).Push(target, opts)
+}
+
+// http2Body is an http2Writer as the body of its request. It tells when the body
+// was read to its end; see http2.go.
+type http2Body http2Writer
+
+func (b *http2Body) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	if err != nil {
+		b.ends()
+	}
+	return n, err
+}
+
+func (b *http2Body) Close() error {
+	b.ends()
+	return b.body.Close()
+}
+
+func (b *http2Body) ends() {
+	c := b.exchange.conn
+	c.mu.Lock()
+	c.bodyEndsLocked(&b.exchange)
+	c.mu.Unlock()
 }
 
 // tellClose is called before the header is written. Once the connection retires

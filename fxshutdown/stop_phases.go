@@ -205,6 +205,8 @@ func (st *stop) look(c *conn, now moment) (next moment) {
 	case actGoAway:
 		tell = c.h2
 		tell.goAway, c.asked = goAwayAsked, now
+	case actRelease:
+		c.h2.releaseLocked()
 	case actHalfClose:
 		res.takeover = c.halfCloseLocked(now)
 		reason = ErrHijackGrace

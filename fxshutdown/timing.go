@@ -98,8 +98,13 @@ const (
 	goAwayWait    = 50 * time.Millisecond
 	goAwayWritten = 5 * time.Millisecond
 
-	// maxGoAwayDelay is how long GOAWAY waits for running streams.
-	maxGoAwayDelay = 100 * time.Millisecond
+	// goAwayGap is how long before GOAWAY the last response was written: httpx 0.23
+	// loses one that it reads together with GOAWAY.
+	goAwayGap = 5 * time.Millisecond
+
+	// maxHold is how long a busy HTTP/2 client is held back, and GOAWAY with it, so
+	// that its running requests end.
+	maxHold = 500 * time.Millisecond
 
 	// recheck is how soon a connection is looked at again of which no event tells.
 	recheck = 50 * time.Millisecond
