@@ -1,14 +1,14 @@
-// Command mutate tells how much a package's tests notice. It makes a sample of small changes
-// in the package, one at a time, runs the tests for each, and lists the changes with which
-// they still pass. From the root of the repository:
+// Command mutate tells how much a package's tests notice. It makes a sample of small
+// changes in the package, one at a time, runs the tests for each, and lists the changes
+// with which they still pass. From the root of the repository:
 //
 //	go run ./internal/mutate -pkg ./fxshutdown -n 100 -seed 1
 //	go run ./internal/mutate -pkg ./fxshutdown -n 10 -only budget.go -fast 'Budget|Decide'
 //
-// The same seed makes the same sample of the same source. A survivor is a gap in the tests, or
-// a change that changes nothing; only a reader can tell. A test that fails by itself now and
-// then makes the result look better than it is. The source is left alone: changed files are
-// overlays (go help build, -overlay).
+// The same seed makes the same sample of the same source. A survivor is a gap in the
+// tests, or a change that changes nothing; only a reader can tell. A test that fails by
+// itself now and then makes the result look better than it is. The source is left alone:
+// changed files are overlays (go help build, -overlay).
 package main
 
 import (
