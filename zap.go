@@ -10,8 +10,8 @@ import (
 )
 
 // ZapLogger logs the events of a server through zap, in the words and at the levels of
-// [fxshutdown.Describe]. [Module] uses it if the graph has a *zap.Logger; a named server's
-// lines carry its name as the field "server".
+// [fxshutdown.Describe]. [Module] uses it if the graph has a *zap.Logger; a named
+// server's lines carry its name as the field "server".
 //
 // A duration is logged as the encoder of the Logger is configured to: as seconds by that
 // of [zap.NewProduction].

@@ -24,8 +24,8 @@ var zapLevels = map[slog.Level]zapcore.Level{
 	slog.LevelInfo: zap.InfoLevel, slog.LevelWarn: zap.WarnLevel, slog.LevelError: zap.ErrorLevel,
 }
 
-// TestZapLogger looks at the fields, which are of zap's own kinds, and compares the line in
-// JSON with that of the other logger.
+// TestZapLogger looks at the fields, which are of zap's own kinds, and compares the line
+// in JSON with that of the other logger.
 func TestZapLogger(t *testing.T) {
 	for _, tt := range eventtest.Cases() {
 		t.Run(tt.Name, func(t *testing.T) {

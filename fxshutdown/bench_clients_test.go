@@ -74,10 +74,11 @@ func http2RoundTrip(tr *http.Transport, addr string) error {
 	return err
 }
 
-// clientsElsewhere makes n connections of a kind from a process of its own, and returns when
-// they are made. Their memory and their processor time are not the server's, and both ends
-// of 10,000 connections are more descriptors than a process may have on many machines. end
-// lets the process finish, and fails the benchmark if a client got no answer.
+// clientsElsewhere makes n connections of a kind from a process of its own, and returns
+// when they are made. Their memory and their processor time are not the server's, and
+// both ends of 10,000 connections are more descriptors than a process may have on many
+// machines. end lets the process finish, and fails the benchmark if a client got no
+// answer.
 func clientsElsewhere(b *testing.B, kind, addr string, n int) (end func()) {
 	b.Helper()
 	self, err := os.Executable()

@@ -15,8 +15,8 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// BenchmarkStopRequestsCPU compares the processor time of a stop with 10,000 requests, which
-// end evenly over 2 s.
+// BenchmarkStopRequestsCPU compares the processor time of a stop with 10,000 requests,
+// which end evenly over 2 s.
 func BenchmarkStopRequestsCPU(b *testing.B) {
 	const n, over = 10_000, 2 * time.Second
 	pairs(b, "cpu-ms", func(b *testing.B, ours bool) float64 {
@@ -68,8 +68,8 @@ func BenchmarkStopIdleCPU(b *testing.B) {
 	}
 }
 
-// cpuOf returns the milliseconds of processor time that this process takes, in user mode and
-// in the kernel, while f runs.
+// cpuOf returns the milliseconds of processor time that this process takes, in user mode
+// and in the kernel, while f runs.
 func cpuOf(f func()) float64 {
 	runtime.GC() // what was before is not the garbage of f
 	before := cpu()

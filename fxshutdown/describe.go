@@ -7,9 +7,10 @@ import "log/slog"
 // loggers use the same words and keys.
 //
 // The level is Info for the ordinary course of a server; Warn for what clients may have
-// noticed, or will: what was retried, cancelled, cut or aborted; and Error for a listener
-// that failed. An attribute is a string, a number, a bool, a [time.Duration], an error, a
-// group of these, or a []Request of at most ten requests. The slice belongs to the caller.
+// noticed, or will: what was retried, cancelled, cut or aborted; and Error for a
+// listener that failed. An attribute is a string, a number, a bool, a [time.Duration],
+// an error, a group of these, or a []Request of at most ten requests. The slice belongs
+// to the caller.
 //
 // A log is read by programs too, so a message or a key changes in a major version only.
 func Describe(e Event) (level slog.Level, message string, attrs []slog.Attr) {
