@@ -14,10 +14,9 @@ import (
 // deadlines are as lazy as those of a socket.
 func newPipeConn(t *testing.T) (c *conn, client net.Conn) {
 	t.Helper()
-	set := &connSet{epoch: time.Now(), given: new(http.Server)}
+	set := newConnSet(new(http.Server))
 	client, raw := net.Pipe()
 	t.Cleanup(func() { client.Close(); raw.Close() })
-	time.Sleep(time.Second) // no moment of the test is 0
 	served, ok := set.track(raw)
 	if !ok {
 		t.Fatal("the set takes no connection")

@@ -41,6 +41,12 @@ type watcher struct {
 	emptied func()      // the last connection is gone
 }
 
+// newConnSet returns the set of a server that is about to start. Its epoch is a
+// second ago, so that no moment is zero.
+func newConnSet(given *http.Server) *connSet {
+	return &connSet{epoch: time.Now().Add(-time.Second), given: given}
+}
+
 func (cs *connSet) now() moment { return time.Since(cs.epoch) }
 
 // momentOf returns the moment of a deadline: 0 for none.

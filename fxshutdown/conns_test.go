@@ -53,17 +53,16 @@ func (r *retiree) get(t *testing.T, c *http.Client) (body string, closes bool) {
 	return string(b), resp.Close
 }
 
-// retire retires the connection whose client has the address, and returns it.
-func (r *retiree) retire(t *testing.T, remote string) *conn {
+// retire retires the connection whose client has the address.
+func (r *retiree) retire(t *testing.T, remote string) {
 	t.Helper()
 	for _, c := range r.s.conns.snapshot(nil) {
 		if c.Conn.RemoteAddr().String() == remote {
 			c.retire()
-			return c
+			return
 		}
 	}
 	t.Fatalf("no connection of %s", remote)
-	return nil
 }
 
 func remoteAddr(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.RemoteAddr) }
@@ -76,15 +75,15 @@ func TestRetireSome(t *testing.T) {
 			other := r.newClient(t)
 			first, _ := r.get(t, r.client)
 			stays, _ := r.get(t, other)
-			c := r.retire(t, first)
+			watches := &stop{s: r.s}
+			r.s.conns.watcher.Store(&watcher{changed: func(c *conn) { go watches.look(c, c.set.now()) }})
+			r.retire(t, first)
 
 			deadline := time.Now().Add(10 * time.Second)
 			if http2 {
 				// Whoever watches it sends GOAWAY when it is due; until that is there,
 				// the connection serves.
-				watches := &stop{s: r.s}
 				for again := first; again == first; again, _ = r.get(t, r.client) {
-					watches.look(c, c.set.now())
 					if time.Now().After(deadline) {
 						t.Fatal("the retired connection is used on and on")
 					}
@@ -150,7 +149,7 @@ func TestRetireTellsRequests(t *testing.T) {
 // Whoever asks after the connection was retired is told at once, and so is a
 // connection that is accepted when all retire.
 func TestRetiredAlready(t *testing.T) {
-	set := &connSet{epoch: time.Now().Add(-time.Second)}
+	set := newConnSet(nil)
 	set.retireAll()
 	nc, _ := set.track(nil)
 	x := &exchange{conn: nc.(*conn)}

@@ -24,7 +24,7 @@ import (
 //   - the given server is the control surface: settings, handler, callbacks;
 //   - the serving server is private, has the same settings, and is never shut down.
 //
-// (Each HTTP/2 connection has one more, which serves nothing; see http2State.)
+// (Each HTTP/2 connection has one more, for itself; see http2State.)
 //
 // To make Shutdown and Close of the given server do what net/http documents, it
 // serves one connection: the sentinel, with one request that ends when the drain

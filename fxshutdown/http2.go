@@ -24,9 +24,9 @@ import (
 // http2State is what a connection has besides if it speaks HTTP/2. It is guarded
 // by conn.mu, but for server, which is written once.
 type http2State struct {
-	// server is a private http.Server that serves nothing: HTTP/2's state belongs
-	// to the server on which it was configured, so the Shutdown of this one sends
-	// GOAWAY on this connection alone. It is nil if the user brought HTTP/2.
+	// server is a private http.Server that serves this connection alone: HTTP/2's
+	// state belongs to the server on which it was configured, so its Shutdown sends
+	// GOAWAY here and nowhere else. It is nil if the user brought HTTP/2.
 	server *http.Server
 
 	goAway goAway
@@ -62,9 +62,10 @@ func (c *conn) speaksHTTP2(server *http.Server) {
 // response that says close would make net/http send it at once.
 func (c *conn) sendsGoAway() bool { return c.h2 != nil && c.h2.server != nil }
 
-// holdLocked holds back what a busy client sends from here on.
+// holdLocked holds back what a busy client sends from here on, if somebody watches
+// who releases it.
 func (c *conn) holdLocked() {
-	if c.sendsGoAway() && c.h2.goAway == goAwayNone && c.h2.heldAt == 0 && c.nrunning > 0 {
+	if c.sendsGoAway() && c.set.watcher.Load() != nil && c.h2.goAway == goAwayNone && c.h2.heldAt == 0 && c.nrunning > 0 {
 		c.h2.heldAt = c.set.now()
 	}
 }
@@ -178,19 +179,23 @@ func (closedListener) Addr() net.Addr            { return sentinelAddr{} }
 type nextProto = func(*http.Server, *tls.Conn, http.Handler)
 
 // nextProtos wraps the TLSNextProto of the serving server, which was configured
-// with the given settings. HTTP/2 sees the given server: it is the one that
-// http.ServerContextKey names, and whose ConnState hook hears of HTTP/2.
-func (cs *connSet) nextProtos(protos map[string]nextProto, settings *http.Server) map[string]nextProto {
+// with the given settings.
+//
+// It is tempting to let HTTP/2 see the given server, which has the right
+// ServerContextKey and ConnState. But once that is shut down, net/http writes
+// GOAWAY in one piece with the end of a response.
+func (h *hooks) nextProtos(protos map[string]nextProto, settings *http.Server) map[string]nextProto {
 	if protos == nil {
 		return nil
 	}
 	_, brought := settings.TLSNextProto["h2"]
 	private := http2Settings(settings)
+	private.ConnState = h.onState
 	private.TLSConfig = nil // configured connection by connection, it must not be shared
 	wrapped := make(map[string]nextProto, len(protos))
 	for name, serve := range protos {
-		wrapped[name] = func(_ *http.Server, tc *tls.Conn, h http.Handler) {
-			c := cs.connOf(tc)
+		wrapped[name] = func(_ *http.Server, tc *tls.Conn, handler http.Handler) {
+			c := h.set.connOf(tc)
 			switch {
 			case c == nil: // cut already
 			case name != "h2" && name != "unencrypted_http2":
@@ -202,10 +207,10 @@ func (cs *connSet) nextProtos(protos map[string]nextProto, settings *http.Server
 				server, _ := newHTTP2Server(private, false) // it did not fail at Start
 				server.TLSConfig = nil                      // nobody looks at it
 				c.speaksHTTP2(server)
-				server.TLSNextProto[name](cs.given, tc, h)
+				server.TLSNextProto[name](server, tc, handler)
 				return
 			}
-			serve(cs.given, tc, h)
+			serve(h.set.given, tc, handler)
 		}
 	}
 	return wrapped

@@ -192,29 +192,31 @@ func decideHeld(v view, now moment) verdict {
 }
 
 // decideHTTP2 is for an HTTP/2 connection that has no streams. What it sends after
-// GOAWAY is refused, and safe to be sent elsewhere.
+// GOAWAY is refused, and safe to be sent elsewhere; so it need not be quiet then.
 func (g graces) decideHTTP2(v view, now moment) verdict {
 	switch {
 	case v.closing == closingStop:
 		return cutBy(v.asked+cutDelay, now)
 	case v.goAway == goAwayNone:
 		// Its next request may be on its way, and is welcome, unless it is held
-		// back. Then its client takes the last response, and is told.
+		// back. Then only the last response is to be on its way first.
 		at := v.quiet + g.idle
-		if v.heldAt != 0 {
+		switch {
+		case v.heldAt != 0 && v.finishing:
 			at = v.quiet + goAwayGap
+		case v.heldAt != 0:
+			at = now
 		}
 		if now < at {
 			return verdict{at: at}
 		}
 		return verdict{actGoAway, now + goAwayWait}
 	}
-	// It is given time to read GOAWAY and the end of its last response.
 	wait := goAwayWait
 	if v.goAway == goAwaySent {
 		wait = goAwayWritten
 	}
-	if at := max(v.asked+wait, v.quiet+max(g.idle, wait)); now < at {
+	if at := max(v.asked, v.quiet) + wait; now < at {
 		return verdict{at: at}
 	}
 	return verdict{actHalfClose, now + cutDelay}

@@ -26,6 +26,7 @@ func TestDecide(t *testing.T) {
 	busy := with(waits, func(v *view) { v.stage, v.handlers, v.reading = stageActive, true, false })
 	http2 := with(waits, func(v *view) { v.http2 = true })
 	held := with(busy, func(v *view) { v.http2, v.heldAt = true, 1050*ms })
+	idling := with(http2, func(v *view) { v.heldAt, v.quiet = 1050*ms, 1100*ms })
 	told := with(http2, func(v *view) { v.goAway, v.quiet, v.asked = goAwayAsked, 100*ms, 1200*ms })
 	woken := with(waits, func(v *view) { v.intr, v.asked = interruptPending, 1200*ms })
 	answered := with(waits, func(v *view) {
@@ -108,13 +109,14 @@ func TestDecide(t *testing.T) {
 		// HTTP/2 without streams.
 		{"no streams, quiet", http2, 1150 * ms, verdict{actGoAway, 1200 * ms}},
 		{"no streams, used just now", http2, 1149 * ms, verdict{at: 1150 * ms}},
-		{"no streams any more", with(http2, func(v *view) { v.heldAt, v.quiet = 1050*ms, 1100*ms }), 1104 * ms, verdict{at: 1105 * ms}},
-		{"no streams for a moment", with(http2, func(v *view) { v.heldAt, v.quiet = 1050*ms, 1100*ms }), 1105 * ms, verdict{actGoAway, 1155 * ms}},
+		{"no streams any more", idling, 1100 * ms, verdict{actGoAway, 1150 * ms}},
+		{"no streams, not flushed", with(idling, func(v *view) { v.finishing = true }), 1104 * ms, verdict{at: 1105 * ms}},
+		{"no streams, nothing to flush", with(idling, func(v *view) { v.finishing = true }), 1105 * ms, verdict{actGoAway, 1155 * ms}},
 		{"GOAWAY asked", told, 1249 * ms, verdict{at: 1250 * ms}},
 		{"GOAWAY asked, nothing written", told, 1250 * ms, verdict{actHalfClose, 1350 * ms}},
 		{"GOAWAY sent", with(told, func(v *view) { v.goAway = goAwaySent }), 1204 * ms, verdict{at: 1205 * ms}},
 		{"GOAWAY sent, read", with(told, func(v *view) { v.goAway = goAwaySent }), 1205 * ms, verdict{actHalfClose, 1305 * ms}},
-		{"GOAWAY sent, used since", with(told, func(v *view) { v.goAway, v.quiet = goAwaySent, 1190*ms }), 1439 * ms, verdict{at: 1440 * ms}},
+		{"GOAWAY sent, answered since", with(told, func(v *view) { v.goAway, v.quiet = goAwaySent, 2000*ms }), 2004 * ms, verdict{at: 2005 * ms}},
 		{"half-closed", with(told, func(v *view) { v.closing = closingStop }), 1299 * ms, verdict{at: 1300 * ms}},
 		{"half-closed, and stays", with(told, func(v *view) { v.closing = closingStop }), 1300 * ms, verdict{do: actCut}},
 	} {
@@ -135,11 +137,6 @@ func TestDecideWithoutGraces(t *testing.T) {
 	v = view{stage: stageIdle, reading: true, retiredAt: 10 * ms, quiet: 10 * ms}
 	if got := (graces{}).decide(v, 10*ms); got.do != actInterrupt {
 		t.Errorf("without IdleGrace decide() = %v, want an interruption at once", got)
-	}
-	v.http2 = true
-	v.goAway, v.asked = goAwayAsked, 20*ms
-	if got, want := (graces{}).decide(v, 60*ms), (verdict{at: 70 * ms}); got != want {
-		t.Errorf("without IdleGrace decide() = %v of an HTTP/2 connection that was told, want %v", got, want)
 	}
 }
 

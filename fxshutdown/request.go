@@ -69,8 +69,11 @@ func (r *requestContext) Done() <-chan struct{}       { return r.ctx.Done() }
 func (r *requestContext) Err() error                  { return r.ctx.Err() }
 
 func (r *requestContext) Value(key any) any {
-	if _, ok := key.(exchangeKey); ok {
+	switch key {
+	case exchangeKey{}:
 		return (*exchange)(r)
+	case http.ServerContextKey:
+		return r.conn.set.given // HTTP/2 would name the server of its connection
 	}
 	return r.ctx.Value(key)
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"time"
 )
 
 // Server serves an http.Server and stops it. It goes through its states once:
@@ -73,7 +72,7 @@ func New(srv *http.Server, cfg Config) (*Server, error) {
 	s := &Server{
 		given:    srv,
 		cfg:      cfg.withDefaults(),
-		conns:    &connSet{epoch: time.Now(), given: srv},
+		conns:    newConnSet(srv),
 		events:   newDispatcher(cfg.Logger),
 		stopping: make(chan struct{}),
 		draining: make(chan struct{}),
@@ -257,7 +256,7 @@ func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
 	srv.ConnContext = h.onContext
 	srv.BaseContext = func(net.Listener) context.Context { return base }
 	srv.TLSConfig = http2.TLSConfig
-	srv.TLSNextProto = s.conns.nextProtos(http2.TLSNextProto, settings)
+	srv.TLSNextProto = h.nextProtos(http2.TLSNextProto, settings)
 	s.serving = srv
 	opened = true
 	return useTLS, nil

@@ -98,8 +98,9 @@ const (
 	goAwayWait    = 50 * time.Millisecond
 	goAwayWritten = 5 * time.Millisecond
 
-	// goAwayGap is how long before GOAWAY the last response was written: httpx 0.23
-	// loses one that it reads together with GOAWAY.
+	// goAwayGap is how long before GOAWAY the last response counts as written, if
+	// no write has told. httpx 0.23 loses a response that it reads together with
+	// GOAWAY.
 	goAwayGap = 5 * time.Millisecond
 
 	// maxHold is how long a busy HTTP/2 client is held back, and GOAWAY with it, so
