@@ -88,6 +88,9 @@ func (c *conn) setState(st http.ConnState) {
 	close(c.changed)
 	c.changed = make(chan struct{})
 	f := c.onIdle
+	if c.told {
+		f = c.goAway // it was in its handshake then, and had nothing to send GOAWAY by
+	}
 	c.mu.Unlock()
 	if st == http.StateIdle && f != nil {
 		f()

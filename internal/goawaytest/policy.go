@@ -71,10 +71,10 @@ var policies = []policy{
 		c.mute(muteLong)
 		c.goAwayHeld()
 	}},
-	{"quiet-mute", "after 25 ms without streams; as mute after 250 ms", func(c *conn) {
-		if !c.awaitQuiet(5*gap, quietFor) {
-			c.mute(muteMost)
-		}
+	{"mute-no-gap", "as mute-500, but GOAWAY at once when they have ended", func(c *conn) {
+		c.awaitBusyOrQuiet()
+		c.hold()
+		c.awaitQuiet(0, muteLong)
 		c.goAwayHeld()
 	}},
 }
