@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"strings"
@@ -147,28 +148,68 @@ func TestGoAwayIsForOne(t *testing.T) {
 	addr, _ := used(going)
 	used(staying)
 
-	s.mu.Lock()
-	var target *conn
-	for c := range s.conns {
-		if c.RemoteAddr().String() == addr {
-			target = c
-		}
-	}
-	s.mu.Unlock()
+	target := s.find(addr)
 	target.goAway()
-	for closed := false; !closed; {
-		target.mu.Lock()
-		closed = target.closed
-		changed := target.changed
-		target.mu.Unlock()
-		if !closed {
-			<-changed
-		}
-	}
+	awaitClosed(t, target)
 	if _, reused := used(staying); !reused {
 		t.Error("the other connection has gone too")
 	}
 	if _, reused := used(going); reused {
 		t.Error("the connection that was told to go is used on")
+	}
+}
+
+// A connection that was told before it spoke HTTP/2 sends GOAWAY when it does.
+func TestGoAwayBeforeHTTP2(t *testing.T) {
+	s, url, _ := startTest(t, policies[2], http.NotFoundHandler())
+	var target *conn
+	c := h2c(t)
+	c.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		nc, err := new(net.Dialer).DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		// A connection that is dialled later and served has been accepted later.
+		if err := post(h2c(t), url, strings.NewReader("x"), &httptrace.ClientTrace{}); err != nil {
+			return nil, err
+		}
+		target = s.find(nc.LocalAddr().String())
+		target.goAway()
+		return nc, nil
+	}
+	if err := post(c, url, strings.NewReader("x"), &httptrace.ClientTrace{}); err != nil {
+		t.Logf("the request: %v", err) // GOAWAY may have been first
+	}
+	awaitClosed(t, target)
+}
+
+// find returns the connection with that remote address.
+func (s *server) find(addr string) *conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		if c.RemoteAddr().String() == addr {
+			return c
+		}
+	}
+	return nil
+}
+
+// awaitClosed waits until net/http has closed the connection.
+func awaitClosed(t *testing.T, c *conn) {
+	t.Helper()
+	limit := time.After(5 * time.Second)
+	for {
+		c.mu.Lock()
+		closed, changed := c.closed, c.changed
+		c.mu.Unlock()
+		if closed {
+			return
+		}
+		select {
+		case <-changed:
+		case <-limit:
+			t.Fatal("the connection is still open")
+		}
 	}
 }
