@@ -4,6 +4,8 @@
 //	go run ./internal/goawaytest -rounds 20
 //	go run ./internal/goawaytest -client JDK -policy end,hold -v
 //
+// All of it takes about 20 minutes; README.md has the results.
+//
 // For each client and policy it prints answered / refused / lost: requests that got
 // their response; that failed, but no handler saw them, so that they may be sent
 // again; that failed although a handler processed them. Requests for which no
