@@ -191,14 +191,14 @@ func (st *stop) awaitStart(starting <-chan struct{}) bool {
 func (st *stop) finish() {
 	s := st.s
 	s.cancel(ErrStopping)
-	s.sentinel.release()
-	st.awaitServers()
-	unclaim(s.given)
-
 	st.mu.Lock()
 	st.sumLocked()
 	e := &Stopped{Report: st.report.clone(), Err: st.err}
 	st.mu.Unlock()
+
+	s.sentinel.release() // the given server's Shutdown returns, and its caller may ask for the report
+	st.awaitServers()
+	unclaim(s.given)
 
 	s.mu.Lock()
 	s.state = stateStopped
