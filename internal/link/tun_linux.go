@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -124,7 +125,18 @@ func address(v4, v6 string) error {
 	if err := ioctl(s6, syscall.SIOCSIFADDR, unsafe.Pointer(r)); err != nil {
 		return fmt.Errorf("set the IPv6 address: %w", err)
 	}
-	return nil
+	return awaitAddress(s6, r.addr)
+}
+
+// awaitAddress waits until the kernel has made up its mind that nobody else has
+// the address, which it does a moment later even where nobody else can be.
+func awaitAddress(socket int, addr [16]byte) error {
+	for end := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
+		err := syscall.Bind(socket, &syscall.SockaddrInet6{Addr: addr})
+		if err == nil || time.Now().After(end) {
+			return os.NewSyscallError("bind", err)
+		}
+	}
 }
 
 func ioctl(fd int, request uint, arg unsafe.Pointer) error {
