@@ -118,7 +118,7 @@ Requests
   -timeout D            an answer that takes longer is lost (10s)
   -pause D              of each client between two requests (1ms)
   -spread D             the clients of a kind begin spread over this time: those that are far away and begin together
-                        do everything together (0)
+                        do everything together (0s)
   -cacert FILE          trust the certificates in this PEM file instead of the system's
   -insecure             verify no certificate
 
