@@ -87,6 +87,9 @@ func TestRoundTrip(t *testing.T) {
 		t.Run(rtt.String(), func(t *testing.T) {
 			l := open(t, Config{RTT: rtt})
 			for _, addr := range []string{l.Server.Addr(0), l.Server.Addr6(0)} {
+				if l.Server.IPv6 == "" && addr == l.Server.Addr6(0) {
+					continue
+				}
 				start := time.Now()
 				c := dial(t, l, echo(t, l, addr))
 				if took := time.Since(start); took < rtt {
