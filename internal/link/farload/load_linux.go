@@ -11,8 +11,8 @@ import (
 type load struct {
 	title  string
 	tls    bool
-	spread bool     // the clients begin spread over a cycle, so that each stop finds some everywhere in it
 	flags  []string // of draincheck; all other kinds of load are off
+	spread bool     // the clients begin spread over a cycle: each stop finds some everywhere
 }
 
 // sizes are what the command line says about all loads.
