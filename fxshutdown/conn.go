@@ -222,6 +222,12 @@ func (c *conn) noteClientLocked(at moment, running int32) {
 	}
 }
 
+// clientStirredLocked reports whether there was a sign of the client since the
+// reader was interrupted, on another connection.
+func (c *conn) clientStirredLocked(now moment) bool {
+	return c.exit.client != nil && c.exit.client.quietSince(now) > c.exit.asked
+}
+
 // toldLocked returns a channel that is closed when the connection retires.
 func (c *conn) toldLocked() <-chan struct{} {
 	if c.exit == nil {

@@ -147,11 +147,15 @@ func (g graces) decide(v view, now moment) verdict {
 	if v.part {
 		at += maxTrickle
 	}
+	due := verdict{actInterrupt, now + cutDelay}
 	// Its client may be about to use it in place of one that was told to close.
 	// Behind address translation thousands of clients have one address, and are
 	// never quiet.
-	at = max(at, min(v.clientQuiet, v.retiredAt+maxClientWait)+g.idle)
-	due := verdict{actInterrupt, now + cutDelay}
+	if limit := v.retiredAt + maxClientWait; v.clientQuiet > limit {
+		at, due.do = max(at, limit+g.idle), actInterruptFinal
+	} else {
+		at = max(at, v.clientQuiet+g.idle)
+	}
 	if at >= end && (v.part || v.waited > 0) {
 		at, due.do = end, actInterruptFinal
 	}
