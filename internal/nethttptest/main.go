@@ -1,0 +1,162 @@
+// Command nethttptest runs net/http's own tests with every httptest.Server served by
+// the engine, and on bare net/http, and lists the tests that fail only with the engine.
+//
+//	go run ./internal/nethttptest
+//	go run ./internal/nethttptest -run TestServer -v
+//
+// It changes nothing in GOROOT: go test -overlay puts an edited httptest/server.go and
+// the engine's sources in the place of what is there.
+//
+// A test that failed is run again, alone, on both. It counts if it fails with the engine
+// each time and passes on bare net/http. Those that are known, each with
+// its reason, are in known.go. The command exits with 1 if another one fails, or if one
+// of them passes.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+func main() {
+	run := flag.String("run", "", "only the tests that match, as go test -run")
+	engine := flag.String("engine", "", "directory of the engine (default: fxshutdown in this module)")
+	again := flag.Int("again", 2, "how often a test that failed is run again")
+	verbose := flag.Bool("v", false, "print what the failed tests printed")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	ok, err := compare(*run, *engine, *again, *verbose)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "nethttptest: %v\n", err)
+		os.Exit(1)
+	}
+	if !ok {
+		os.Exit(1)
+	}
+}
+
+func compare(run, engine string, again int, verbose bool) (ok bool, err error) {
+	goroot, err := goEnv("env", "GOROOT")
+	if err != nil {
+		return false, err
+	}
+	if engine == "" {
+		if engine, err = goEnv("list", "-f", "{{.Dir}}", "github.com/fxshutdown/fxhttp/fxshutdown"); err != nil {
+			return false, err
+		}
+	}
+	if engine, err = filepath.Abs(engine); err != nil {
+		return false, err
+	}
+	dir, err := os.MkdirTemp("", "nethttptest")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(dir)
+	overlay, err := writeOverlay(dir, goroot, engine)
+	if err != nil {
+		return false, err
+	}
+	withEngine := "-overlay=" + overlay
+
+	ours, output, err := runTests(withEngine, "-run="+run)
+	if err != nil {
+		return false, err
+	}
+	fmt.Printf("%d tests with the engine, %d failed\n", ours.count(), len(ours.failures()))
+	failed := slices.Sorted(maps.Keys(ours.failures()))
+	failed, err = fails(failed, withEngine, again)
+	if err != nil {
+		return false, err
+	}
+	var only []string
+	for _, name := range failed {
+		bare, _, err := runTests("-run=" + pattern(name))
+		if err != nil {
+			return false, err
+		}
+		if len(bare.failures()) == 0 {
+			only = append(only, name)
+		}
+	}
+	return judge(only, ours, output, verbose), nil
+}
+
+// fails returns those of names that fail again each time.
+func fails(names []string, overlay string, again int) ([]string, error) {
+	var still []string
+	for _, name := range names {
+		always := true
+		for range again {
+			res, _, err := runTests(overlay, "-run="+pattern(name))
+			if err != nil {
+				return nil, err
+			}
+			always = always && len(res.failures()) > 0
+		}
+		if always {
+			still = append(still, name)
+		} else {
+			fmt.Printf("passes when it is run alone: %s\n", name)
+		}
+	}
+	return still, nil
+}
+
+// pattern returns what go test -run needs to run just the named test.
+func pattern(name string) string {
+	parts := strings.Split(name, "/")
+	for i, p := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
+	}
+	return strings.Join(parts, "/")
+}
+
+// judge prints the tests that fail with the engine alone and reports whether they are
+// those that are known.
+func judge(only []string, ran results, output map[string]string, verbose bool) bool {
+	ok := true
+	fmt.Printf("%d tests fail with the engine and pass on bare net/http\n", len(only))
+	for _, name := range only {
+		reason, isKnown := known[name]
+		if !isKnown {
+			ok, reason = false, "NOT KNOWN"
+		}
+		fmt.Printf("  %s: %s\n", name, reason)
+		if verbose || !isKnown {
+			fmt.Print(indent(output[name]))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		if ran[name] == "pass" {
+			ok = false
+			fmt.Printf("  %s passes: remove it from known.go\n", name)
+		}
+	}
+	return ok
+}
+
+func indent(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "      " + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n      ") + "\n"
+}
+
+func goEnv(args ...string) (string, error) {
+	out, err := exec.Command("go", args...).Output()
+	if err != nil {
+		return "", fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
