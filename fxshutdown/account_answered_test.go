@@ -220,7 +220,7 @@ func wantQuickStop(t *testing.T, s *server, done <-chan error) {
 		t.Errorf("Stop() = %v, want nil", err)
 	}
 	r := s.Report()
-	t.Logf("TOOK %v", r.Duration); if r.Duration > 2*lingerMost+slack {
+	if r.Duration > 2*lingerMost+slack {
 		t.Errorf("the stop took %v, want no more than the linger", r.Duration)
 	}
 	if len(r.Aborted) != 0 || !r.Graceful() {
