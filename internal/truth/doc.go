@@ -28,7 +28,9 @@
 //     RequestsCancelled names it, it was cancelled in that moment.
 //   - A response may be complete though its request is listed as aborted, if its handler
 //     had returned (Request.Running is false) no longer than undecidedMost before: the
-//     server cannot know yet that it is written. The test counts these.
+//     server cannot know yet that it is written. So it may if its handler ran, and
+//     wrote the rest between the decision to cut and the close, undecidedMost at
+//     most. The test counts both.
 //   - A request whose handler returned before the stop began may still be on the account
 //     of the stop, unless another one followed on its connection.
 //   - A stream (flushed, and asked for Draining) that was cancelled and aborts is either

@@ -149,7 +149,14 @@ func (j *judging) completeAborted(s *seen, r fxshutdown.Request) {
 	if j.script.mode.h2 {
 		most = undecidedMostH2
 	}
-	if !r.Running && s.ended.Add(most).After(j.saidAborted[r.Path]) {
+	at := j.saidAborted[r.Path]
+	known := s.ended.Add(most).Before(at)
+	// One that ran when it was cut may still have written all of it before the
+	// connection was closed.
+	if r.Running && s.ended.After(at.Add(undecidedMost)) {
+		known = true
+	}
+	if !known {
 		j.undecided++
 		return
 	}

@@ -192,7 +192,7 @@ func drawRequest(r *rand.Rand, sc *script, id int) request {
 	}
 	switch r.IntN(12) {
 	case 0:
-		q.head = true
+		q.head, q.first = true, false // a flushed one is complete while its handler runs
 	case 1:
 		q.upload = true
 	case 2, 3:
