@@ -61,6 +61,7 @@ func TestEndNamesWhatItWaitedFor(t *testing.T) {
 				if r := s.Report(); r.Graceful() || !strings.Contains(fmt.Sprintf("%+v", r), "/waited-for") {
 					t.Errorf("Report() = %+v, want it to name what the stop waited for, and not to be graceful", r)
 				}
+				waitStopped(t, log)
 				if last := lastLine(log); !strings.Contains(last, "/waited-for") {
 					t.Errorf("the last line is\n%s\nwant it to name what the stop waited for", last)
 				}

@@ -46,6 +46,7 @@ func TestNobodyForges(t *testing.T) {
 		if err == nil {
 			t.Fatal("Stop() = nil, want the aborted request")
 		}
+		waitStopped(t, text, jsonText)
 		report, jsonErr := json.Marshal(s.Report())
 		if jsonErr != nil {
 			t.Fatalf("Marshal(Report()) = %v", jsonErr)
@@ -118,6 +119,7 @@ func TestNobodyFloods(t *testing.T) {
 		if got := len(s.Report().Aborted); got != n {
 			t.Errorf("Report().Aborted lists %d, want %d", got, n)
 		}
+		waitStopped(t, text, jsonText)
 		report, jsonErr := json.Marshal(s.Report())
 		if jsonErr != nil {
 			t.Fatalf("Marshal(Report()) = %v", jsonErr)
@@ -150,6 +152,16 @@ func logTo(text, jsonText io.Writer) setting {
 			&fxshutdown.SlogLogger{Logger: slog.New(slog.NewJSONHandler(jsonText, nil))},
 		}
 	})
+}
+
+// waitStopped waits for the last line of each log. Stop does not wait for a slow Logger.
+func waitStopped(t *testing.T, logs ...*syncBuffer) {
+	t.Helper()
+	for _, log := range logs {
+		eventually(t, "the stop's last line is logged", func() bool {
+			return strings.Contains(log.String(), "http server stopped")
+		})
+	}
 }
 
 type bothLoggers [2]fxshutdown.Logger
@@ -186,16 +198,22 @@ func (c *h2Conn) request(stream uint32, method, path string) {
 	b = append(b, c.scheme)
 	b = appendLiteral(b, 4, path)
 	b = appendLiteral(b, 1, "localhost")
+	var frames []byte
 	kind, flags := byte(frameHeaders), byte(flagEndStream)
 	for len(b) > 0 {
 		n := min(len(b), most)
 		if n == len(b) {
 			flags |= flagEndHeaders
 		}
-		if err := c.write(frame{kind, flags, stream, b[:n]}); err != nil {
-			c.t.Fatalf("request: %v", err)
-		}
+		frames = binary.BigEndian.AppendUint32(frames, uint32(n)<<8|uint32(kind))
+		frames = binary.BigEndian.AppendUint32(append(frames, flags), stream)
+		frames = append(frames, b[:n]...)
 		b, kind, flags = b[n:], continuation, 0
+	}
+	c.wmu.Lock() // nothing may come between them
+	defer c.wmu.Unlock()
+	if _, err := c.Write(frames); err != nil {
+		c.t.Fatalf("request: %v", err)
 	}
 }
 
