@@ -288,3 +288,28 @@ func answeredWhileUploading(t *testing.T, m mode, early earlyAnswer, settings ..
 	c.discard()
 	wantQuickStop(t, s, s.stopIn(uploadBudget))
 }
+
+// A response that its client has is answered, though the stop is forced while net/http
+// still lingers behind it.
+func TestAnsweredInTheLinger(t *testing.T) {
+	inBubbles(t, h1Modes, func(t *testing.T, m mode) {
+		t.Cleanup(func() { time.Sleep(lingerMost) }) // net/http's goroutine outlives the stop
+		entered := make(chan struct{}, 1)
+		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
+			entered <- struct{}{}
+			<-fxshutdown.Draining(r.Context())
+			tooLarge(w, r)
+		}, onPipe, idleGrace(5*time.Millisecond))
+		c := s.raw()
+		uploads[1].start(c)
+		receive(t, "the handler", entered)
+		done := s.stopIn(uploadBudget)
+		wantEarly(t, c)
+		time.Sleep(lingerMost / 2)
+		if err := s.Close(); err != nil {
+			t.Errorf("Close() = %v, want nil", err)
+		}
+		receive(t, "Stop()", done)
+		s.wantReport(account{answered: 1})
+	})
+}

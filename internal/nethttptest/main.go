@@ -4,7 +4,7 @@
 //	go run ./internal/nethttptest
 //	go run ./internal/nethttptest -run TestServer -v
 //
-// It changes nothing in GOROOT: go test -overlay puts an edited httptest/server.go and
+// It changes nothing in GOROOT: go's -overlay puts an edited httptest/server.go and
 // the engine's sources in the place of what is there.
 //
 // A test that failed is run again, alone, on both. It counts if it fails with the engine
@@ -20,7 +20,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -67,60 +66,45 @@ func compare(run, engine string, again int, verbose bool) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	withEngine := "-overlay=" + overlay
-
-	skip := strings.Join(slices.Sorted(maps.Keys(hanging)), "|")
-	ours, output, err := runTests(withEngine, "-run="+run, "-skip=^("+skip+")$")
+	ours, err := build(filepath.Join(dir, "engine.test"), goroot, "-overlay="+overlay)
 	if err != nil {
 		return false, err
 	}
-	fmt.Printf("%d tests with the engine, %d failed, %d that would hang were not run\n", ours.count(), len(ours.failures()), len(hanging))
-	failed := slices.Sorted(maps.Keys(ours.failures()))
-	failed, err = fails(failed, withEngine, again)
+	bare, err := build(filepath.Join(dir, "bare.test"), goroot)
 	if err != nil {
 		return false, err
 	}
+	res, output, err := ours.runAll(run)
+	if err != nil {
+		return false, err
+	}
+	failed := slices.Sorted(maps.Keys(res.failures()))
+	fmt.Printf("%d tests with the engine, %d failed\n", res.count(), len(failed))
 	var only []string
 	for _, name := range failed {
-		bare, _, err := runTests("-run=" + pattern(name))
+		differs, err := differ(ours, bare, name, again)
 		if err != nil {
 			return false, err
 		}
-		if len(bare.failures()) == 0 {
+		if differs {
 			only = append(only, name)
-		}
-	}
-	return judge(only, ours, output, verbose), nil
-}
-
-// fails returns those of names that fail again each time.
-func fails(names []string, overlay string, again int) ([]string, error) {
-	var still []string
-	for _, name := range names {
-		always := true
-		for range again {
-			res, _, err := runTests(overlay, "-run="+pattern(name))
-			if err != nil {
-				return nil, err
-			}
-			always = always && len(res.failures()) > 0
-		}
-		if always {
-			still = append(still, name)
 		} else {
-			fmt.Printf("passes when it is run alone: %s\n", name)
+			fmt.Printf("  fails on bare net/http too, or not when it is run alone: %s\n", name)
 		}
 	}
-	return still, nil
+	return judge(only, res, output, verbose), nil
 }
 
-// pattern returns what go test -run needs to run just the named test.
-func pattern(name string) string {
-	parts := strings.Split(name, "/")
-	for i, p := range parts {
-		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
+// differ reports whether a test fails with the engine each time, and passes on bare
+// net/http.
+func differ(ours, bare *suite, name string, again int) (bool, error) {
+	for range again {
+		if fails, err := ours.alone(name); err != nil || !fails {
+			return false, err
+		}
 	}
-	return strings.Join(parts, "/")
+	fails, err := bare.alone(name)
+	return !fails, err
 }
 
 // judge prints the tests that fail with the engine alone and reports whether they are

@@ -5,74 +5,69 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"strings"
+	"time"
 )
 
-// results holds what each test of net/http came to: "pass", "fail" or "skip". A
-// test that began and has no end, since the process died, is "lost".
+// results holds what each test of net/http came to: "pass", "fail", "skip", or "hang".
+// A test that began and has no end, since another one hung, is not in it.
 type results map[string]string
 
-// A testEvent is a line of go test -json.
+// A testEvent is a line of go tool test2json.
 type testEvent struct {
-	Action  string
-	Package string
-	Test    string
-	Output  string
+	Action string
+	Test   string
+	Output string
 }
 
-// readResults reads the output of go test -json, and returns besides what was printed.
-func readResults(r io.Reader) (results, map[string]string, error) {
+// readResults reads the output of go tool test2json, and returns besides what was
+// printed. hang is how long a test runs that counts as hanging.
+func readResults(r io.Reader, hang time.Duration) (results, map[string]string, error) {
 	res, output := results{}, map[string]string{}
+	running := false // in the list of what ran when the time was over
 	for dec := json.NewDecoder(r); ; {
 		var e testEvent
 		if err := dec.Decode(&e); errors.Is(err, io.EOF) {
 			return res, output, nil
 		} else if err != nil {
-			return nil, nil, fmt.Errorf("output of go test -json: %w", err)
+			return nil, nil, fmt.Errorf("output of the tests: %w", err)
 		}
 		switch e.Action {
-		case "run":
-			res[e.Test] = "lost"
 		case "pass", "fail", "skip":
-			res[e.Test] = e.Action
-		case "output", "build-output":
+			if e.Test != "" && res[e.Test] == "" {
+				res[e.Test] = e.Action
+			}
+		case "output":
 			output[e.Test] += e.Output
+			if strings.Contains(e.Output, "running tests:") {
+				running = true
+			} else if running {
+				name, took, ok := parseRunning(e.Output)
+				running = ok
+				if ok && took >= hang {
+					res[name] = "hang"
+				}
+			}
 		}
 	}
 }
 
-// runTests runs net/http's own tests with args besides.
-func runTests(args ...string) (results, map[string]string, error) {
-	cmd := exec.Command("go", append([]string{"test", "-json", "-timeout=4m"}, append(args, "net/http")...)...)
-	cmd.Env = append(os.Environ(), "GOWORK=off")
-	cmd.Dir = os.TempDir() // outside of any module
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, nil, err
+// parseRunning parses a line such as "\t\tTestX/h1 (41s)".
+func parseRunning(line string) (name string, took time.Duration, ok bool) {
+	name, rest, ok := strings.Cut(strings.TrimSpace(line), " (")
+	if !ok || !strings.HasPrefix(name, "Test") {
+		return "", 0, false
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, nil, err
-	}
-	res, output, err := readResults(out)
-	if _, copyErr := io.Copy(io.Discard, out); err == nil {
-		err = copyErr
-	}
-	// Tests that fail are what this is about; that none ran is an error.
-	if waitErr := cmd.Wait(); err == nil && len(res) <= 1 {
-		err = fmt.Errorf("no test ran: %v\n%s", waitErr, output[""])
-	}
-	return res, output, err
+	took, err := time.ParseDuration(strings.TrimSuffix(rest, ")"))
+	return name, took, err == nil
 }
 
-// failures returns the tests that failed, innermost only: one that fails because of
-// its subtests says nothing by itself.
+// failures returns the tests that failed or hung, innermost only: one that fails because
+// of its subtests says nothing by itself.
 func (res results) failures() map[string]bool {
 	failed := map[string]bool{}
 	for name, r := range res {
-		if name != "" && (r == "fail" || r == "lost") {
+		if r == "fail" || r == "hang" {
 			failed[name] = true
 		}
 	}
@@ -87,10 +82,15 @@ func (res results) failures() map[string]bool {
 
 // count returns how many tests and subtests ran.
 func (res results) count() (n int) {
-	for name, r := range res {
-		if name != "" && r != "skip" {
-			n++
-		}
+	for _, r := range res {
+		n += oneUnless(r == "skip")
 	}
 	return n
+}
+
+func oneUnless(b bool) int {
+	if b {
+		return 0
+	}
+	return 1
 }

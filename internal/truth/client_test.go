@@ -51,6 +51,7 @@ func playH1(m mode, addr net.Addr, seen []*seen) {
 		}
 	}
 	defer hangUp()
+	dialed := 0
 	for _, s := range seen {
 		time.Sleep(s.q.after)
 		if c == nil {
@@ -60,7 +61,9 @@ func playH1(m mode, addr net.Addr, seen []*seen) {
 				return
 			}
 			br = bufio.NewReader(c)
+			dialed++
 		}
+		s.dialed = dialed
 		if !s.askH1(c, br) {
 			hangUp()
 		}

@@ -18,8 +18,7 @@ import (
 // A seen is what handler and client saw of a request. Each field is written by one
 // of them, and read when both have ended.
 type seen struct {
-	q    request
-	conn int
+	q request
 
 	// The handler's.
 	begun, ready, ended time.Time // zero: never
@@ -33,6 +32,7 @@ type seen struct {
 	closedAt            time.Time // by the owner of the hijacked connection
 
 	// The client's.
+	dialed   int // the number of its connection, among those of the script's
 	sent     bool
 	complete bool
 	got      int

@@ -261,9 +261,13 @@ func (j *judging) within(s *seen) (must, may bool) {
 		return false, true
 	}
 	// The next request of an HTTP/1 connection settles this one.
-	conn := j.conns[s.conn]
-	for _, next := range conn[slices.Index(conn, s)+1:] {
-		if !next.begun.IsZero() && next.begun.Before(j.report.Began) {
+	for _, conn := range j.conns {
+		i := slices.Index(conn, s)
+		if i < 0 || i+1 == len(conn) {
+			continue
+		}
+		next := conn[i+1]
+		if next.dialed == s.dialed && !next.begun.IsZero() && next.begun.Before(j.report.Began) {
 			return false, false
 		}
 	}

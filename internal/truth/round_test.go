@@ -89,10 +89,10 @@ func blocks(sc *script) func() {
 // play plays a script.
 func play(sc *script) (*account, error) {
 	a := &account{script: sc}
-	for i, qs := range sc.conns {
+	for _, qs := range sc.conns {
 		var conn []*seen
 		for _, q := range qs {
-			s := &seen{q: q, conn: i}
+			s := &seen{q: q}
 			conn, a.seen = append(conn, s), append(a.seen, s)
 		}
 		a.conns = append(a.conns, conn)

@@ -152,7 +152,7 @@ func (sc *script) String() string {
 func newScript(seed uint64, round int, forced bool) *script {
 	r := rand.New(rand.NewPCG(seed, uint64(round)<<1|uint64(oneIf(forced))))
 	sc := &script{seed: seed, round: round, mode: modes[r.IntN(len(modes))]}
-	sc.stopAt = upTo(r, 12*ms)
+	sc.stopAt = upTo(r, 15*ms)
 	if r.IntN(3) == 0 {
 		sc.hookBlocks = upTo(r, 3*ms)
 	}
@@ -166,9 +166,9 @@ func newScript(seed uint64, round int, forced bool) *script {
 		sc.hijackGrace = 1*ms + upTo(r, 15*ms)
 	}
 	id := 0
-	for range 1 + r.IntN(4) {
+	for range 1 + r.IntN(5) {
 		var qs []request
-		for range 1 + r.IntN(4) {
+		for range 1 + r.IntN(6) {
 			qs = append(qs, drawRequest(r, sc, id))
 			id++
 		}
@@ -180,7 +180,7 @@ func newScript(seed uint64, round int, forced bool) *script {
 func drawRequest(r *rand.Rand, sc *script, id int) request {
 	q := request{
 		id:      id,
-		after:   upTo(r, 6*ms),
+		after:   upTo(r, 4*ms),
 		declare: r.IntN(2) == 0,
 		first:   r.IntN(2) == 0,
 		wait:    pick(r, waitNothing, waitNothing, waitTime, waitTime, waitDraining, waitContext, waitLate, waitChannel),
