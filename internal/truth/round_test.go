@@ -207,7 +207,6 @@ func (a *account) settle(server *fxshutdown.Server, h *handlers) {
 		}
 	}
 	h.wg.Wait()
-	a.report, a.stats = server.Report(), server.Stats()
-	h.mu.Lock() // what the handlers wrote is read from here on
-	h.mu.Unlock()
+	// What the handlers wrote under the lock is read without it from here on.
+	h.locked(func() { a.report, a.stats = server.Report(), server.Stats() })
 }
