@@ -5,9 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/http/httputil"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -91,19 +89,15 @@ var cutEndings = []ending{
 	}},
 	{"ReverseProxy", func(entered func()) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				io.WriteString(w, "part")
-				http.NewResponseController(w).Flush()
-				await(r, entered)
-			}))
-			defer backend.Close()
-			to, _ := url.Parse(backend.URL)
-			transport := &http.Transport{}
-			defer transport.CloseIdleConnections()
-			proxy := httputil.NewSingleHostReverseProxy(to)
-			proxy.Transport = transport
-			proxy.FlushInterval = -1
-			proxy.ErrorLog = quiet()
+			proxy := &httputil.ReverseProxy{
+				Rewrite:       func(*httputil.ProxyRequest) {},
+				ErrorLog:      quiet(),
+				FlushInterval: -1,
+				Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+					body := &stalledContent{size: 10, has: 4, stall: func() { await(r, entered) }}
+					return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(body), ContentLength: -1}, nil
+				}),
+			}
 			proxy.ServeHTTP(w, r)
 		}
 	}},
@@ -198,12 +192,12 @@ func TestCutIsCut(t *testing.T) {
 	for _, by := range cancellers {
 		for _, end := range cutEndings {
 			t.Run(by.name+"/"+end.name, func(t *testing.T) {
-				inModes(t, allModes, func(t *testing.T, m mode) {
+				inBubbles(t, allModes, func(t *testing.T, m mode) {
 					entered := make(chan struct{}, 1)
-					s := start(t, m, end.handler(func() { entered <- struct{}{} }), idleGrace(5*time.Millisecond), config(by.set))
+					s := start(t, m, end.handler(func() { entered <- struct{}{} }), onPipe, idleGrace(5*time.Millisecond), config(by.set))
 					got := s.goGet(s.client(), "/cut")
 					receive(t, "the handler", entered)
-					err := receive(t, "Stop()", s.stopIn(by.timeout/3))
+					err := receive(t, "Stop()", s.stopIn(by.timeout))
 					if r := receive(t, "the response", got); r.err == nil {
 						t.Fatalf("response = %d %q, want it cut off", r.resp.StatusCode, r.body)
 					}
@@ -219,9 +213,9 @@ func TestCancelledIsAnswered(t *testing.T) {
 	for _, by := range cancellers {
 		for _, end := range answeredEndings {
 			t.Run(by.name+"/"+end.name, func(t *testing.T) {
-				inModes(t, allModes, func(t *testing.T, m mode) {
+				inBubbles(t, allModes, func(t *testing.T, m mode) {
 					entered := make(chan struct{}, 1)
-					s := start(t, m, end.handler(func() { entered <- struct{}{} }), idleGrace(5*time.Millisecond), config(by.set))
+					s := start(t, m, end.handler(func() { entered <- struct{}{} }), onPipe, idleGrace(5*time.Millisecond), config(by.set))
 					got := s.goGet(s.client(), "/answered")
 					receive(t, "the handler", entered)
 					if err := receive(t, "Stop()", s.stopIn(by.timeout)); err != nil {
@@ -242,12 +236,12 @@ func TestCancelledIsAnswered(t *testing.T) {
 
 // A response to HEAD declares what it does not send.
 func TestCancelledHeadIsAnswered(t *testing.T) {
-	inModes(t, allModes, func(t *testing.T, m mode) {
+	inBubbles(t, allModes, func(t *testing.T, m mode) {
 		entered := make(chan struct{}, 1)
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			await(r, func() { entered <- struct{}{} })
 			w.Header().Set("Content-Length", "10")
-		}, idleGrace(5*time.Millisecond), config(func(c *fxshutdown.Config) { c.RequestGrace = 30 * time.Millisecond }))
+		}, onPipe, idleGrace(5*time.Millisecond), config(func(c *fxshutdown.Config) { c.RequestGrace = 30 * time.Millisecond }))
 		got := make(chan reply, 1)
 		c := s.client()
 		go func() { got <- s.do(c, http.MethodHead, "/", nil) }()
@@ -266,7 +260,7 @@ func TestCancelledHeadIsAnswered(t *testing.T) {
 func TestCancelledStreamIsNoError(t *testing.T) {
 	for _, by := range cancellers {
 		t.Run(by.name, func(t *testing.T) {
-			inModes(t, allModes, func(t *testing.T, m mode) {
+			inBubbles(t, allModes, func(t *testing.T, m mode) {
 				entered := make(chan struct{}, 1)
 				s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 					fxshutdown.Draining(r.Context())
@@ -274,7 +268,7 @@ func TestCancelledStreamIsNoError(t *testing.T) {
 					http.NewResponseController(w).Flush()
 					await(r, func() { entered <- struct{}{} })
 					panic(http.ErrAbortHandler)
-				}, idleGrace(5*time.Millisecond), config(by.set))
+				}, onPipe, idleGrace(5*time.Millisecond), config(by.set))
 				got := s.goGet(s.client(), "/")
 				receive(t, "the handler", entered)
 				if err := receive(t, "Stop()", s.stopIn(by.timeout)); err != nil {
@@ -290,14 +284,14 @@ func TestCancelledStreamIsNoError(t *testing.T) {
 
 // A handler that gives up without having been cancelled has failed by itself.
 func TestShortResponseFails(t *testing.T) {
-	inModes(t, allModes, func(t *testing.T, m mode) {
+	inBubbles(t, allModes, func(t *testing.T, m mode) {
 		entered := make(chan struct{}, 1)
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "10")
 			io.WriteString(w, "part")
 			entered <- struct{}{}
 			<-fxshutdown.Draining(r.Context())
-		}, idleGrace(5*time.Millisecond))
+		}, onPipe, idleGrace(5*time.Millisecond))
 		got := s.goGet(s.client(), "/short")
 		receive(t, "the handler", entered)
 		s.calls.panicked.Add(1) // It counts those that fail.
