@@ -48,13 +48,13 @@ func TestEndNamesWhatItWaitedFor(t *testing.T) {
 			if h.name == "Hijacked" {
 				modes = h1Modes
 			}
-			inModes(t, modes, func(t *testing.T, m mode) {
+			inBubbles(t, modes, func(t *testing.T, m mode) {
 				log := &syncBuffer{}
 				entered := make(chan struct{}, 1)
 				s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 					entered <- struct{}{}
 					h.play(w, r)
-				}, idleGrace(5*time.Millisecond), textLog(log))
+				}, onPipe, idleGrace(5*time.Millisecond), textLog(log))
 				s.goGet(s.client(), "/waited-for")
 				receive(t, "the handler", entered)
 				receive(t, "Stop()", s.stopIn(300*time.Millisecond))
@@ -133,7 +133,7 @@ func TestStillDrainingSaysTheRemedy(t *testing.T) {
 func TestReportJSON(t *testing.T) {
 	g := newGate()
 	defer g.open()
-	s := start(t, h1, g.ServeHTTP, idleGrace(5*time.Millisecond))
+	s := start(t, h1, g.ServeHTTP, onPipe, idleGrace(5*time.Millisecond))
 	s.goGet(s.client(), "/cut")
 	g.waitEntered(t, 1)
 	receive(t, "Stop()", s.stopIn(100*time.Millisecond))

@@ -43,10 +43,10 @@ func TestStopErrorIs(t *testing.T) {
 			context.Canceled, context.DeadlineExceeded, fxshutdown.ErrForced},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inModes(t, allModes, func(t *testing.T, m mode) {
+			inBubbles(t, allModes, func(t *testing.T, m mode) {
 				g := newGate()
 				defer g.open()
-				s := start(t, m, g.ServeHTTP, idleGrace(5*time.Millisecond), config(c.set))
+				s := start(t, m, g.ServeHTTP, onPipe, idleGrace(5*time.Millisecond), config(c.set))
 				s.goGet(s.client(), "/cut")
 				g.waitEntered(t, 1)
 				ctx, cancel := c.context()

@@ -42,7 +42,7 @@ var derivations = []struct {
 func TestStreamIsWhoAsked(t *testing.T) {
 	for _, d := range derivations {
 		t.Run(d.name, func(t *testing.T) {
-			inModes(t, allModes, func(t *testing.T, m mode) {
+			inBubbles(t, allModes, func(t *testing.T, m mode) {
 				entered, leave := make(chan struct{}, 2), make(chan struct{})
 				defer close(leave)
 				s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
@@ -55,7 +55,7 @@ func TestStreamIsWhoAsked(t *testing.T) {
 					http.NewResponseController(w).Flush()
 					entered <- struct{}{}
 					<-leave
-				}, idleGrace(5*time.Millisecond))
+				}, onPipe, idleGrace(5*time.Millisecond))
 				c := s.client()
 				for _, path := range []string{"/download", "/stream"} {
 					s.goGet(c, path)
@@ -92,7 +92,7 @@ func wantOnlyAborted(t *testing.T, s *server, err error, lost, stream string) {
 
 // Middleware that gives the handler a changed copy of the request changes nothing.
 func TestStreamThroughMiddleware(t *testing.T) {
-	inModes(t, allModes, func(t *testing.T, m mode) {
+	inBubbles(t, allModes, func(t *testing.T, m mode) {
 		entered, leave := make(chan struct{}, 2), make(chan struct{})
 		defer close(leave)
 		inner := func(w http.ResponseWriter, r *http.Request) {
@@ -108,7 +108,7 @@ func TestStreamThroughMiddleware(t *testing.T) {
 			ctx, cancel := context.WithTimeout(r.Context(), time.Hour)
 			defer cancel()
 			inner(w, r.Clone(ctx))
-		}, idleGrace(5*time.Millisecond))
+		}, onPipe, idleGrace(5*time.Millisecond))
 		c := s.client()
 		for _, path := range []string{"/download", "/stream"} {
 			s.goGet(c, path)
@@ -121,7 +121,7 @@ func TestStreamThroughMiddleware(t *testing.T) {
 // Asking with the context of a request that is over marks none that follows on its
 // connection.
 func TestStreamAskedLate(t *testing.T) {
-	inModes(t, allModes, func(t *testing.T, m mode) {
+	inBubbles(t, allModes, func(t *testing.T, m mode) {
 		var first context.Context
 		entered, leave := make(chan struct{}, 1), make(chan struct{})
 		defer close(leave)
@@ -135,7 +135,7 @@ func TestStreamAskedLate(t *testing.T) {
 			fxshutdown.Draining(first)
 			entered <- struct{}{}
 			<-leave
-		}, idleGrace(5*time.Millisecond))
+		}, onPipe, idleGrace(5*time.Millisecond))
 		c := s.client()
 		s.get(c, "/first").want(t, "")
 		s.goGet(c, "/download")
@@ -149,14 +149,14 @@ func TestStreamAskedLate(t *testing.T) {
 func TestDrainingOfDerived(t *testing.T) {
 	for _, d := range derivations {
 		t.Run(d.name, func(t *testing.T) {
-			inModes(t, allModes, func(t *testing.T, m mode) {
+			inBubbles(t, allModes, func(t *testing.T, m mode) {
 				entered := make(chan struct{}, 1)
 				s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 					ctx, cancel := d.derive(r.Context())
 					defer cancel()
 					entered <- struct{}{}
 					<-fxshutdown.Draining(ctx)
-				}, idleGrace(5*time.Millisecond))
+				}, onPipe, idleGrace(5*time.Millisecond))
 				got := s.goGet(s.client(), "/")
 				receive(t, "the handler", entered)
 				s.mustStop()
