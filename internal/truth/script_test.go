@@ -163,7 +163,7 @@ func newScript(seed uint64, round int, forced bool) *script {
 	// A graceful stop needs them to end what would not end.
 	if !forced || r.IntN(2) == 0 {
 		sc.requestGrace = idleGrace + upTo(r, 15*ms)
-		sc.hijackGrace = 1*ms + upTo(r, 15*ms)
+		sc.hijackGrace = 1*ms + upTo(r, 2*closeMost) // so long that an earlier close counts
 	}
 	id := 0
 	for range 1 + r.IntN(5) {
