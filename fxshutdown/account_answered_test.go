@@ -144,7 +144,7 @@ func TestAnsweredIsAnswered(t *testing.T) {
 	for _, early := range earlyAnswers {
 		for _, u := range uploads {
 			t.Run(early.name+"/"+u.name, func(t *testing.T) {
-				inModes(t, h1Modes, func(t *testing.T, m mode) {
+				sockets(t, h1Modes, func(t *testing.T, m mode) {
 					if early.eager {
 						inBubble(t, "BeforeStop", func(t *testing.T) { answeredBefore(t, m, early, u, onPipe) })
 					}
@@ -160,7 +160,7 @@ func inBubble(t *testing.T, name string, scenario func(*testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, scenario) })
 }
 
-// inBubbles is inModes, each in a bubble.
+// inBubbles is sockets, each in a bubble.
 func inBubbles(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {
 	for _, m := range modes {
 		inBubble(t, m.name, func(t *testing.T) { scenario(t, m) })
@@ -207,7 +207,7 @@ func wantEarly(t *testing.T, c *rawConn) {
 
 // Nor does a goroutine of the handler's that reads on hold the stop.
 func TestAnsweredBodyReadOn(t *testing.T) {
-	inModes(t, h1Modes, func(t *testing.T, m mode) {
+	sockets(t, h1Modes, func(t *testing.T, m mode) {
 		t.Run("BeforeStop", func(t *testing.T) { answeredBefore(t, m, readOn, uploads[0]) })
 		t.Run("DuringStop", func(t *testing.T) { answeredDuring(t, m, readOn, uploads[0]) })
 	})
@@ -270,7 +270,7 @@ func TestAnsweredWhileUploading(t *testing.T) {
 	}
 	// Not in a bubble, for the reason of readOn.
 	t.Run("ThroughProxy", func(t *testing.T) {
-		inModes(t, h1Modes, func(t *testing.T, m mode) {
+		sockets(t, h1Modes, func(t *testing.T, m mode) {
 			answeredWhileUploading(t, m, earlyAnswer{handler: throughProxy})
 		})
 	})

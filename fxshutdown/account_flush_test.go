@@ -13,7 +13,7 @@ import (
 // net/http says that an HTTP/2 connection is idle before it flushes the last response.
 // One that is cut in the hook that is told so has not answered.
 func TestIdleIsNotAnswered(t *testing.T) {
-	inModes(t, h2Modes, func(t *testing.T, m mode) {
+	sockets(t, h2Modes, func(t *testing.T, m mode) {
 		var armed atomic.Bool // a connection is idle before its first request too
 		idle, leave := make(chan struct{}, 1), make(chan struct{})
 		s := start(t, m, func(http.ResponseWriter, *http.Request) { armed.Store(true) }, idleGrace(5*time.Millisecond),

@@ -62,12 +62,12 @@ func TestNobodyForges(t *testing.T) {
 			wantHarmless(t, where, text)
 		}
 	}
-	inModes(t, h2Modes, func(t *testing.T, m mode) {
+	sockets(t, h2Modes, func(t *testing.T, m mode) {
 		for _, r := range h2Sent {
 			t.Run(r.name, func(t *testing.T) { scenario(t, m, r) })
 		}
 	})
-	inModes(t, h1Modes, func(t *testing.T, m mode) {
+	sockets(t, h1Modes, func(t *testing.T, m mode) {
 		for _, r := range h1Sent {
 			t.Run(r.name, func(t *testing.T) { scenario(t, m, r) })
 		}
@@ -99,7 +99,7 @@ func wantHarmless(t *testing.T, where, text string) {
 // 20 requests with long paths and methods make no long log, error or report.
 func TestNobodyFloods(t *testing.T) {
 	const n, long, most = 20, 900 << 10, 50 << 10
-	inModes(t, allModes, func(t *testing.T, m mode) {
+	sockets(t, allModes, func(t *testing.T, m mode) {
 		text, jsonText := &syncBuffer{}, &syncBuffer{}
 		g := newGate()
 		defer g.open()

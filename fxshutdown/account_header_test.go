@@ -32,7 +32,7 @@ func TestCloseWithoutKeepAlive(t *testing.T) {
 		{"Odd", []string{" Keep-Alive , , x-hop"}, "x-hop"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inModes(t, h1Modes, func(t *testing.T, m mode) {
+			sockets(t, h1Modes, func(t *testing.T, m mode) {
 				entered := make(chan struct{}, 1)
 				s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 					entered <- struct{}{}
@@ -118,7 +118,7 @@ func lineAbove() int {
 func TestMisuseNamesItsLine(t *testing.T) {
 	for _, c := range misuses {
 		t.Run(c.name, func(t *testing.T) {
-			inModes(t, c.modes, func(t *testing.T, m mode) {
+			sockets(t, c.modes, func(t *testing.T, m mode) {
 				line := make(chan int, 1)
 				s := start(t, m, func(w http.ResponseWriter, r *http.Request) { line <- c.call(w) }, idleGrace(5*time.Millisecond))
 				s.goGet(s.client(), "/")

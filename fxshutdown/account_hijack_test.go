@@ -66,7 +66,7 @@ func read(t *testing.T, r io.Reader) {
 func TestHijackedEnds(t *testing.T) {
 	for _, e := range hijackedEnds {
 		t.Run(e.name, func(t *testing.T) {
-			inModes(t, h1Modes, func(t *testing.T, m mode) {
+			sockets(t, h1Modes, func(t *testing.T, m mode) {
 				t.Run("BeforeStop", func(t *testing.T) {
 					s, c := hijackOne(t, m)
 					e.end(t, c)
