@@ -189,7 +189,7 @@ func (c *conn) hijackLocked() {
 	default:
 		x.hijacked = true
 		c.noteClientLocked(c.set.now(), -1)
-		c.takeover = &takeover{method: x.method, path: x.path, start: x.start}
+		c.takeover = &takeover{method: kept(x.method), path: kept(x.path), start: x.start}
 	}
 }
 
@@ -248,7 +248,7 @@ func (c *conn) describeLocked(x *exchange) Request {
 func (c *conn) describeTakeoverLocked() Request {
 	t := c.takeover
 	if t.foreign {
-		return Request{RemoteAddr: addrString(c.Conn.RemoteAddr())}
+		return Request{RemoteAddr: kept(addrString(c.Conn.RemoteAddr()))}
 	}
 	r := c.requestLocked(t.method, t.path, t.start)
 	r.Stream = t.stream
@@ -263,10 +263,10 @@ func (c *conn) requestLocked(method, path string, start moment) Request {
 		proto = "HTTP/2.0"
 	}
 	return Request{
-		Method:     method,
-		Path:       path,
+		Method:     kept(method),
+		Path:       kept(path),
 		Proto:      proto,
-		RemoteAddr: addrString(c.Conn.RemoteAddr()),
+		RemoteAddr: kept(addrString(c.Conn.RemoteAddr())),
 		Age:        c.set.now() - start,
 	}
 }

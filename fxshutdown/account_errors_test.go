@@ -43,7 +43,7 @@ func TestStopErrorIs(t *testing.T) {
 			context.Canceled, context.DeadlineExceeded, fxshutdown.ErrForced},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inBubbles(t, allModes, func(t *testing.T, m mode) {
+			bubbles(t, allModes, func(t *testing.T, m mode) {
 				g := newGate()
 				defer g.open()
 				s := start(t, m, g.ServeHTTP, onPipe, idleGrace(5*time.Millisecond), config(c.set))

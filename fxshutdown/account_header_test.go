@@ -75,12 +75,12 @@ var misuses = []struct {
 	modes []mode
 	call  func(http.ResponseWriter) (line int)
 }{
-	{"SuperfluousWriteHeader", allModes, func(w http.ResponseWriter) int {
+	{"SuperfluousWriteHeader", h1Modes, func(w http.ResponseWriter) int {
 		w.WriteHeader(http.StatusOK)
 		w.WriteHeader(http.StatusTeapot)
 		return lineAbove()
 	}},
-	{"SuperfluousAfterWrite", allModes, func(w http.ResponseWriter) int {
+	{"SuperfluousAfterWrite", h1Modes, func(w http.ResponseWriter) int {
 		io.WriteString(w, "hello")
 		w.WriteHeader(http.StatusTeapot)
 		return lineAbove()

@@ -118,7 +118,7 @@ func TestAccountOfGone(t *testing.T) {
 		if want := (totals{Accepted: 1, Closed: 1, Answered: 1}); got != want {
 			t.Errorf("%+v, want %+v", got, want)
 		}
-		if want := (Stats{Accepted: 1, Closed: 1, Requests: 1}); stats != want {
+		if want := (Stats{Accepted: 1, Closed: 1, Requests: 1, Answered: 1}); stats != want {
 			t.Errorf("Stats = %+v, want %+v", stats, want)
 		}
 		if !c.set.isEmpty() {

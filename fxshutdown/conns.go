@@ -32,8 +32,9 @@ type connSet struct {
 	dropped  int    // of these, those that were dropped
 
 	// ended has the requests that ended by themselves when the stop had
-	// cancelled their contexts.
-	ended []Request
+	// cancelled their contexts, and endedCount counts them.
+	ended      []Request
+	endedCount int
 }
 
 // watcher is the one door by which a connection reaches what is above it. Its
@@ -160,16 +161,17 @@ func (cs *connSet) snapshot(buf []*conn) []*conn {
 
 func (cs *connSet) noteCancelled(r Request) {
 	cs.mu.Lock()
-	cs.ended = append(cs.ended, r)
+	cs.ended = keepOldest(cs.ended, r)
+	cs.endedCount++
 	cs.mu.Unlock()
 }
 
 // outcome returns how many connections were dropped, and which requests ended by
 // themselves after they had been cancelled.
-func (cs *connSet) outcome() (dropped int, ended []Request) {
+func (cs *connSet) outcome() (dropped, endedCount int, ended []Request) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	return cs.dropped, slices.Clone(cs.ended)
+	return cs.dropped, cs.endedCount, slices.Clone(cs.ended)
 }
 
 // count returns the public account and the totals of all connections, open or gone.
@@ -200,24 +202,22 @@ func (cs *connSet) count() (Stats, totals) {
 	}
 	st.Accepted = t.Accepted
 	st.Closed = t.Accepted - uint64(st.Open())
-	st.Requests = t.begun()
-	st.Failed, st.Aborted = t.Failed, t.Aborted
+	st.Requests, st.Undecided = t.begun(), int(t.Undecided)
+	st.Answered, st.Failed, st.HijackedTotal, st.Aborted = t.Answered, t.Failed, t.Hijacked, t.Aborted
 	return st, t
 }
 
-// running lists the requests whose handlers run now, the oldest first.
-func (cs *connSet) running() (rs []Request) {
+// running describes the requests whose handlers run now.
+func (cs *connSet) running(add func(Request)) {
 	for _, c := range cs.snapshot(nil) {
 		c.mu.Lock()
 		for x := c.running; x != nil; x = x.next {
 			r := c.describeLocked(x)
 			r.Running = true
-			rs = append(rs, r)
+			add(r)
 		}
 		c.mu.Unlock()
 	}
-	oldestFirst(rs)
-	return rs
 }
 
 // connList is a list through the connections themselves: it costs an idle

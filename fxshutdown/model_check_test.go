@@ -91,6 +91,14 @@ func (s *sim) check(after string) {
 	}
 	want.Closed = want.Accepted - uint64(want.Open())
 	got := s.server.Stats()
+	// The model knows their sum.
+	if sum := got.Answered + got.Failed + got.HijackedTotal + got.Aborted + uint64(got.Undecided); sum != got.Requests {
+		s.t.Errorf("after %s: Stats() = %+v: the parts of Requests are %d", after, got, sum)
+	}
+	want.Answered, want.HijackedTotal, want.Undecided = got.Answered, got.HijackedTotal, got.Undecided
+	if r := s.server.Report(); r.Requests != r.Answered+r.Failed+r.Hijacked+r.AbortedCount+r.Undecided {
+		s.t.Errorf("after %s: Report() = %+v does not balance", after, r)
+	}
 	if s.cutTime.IsZero() && got != want {
 		s.t.Errorf("after %s: Stats() = %+v, want %+v", after, got, want)
 	}
@@ -147,14 +155,14 @@ func (s *sim) checkEnd() {
 		}
 	}
 	r := s.server.Report()
-	if sum := r.Answered + r.Failed + r.Hijacked + len(r.Aborted); r.Requests != sum {
+	if sum := r.Answered + r.Failed + r.Hijacked + r.AbortedCount; r.Requests != sum {
 		s.t.Errorf("Report().Requests = %d, the parts are %d: %+v", r.Requests, sum, r)
 	}
 	if s.unclear {
 		return
 	}
 	type figures struct{ requests, answered, failed, hijacked, aborted, cancelled, cut, dropped, unbegun int }
-	got := figures{r.Requests, r.Answered, r.Failed, r.Hijacked, len(r.Aborted), len(r.Cancelled), len(r.Cut), r.Dropped, r.Unbegun}
+	got := figures{r.Requests, r.Answered, r.Failed, r.Hijacked, r.AbortedCount, r.CancelledCount, r.CutCount, r.Dropped, r.Unbegun}
 	want := figures{s.begun - s.atStop.begun + s.atStop.undecided, s.answered, s.failedSince, s.hijacks, s.abortedSince, s.cancelledCalls, s.cut, s.dropped, 0}
 	// Those of which it cannot be known go where the report put them.
 	n := got.answered - want.answered
@@ -185,7 +193,7 @@ func (s *sim) checkEnd() {
 	if aborted != nil && !errors.Is(aborted, s.reason) {
 		s.t.Errorf("Stop() = %v, want the reason %v", s.stopErr, s.reason)
 	}
-	if r.Trigger != s.trigger {
+	if string(r.Trigger) != s.trigger {
 		s.t.Errorf("Report().Trigger = %q, want %q", r.Trigger, s.trigger)
 	}
 	wantEnd := later(s.listenerUntil(), s.lastGone)

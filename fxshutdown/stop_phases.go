@@ -3,7 +3,6 @@ package fxshutdown
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"time"
 )
@@ -13,19 +12,16 @@ func (st *stop) delay() bool {
 	s := st.s
 	now := s.now()
 	forceAt, _, end := st.budget.moments()
-	delay, skipped, noRoom := s.cfg.ShutdownDelay, "", false
+	delay, skipped := s.cfg.ShutdownDelay, SkipReason("")
 	stats := s.Stats()
 	switch {
 	case delay == 0:
-	case st.trigger != "stop":
-		skipped = "not stopped by Stop"
+	case st.trigger != TriggerStop:
+		skipped = SkipTrigger
 	case stats.Accepted == 0:
-		skipped = "no connection was ever accepted"
+		skipped = SkipUnused
 	case end != 0 && now+delay+2*s.cfg.IdleGrace > forceAt:
-		skipped, noRoom = fmt.Sprintf("the budget has no room for %v", delay), true
-	}
-	if skipped != "" {
-		delay = 0
+		skipped = SkipNoRoom
 	}
 	left, reserve, window := st.budget.shares()
 	s.events.emit(&Stopping{
@@ -35,10 +31,9 @@ func (st *stop) delay() bool {
 		Force:   window,
 		Delay:   delay,
 		Skipped: skipped,
-		NoRoom:  noRoom,
 		Stats:   stats,
 	})
-	if delay == 0 {
+	if delay == 0 || skipped != "" {
 		return false
 	}
 	t := time.NewTimer(delay)
@@ -252,7 +247,8 @@ func (st *stop) reschedule(c *conn) {
 // logProgress says what the drain waits for.
 func (st *stop) logProgress(now, forceAt moment) {
 	s := st.s
-	e := &StillDraining{Waited: now - st.drainAt, Stats: s.Stats(), Requests: s.InFlight()}
+	e := &StillDraining{Waited: now - st.drainAt, Stats: s.Stats()}
+	s.conns.running(func(r Request) { e.Requests = keepOldest(e.Requests, r) })
 	if forceAt != 0 {
 		e.Left = forceAt - now
 	}
