@@ -237,7 +237,7 @@ func withLogger(t *testing.T, m mode, logger loggerFunc) {
 	if err := receive(t, "Stop()", done); err != nil {
 		t.Errorf("Stop() = %v, want nil", err)
 	}
-	took(t, "Stop() after the response", time.Since(began), 0, 200*ms)
+	took(t, "Stop() after the response", time.Since(began), 0, bound)
 	s.wantReport(account{answered: 1})
 }
 
