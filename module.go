@@ -279,10 +279,14 @@ func (m *module) named(logger fxshutdown.Logger) fxshutdown.Logger {
 	switch l := logger.(type) {
 	case *ZapLogger:
 		if l.Logger != nil {
-			return &ZapLogger{Logger: withServer(l.Logger, m.name)}
+			c := *l // with its levels
+			c.Logger = withServer(l.Logger, m.name)
+			return &c
 		}
 	case *fxshutdown.SlogLogger:
-		return &fxshutdown.SlogLogger{Logger: m.slog(l.Logger)}
+		c := *l
+		c.Logger = m.slog(l.Logger)
+		return &c
 	}
 	return logger
 }

@@ -1,7 +1,6 @@
 package fxshutdown_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"io"
@@ -19,9 +18,10 @@ import (
 
 // The benchmarks compare with a bare http.Server in the same run, pair by
 // pair, and report the median of the ratios: on a shared machine absolute times
-// say little.
+// say little. What reports a ratio wants several pairs:
 //
 //	go test -run '^$' -bench . ./fxshutdown
+//	go test -run '^$' -bench 'Stop.*CPU|Connection' -benchtime 7x ./fxshutdown
 
 // benched is a server under benchmark, bare or ours.
 type benched struct {
@@ -69,51 +69,16 @@ var benchHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request)
 	io.WriteString(w, "hello, world")
 })
 
-// benchClient sends one request again and again and reads as many bytes as the first
-// response had, without an allocation of its own.
-type benchClient struct {
-	net.Conn
-	buf  []byte
-	size int
-}
-
-var benchRequest = []byte("POST /path HTTP/1.1\r\nHost: bench\r\nContent-Length: 5\r\n\r\nhello")
-
-func dialBench(b *testing.B, addr string) *benchClient {
-	b.Helper()
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		b.Fatal(err)
-	}
-	bc := &benchClient{Conn: c, buf: make([]byte, 4<<10)}
-	if _, err := c.Write(benchRequest); err != nil {
-		b.Fatal(err)
-	}
-	for !bytes.HasSuffix(bc.buf[:bc.size], []byte("hello, world")) {
-		n, err := c.Read(bc.buf[bc.size:])
-		if err != nil {
-			b.Fatal(err)
-		}
-		bc.size += n
-	}
-	return bc
-}
-
-func (c *benchClient) roundTrip() error {
-	if _, err := c.Write(benchRequest); err != nil {
-		return err
-	}
-	_, err := io.ReadFull(c, c.buf[:c.size])
-	return err
-}
-
 // BenchmarkRequest shows allocations and bytes of a request.
 func BenchmarkRequest(b *testing.B) {
 	for _, kind := range kinds {
 		b.Run("h1/"+kind.name, func(b *testing.B) {
 			s := benchServer(b, kind.ours, benchHandler, nil)
 			defer s.stop()
-			c := dialBench(b, s.addr)
+			c, err := dialBench(s.addr)
+			if err != nil {
+				b.Fatal(err)
+			}
 			defer c.Close()
 			b.ReportAllocs()
 			for b.Loop() {
@@ -139,29 +104,6 @@ func BenchmarkRequest(b *testing.B) {
 	}
 }
 
-// benchHTTP2 returns a certificate and a client that trusts it.
-func benchHTTP2(b *testing.B) (*tls.Certificate, *http.Transport) {
-	b.Helper()
-	return &certificate, &http.Transport{
-		TLSClientConfig:   &tls.Config{RootCAs: rootCAs, ServerName: "localhost"},
-		ForceAttemptHTTP2: true,
-	}
-}
-
-func http2RoundTrip(tr *http.Transport, addr string) error {
-	req, err := http.NewRequest(http.MethodPost, "https://"+addr+"/path", bytes.NewReader([]byte("hello")))
-	if err != nil {
-		return err
-	}
-	resp, err := tr.RoundTrip(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	_, err = io.Copy(io.Discard, resp.Body)
-	return err
-}
-
 // pairs runs both kinds b.N times, in turn and in changing order, and reports
 // the median of ours/bare.
 func pairs(b *testing.B, unit string, measure func(b *testing.B, ours bool) float64) {
@@ -184,7 +126,7 @@ func pairs(b *testing.B, unit string, measure func(b *testing.B, ours bool) floa
 
 func median(v []float64) float64 {
 	slices.Sort(v)
-	return v[len(v)/2]
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
 // BenchmarkThroughput compares requests per second under 16 busy clients.
@@ -196,8 +138,12 @@ func BenchmarkThroughput(b *testing.B) {
 			defer s.stop()
 			conns := make([]*benchClient, clients)
 			for i := range conns {
-				conns[i] = dialBench(b, s.addr)
-				defer conns[i].Close()
+				c, err := dialBench(s.addr)
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer c.Close()
+				conns[i] = c
 			}
 			return rate(window, clients, func(i int) error { return conns[i].roundTrip() })
 		})

@@ -56,6 +56,7 @@ var budgetScenarios = []scenario{
 		s := start(t, m, g.ServeHTTP, onPipe)
 		s.goGet(s.client(), "/stuck")
 		g.waitEntered(t, 1)
+		time.Sleep(time.Second)
 		ctx, cancel := context.WithDeadline(context.Background(), time.Now().Add(-time.Second))
 		defer cancel()
 		began := time.Now()

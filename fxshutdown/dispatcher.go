@@ -5,9 +5,6 @@ import (
 	"time"
 )
 
-// flushMost is how long Start and Stop wait for a Logger.
-const flushMost = 100 * time.Millisecond
-
 // dispatcher brings events to a Logger one after another. Its goroutine lives
 // while there are events, so it needs no stop.
 type dispatcher struct {

@@ -1,13 +1,17 @@
 package fxshutdown
 
 import (
+	"log/slog"
 	"net"
 	"time"
 )
 
 // Event is something that happened to a [Server]: a *[Started], a *[Stopping] and
 // so on. The types below are all there are; more may be added in a minor version.
-type Event interface{ event() }
+// [Describe] says each in words.
+type Event interface {
+	describe() (level slog.Level, message string, attrs []slog.Attr)
+}
 
 // Logger receives a server's events, one at a time and in order, on a
 // goroutine of its own: a Logger that blocks or panics delays or breaks
@@ -97,15 +101,3 @@ type Stopped struct {
 	Report Report
 	Err    error
 }
-
-func (*Started) event()           {}
-func (*AcceptRetrying) event()    {}
-func (*ServeFailed) event()       {}
-func (*Stopping) event()          {}
-func (*DrainBegan) event()        {}
-func (*ListenerClosed) event()    {}
-func (*StillDraining) event()     {}
-func (*RequestsCancelled) event() {}
-func (*HijackedClosed) event()    {}
-func (*RequestAborted) event()    {}
-func (*Stopped) event()           {}

@@ -71,6 +71,8 @@ func (inv *invocation) flags() *flag.FlagSet {
 	fs.IntVar(&c.KeepAlive, "keepalive", c.KeepAlive, "")
 	fs.IntVar(&c.NewConn, "newconn", c.NewConn, "")
 	fs.IntVar(&c.Pipelined, "pipelined", c.Pipelined, "")
+	fs.IntVar(&c.Pool, "pool", 0, "")
+	fs.IntVar(&c.PoolBusy, "pool-busy", c.PoolBusy, "")
 	fs.IntVar(&c.Late, "late", c.Late, "")
 	fs.DurationVar(&c.LateAfter, "late-after", c.LateAfter, "")
 	fs.IntVar(&c.Silent, "silent", c.Silent, "")
@@ -82,6 +84,7 @@ func (inv *invocation) flags() *flag.FlagSet {
 	fs.Var((*count)(&c.H2C), "h2c", "")
 	fs.IntVar(&c.H2Concurrency, "h2-concurrency", c.H2Concurrency, "")
 	fs.DurationVar(&c.Pause, "pause", c.Pause, "")
+	fs.DurationVar(&c.Spread, "spread", 0, "")
 
 	fs.StringVar(&c.CACert, "cacert", "", "")
 	fs.BoolVar(&c.Insecure, "insecure", false, "")
@@ -114,6 +117,8 @@ Requests
   -header 'NAME: VALUE' sent with every request; repeatable
   -timeout D            an answer that takes longer is lost (10s)
   -pause D              of each client between two requests (1ms)
+  -spread D             the clients of a kind begin spread over this time: those that are far away and begin together
+                        do everything together (0s)
   -cacert FILE          trust the certificates in this PEM file instead of the system's
   -insecure             verify no certificate
 
@@ -121,6 +126,8 @@ Load: numbers of clients, 0 turns a kind off
   -keepalive N          one request after another on a connection (16)
   -newconn N            a new connection for each request (8)
   -pipelined N          two requests at a time on a connection, one behind the other (0)
+  -pool N               connections of one client, as a proxy has them: a burst of N requests opens them (0)
+  -pool-busy N          requests at a time on them after that, on those that were used last (4)
   -slow N               one slow request after another, so that one is under way at the signal
                         (4 if -slow-path is given)
   -slow-path PATH       what they ask for (the path of -url)

@@ -52,6 +52,8 @@ type Config struct {
 	KeepAlive     int // one request after another on a connection
 	NewConn       int // a new connection for each request
 	Pipelined     int // two requests at a time on a connection
+	Pool          int // connections of one client, of which PoolBusy are in use
+	PoolBusy      int // requests at a time on them
 	Slow          int // one slow request after another, so that one is under way at the signal
 	Late          int // connections made before the signal, first request after it
 	LateAfter     time.Duration
@@ -73,6 +75,7 @@ type Config struct {
 	Ready   time.Duration // from the start to the first answer, at most
 	Timeout time.Duration // for each request
 	Pause   time.Duration // of each client between two requests
+	Spread  time.Duration // over which the clients of a kind begin
 	Rounds  int
 
 	FailOnCut bool // streams and WebSockets that end without a goodbye fail the verdict
@@ -91,6 +94,7 @@ func Default() Config {
 		NewConn:       8,
 		Late:          4,
 		LateAfter:     10 * time.Millisecond,
+		PoolBusy:      4,
 		Silent:        2,
 		HalfHeader:    2,
 		Slow:          Auto,
@@ -175,6 +179,7 @@ func (c *Config) Validate() error {
 		{"-keepalive", c.KeepAlive, false},
 		{"-newconn", c.NewConn, false},
 		{"-pipelined", c.Pipelined, false},
+		{"-pool", c.Pool, false},
 		{"-slow", c.Slow, true},
 		{"-late", c.Late, false},
 		{"-silent", c.Silent, false},
@@ -205,6 +210,9 @@ func (c *Config) Validate() error {
 	if c.H2Concurrency < 1 || c.H2Concurrency > maxClients {
 		bad("-h2-concurrency %d: want 1 to %d", c.H2Concurrency, maxClients)
 	}
+	if c.Pool > 0 && (c.PoolBusy < 1 || c.PoolBusy > c.Pool) {
+		bad("-pool-busy %d: want 1 to %d, the connections of -pool", c.PoolBusy, c.Pool)
+	}
 	if !https && (c.CACert != "" || c.Insecure) && err == nil {
 		bad("-cacert and -insecure are for an https:// -url")
 	}
@@ -222,6 +230,7 @@ func (c *Config) Validate() error {
 		{"-load", c.Load, true},
 		{"-late-after", c.LateAfter, true},
 		{"-pause", c.Pause, true},
+		{"-spread", c.Spread, true},
 		{"-within", c.Within, false},
 		{"-ready", c.Ready, false},
 		{"-timeout", c.Timeout, false},

@@ -30,6 +30,7 @@ func (c *check) plan(g *gate, clk *clock) (recorders []*recorder, clients []func
 			run := client(rec, arm, i)
 			clients = append(clients, func(ctx context.Context) {
 				defer arm()
+				sleep(ctx, g.over, cfg.Spread*time.Duration(i)/time.Duration(n))
 				run(ctx)
 			})
 		}
@@ -52,6 +53,13 @@ func (c *check) plan(g *gate, clk *clock) (recorders []*recorder, clients []func
 	add("keepalive", cfg.KeepAlive, http1(t.path, false, 0, 1))
 	add("newconn", cfg.NewConn, http1(t.path, false, 1, 1, "Connection: close"))
 	add("pipelined", cfg.Pipelined, http1(t.path, false, 0, 2))
+	shared := &pool{size: cfg.Pool}
+	add("pool", min(cfg.Pool, cfg.PoolBusy), func(rec *recorder, arm func(), _ int) func(context.Context) {
+		cl := &poolClient{pool: shared, client: client{rec: rec, gate: g, dialer: c.dialer, clock: clk,
+			timeout: cfg.Timeout, pause: cfg.Pause, arm: arm}}
+		cl.newHTTP1(cfg, t, t.path)
+		return cl.run
+	})
 	add("slow", cfg.Slow, http1(cfg.SlowPath, true, 0, 1))
 	add("late", cfg.Late, func(rec *recorder, arm func(), i int) func(context.Context) {
 		cl := &client{rec: rec, gate: g, dialer: c.dialer, clock: clk, timeout: cfg.Timeout, arm: arm}

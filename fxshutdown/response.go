@@ -2,7 +2,6 @@ package fxshutdown
 
 import (
 	"bufio"
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -15,10 +14,10 @@ import (
 // http1Writer is the ResponseWriter of an HTTP/1 request.
 type http1Writer struct{ exchange }
 
-// http2Writer is the ResponseWriter of an HTTP/2 request.
+// http2Writer is the ResponseWriter of an HTTP/2 request, and its body.
 type http2Writer struct {
 	exchange
-	ctx context.Context
+	body io.ReadCloser
 }
 
 var (
@@ -47,18 +46,32 @@ func newExchange(c *conn, w http.ResponseWriter, r *http.Request) (*exchange, ht
 	_, pusher := w.(http.Pusher)
 	switch {
 	case hijacker && !pusher && r.ProtoMajor == 1:
-		h := &http1Writer{exchange{ResponseWriter: w, conn: c, method: r.Method, path: r.URL.Path}}
+		h := new(http1Writer)
+		h.exchange.set(c, w, r)
 		return &h.exchange, h
 	case pusher && !hijacker && r.ProtoMajor == 2:
-		h := &http2Writer{exchange{ResponseWriter: w, conn: c, method: r.Method, path: r.URL.Path}, r.Context()}
-		h.exchange.ctx = &h.ctx
+		h := new(http2Writer)
+		h.exchange.set(c, w, r)
+		if c.h2 != nil && r.Body != nil && r.Body != http.NoBody {
+			h.bodyOpen, h.body = true, r.Body
+			r.Body = (*http2Body)(h)
+		}
 		return &h.exchange, h
 	}
-	return &exchange{ResponseWriter: w, conn: c, method: r.Method, path: r.URL.Path, committed: true}, w
+	x := new(exchange)
+	x.set(c, w, r)
+	x.committed = true
+	return x, w
+}
+
+func (x *exchange) set(c *conn, w http.ResponseWriter, r *http.Request) {
+	*x = exchange{rw: w, ctx: r.Context(), conn: c, method: r.Method, path: r.URL.Path}
 }
 
 // Unwrap is for http.ResponseController.
-func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+func (x *exchange) Unwrap() http.ResponseWriter { return x.rw }
+
+func (x *exchange) Header() http.Header { return x.rw.Header() }
 
 func (x *exchange) WriteHeader(status int) {
 	switch {
@@ -67,49 +80,49 @@ func (x *exchange) WriteHeader(status int) {
 	case status >= 200:
 		x.tellClose()
 	}
-	x.ResponseWriter.WriteHeader(status)
+	x.rw.WriteHeader(status)
 }
 
 func (x *exchange) Write(p []byte) (int, error) {
 	x.tellClose()
-	return x.ResponseWriter.Write(p)
+	return x.rw.Write(p)
 }
 
 func (x *exchange) WriteString(s string) (int, error) {
 	x.tellClose()
-	return io.WriteString(x.ResponseWriter, s)
+	return io.WriteString(x.rw, s)
 }
 
 func (x *exchange) Flush() {
 	x.noteFlush()
-	x.ResponseWriter.(http.Flusher).Flush()
+	x.rw.(http.Flusher).Flush()
 }
 
 // FlushError is what http.ResponseController prefers to Flush.
 func (x *exchange) FlushError() error {
 	x.noteFlush()
-	return http.NewResponseController(x.ResponseWriter).Flush()
+	return http.NewResponseController(x.rw).Flush()
 }
 
 // CloseNotify implements the deprecated http.CloseNotifier.
 func (x *exchange) CloseNotify() <-chan bool {
 	//lint:ignore SA1019 net/http's writer is one, so ours is
-	return x.ResponseWriter.(http.CloseNotifier).CloseNotify()
+	return x.rw.(http.CloseNotifier).CloseNotify()
 }
 
 // SetReadDeadline, SetWriteDeadline and EnableFullDuplex are for those who look
 // for them without an http.ResponseController.
 
 func (x *exchange) SetReadDeadline(t time.Time) error {
-	return http.NewResponseController(x.ResponseWriter).SetReadDeadline(t)
+	return http.NewResponseController(x.rw).SetReadDeadline(t)
 }
 
 func (x *exchange) SetWriteDeadline(t time.Time) error {
-	return http.NewResponseController(x.ResponseWriter).SetWriteDeadline(t)
+	return http.NewResponseController(x.rw).SetWriteDeadline(t)
 }
 
 func (x *exchange) EnableFullDuplex() error {
-	return http.NewResponseController(x.ResponseWriter).EnableFullDuplex()
+	return http.NewResponseController(x.rw).EnableFullDuplex()
 }
 
 func (x *exchange) noteFlush() {
@@ -120,34 +133,58 @@ func (x *exchange) noteFlush() {
 }
 
 func (w *http1Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return w.ResponseWriter.(http.Hijacker).Hijack()
+	return w.rw.(http.Hijacker).Hijack()
 }
 
 // ReadFrom keeps sendfile.
 func (w *http1Writer) ReadFrom(r io.Reader) (int64, error) {
 	w.tellClose()
-	return w.ResponseWriter.(io.ReaderFrom).ReadFrom(r)
+	return w.rw.(io.ReaderFrom).ReadFrom(r)
 }
 
 func (w *http2Writer) Push(target string, opts *http.PushOptions) error {
-	return w.ResponseWriter.(http.Pusher).Push(target, opts)
+	return w.rw.(http.Pusher).Push(target, opts)
 }
 
-// tellClose is called before the header is written. Once the server drains it
-// makes the response say "Connection: close", so that the client does not send
-// its next request here. (On HTTP/2 net/http sends GOAWAY instead.)
+// http2Body is an http2Writer as the body of its request. It tells when the body
+// was read to its end; see http2.go.
+type http2Body http2Writer
+
+func (b *http2Body) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	if err != nil {
+		b.ends()
+	}
+	return n, err
+}
+
+func (b *http2Body) Close() error {
+	b.ends()
+	return b.body.Close()
+}
+
+func (b *http2Body) ends() {
+	c := b.exchange.conn
+	c.mu.Lock()
+	c.bodyEndsLocked(&b.exchange)
+	c.mu.Unlock()
+}
+
+// tellClose is called before the header is written. Once the connection retires
+// it makes the response say "Connection: close", so that the client does not send
+// its next request here.
 func (x *exchange) tellClose() {
 	if x.committed {
 		return
 	}
 	x.committed = true
-	if !x.conn.srv.isDraining.Load() {
+	if !x.conn.retired.Load() || x.conn.sendsGoAway() {
 		return
 	}
-	x.told = true
+	x.saidClose = true
 	// net/http looks at the first value alone. Others, such as the "Upgrade" of
 	// a 426, keep their meaning.
-	h := x.ResponseWriter.Header()
+	h := x.rw.Header()
 	values := []string{"close"}
 	for _, v := range h["Connection"] {
 		if v != "close" && v != "keep-alive" {

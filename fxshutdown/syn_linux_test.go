@@ -11,7 +11,7 @@ import (
 
 // What is in the queue, or has a handshake behind it, is accepted; who comes
 // later is ignored.
-func TestQuench(t *testing.T) {
+func TestIgnoreSYNs(t *testing.T) {
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false)
 	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
@@ -27,8 +27,8 @@ func TestQuench(t *testing.T) {
 			}
 			defer early.Close()
 
-			if !quench(l) {
-				t.Fatal("quench() = false on plain TCP")
+			if !ignoreSYNs(l) {
+				t.Fatal("ignoreSYNs() = false on plain TCP")
 			}
 			late, err := net.DialTimeout("tcp", l.Addr().String(), 100*time.Millisecond)
 			if err == nil {
@@ -55,13 +55,13 @@ func TestQuench(t *testing.T) {
 	}
 }
 
-func TestQuenchOthers(t *testing.T) {
+func TestIgnoreSYNsOthers(t *testing.T) {
 	l, err := net.Listen("unix", t.TempDir()+"/socket")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if quench(l) {
-		t.Error("quench() = true on a unix socket")
+	if ignoreSYNs(l) {
+		t.Error("ignoreSYNs() = true on a unix socket")
 	}
 }

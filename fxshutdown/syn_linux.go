@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// quench makes the kernel ignore new handshakes on a listening TCP socket,
+// ignoreSYNs makes the kernel ignore new handshakes on a listening TCP socket,
 // while those under way finish. Without it a queue that clients fill faster than
 // it is emptied never runs empty, and what is in it when the socket is closed is
 // reset. A client whose SYN is ignored sends it again after a second
@@ -14,7 +14,7 @@ import (
 //
 // It reports whether it worked. Multipath TCP refuses socket filters, which is
 // why Start listens with plain TCP.
-func quench(l net.Listener) bool {
+func ignoreSYNs(l net.Listener) bool {
 	tl, ok := l.(*net.TCPListener)
 	if !ok {
 		return false
@@ -29,7 +29,7 @@ func quench(l net.Listener) bool {
 		synAck = 0x12
 		syn    = 0x02
 	)
-	ignoreSYN := []syscall.SockFilter{
+	filter := []syscall.SockFilter{
 		{Code: syscall.BPF_LD | syscall.BPF_B | syscall.BPF_ABS, K: flags},
 		{Code: syscall.BPF_ALU | syscall.BPF_AND | syscall.BPF_K, K: synAck},
 		{Code: syscall.BPF_JMP | syscall.BPF_JEQ | syscall.BPF_K, Jf: 1, K: syn},
@@ -39,7 +39,7 @@ func quench(l net.Listener) bool {
 	var attached error
 	err = rc.Control(func(fd uintptr) {
 		//lint:ignore SA1019 its successor is another module, for one call
-		attached = syscall.AttachLsf(int(fd), ignoreSYN)
+		attached = syscall.AttachLsf(int(fd), filter)
 	})
 	return err == nil && attached == nil
 }
