@@ -19,7 +19,6 @@ import "net"
 // The fields are guarded by conn.mu.
 type account struct {
 	running   *exchange // newest first
-	nrunning  int32
 	undecided *exchange // the last one that returned
 	takeover  *takeover // the request that hijacked the connection
 
@@ -94,7 +93,7 @@ func (c *conn) begin(x *exchange, major int) bool {
 		x.start = c.set.now()
 	}
 	x.next, c.running = c.running, x
-	c.nrunning++
+	c.noteClientLocked(x.start, 1)
 	if x.bodyOpen {
 		c.h2.noteBodyLocked()
 	}
@@ -110,6 +109,9 @@ func (c *conn) end(x *exchange, returned bool) {
 	c.mu.Lock()
 	c.removeLocked(x)
 	c.bodyEndsLocked(x)
+	if !x.hijacked {
+		c.noteClientLocked(c.set.now(), -1)
+	}
 	stage := c.stage.Load()
 	switch {
 	case x.aborted || x.hijacked:
@@ -136,7 +138,7 @@ func (c *conn) end(x *exchange, returned bool) {
 		cancelled = &r
 	}
 	gone := c.goneLocked()
-	changed := c.nrunning == 0 && (stage == stageIdle || c.closing == closingHTTP)
+	changed := c.running == nil && (stage == stageIdle || c.closing == closingHTTP)
 	c.mu.Unlock()
 
 	if cancelled != nil {
@@ -166,7 +168,6 @@ func (a *account) removeLocked(x *exchange) {
 		p = &(*p).next
 	}
 	*p = x.next
-	a.nrunning--
 }
 
 // hijackLocked counts the request that runs as hijacked. On a connection that
@@ -178,6 +179,7 @@ func (c *conn) hijackLocked() {
 		c.takeover = &takeover{foreign: true}
 	default:
 		x.hijacked = true
+		c.noteClientLocked(c.set.now(), -1)
 		c.takeover = &takeover{method: x.method, path: x.path, start: x.start}
 	}
 }
@@ -218,7 +220,7 @@ func (c *conn) takeoverEndLocked() *Request {
 	}
 	c.takeover.reported = true
 	r := c.describeTakeoverLocked()
-	r.Running = c.nrunning > 0
+	r.Running = c.running != nil
 	return &r
 }
 

@@ -22,6 +22,8 @@ type connSet struct {
 	cancelled atomic.Bool             // the contexts of all requests are
 	watcher   atomic.Pointer[watcher] // who looks after the connections that retire; nil: nobody yet
 
+	clients clientSet // of the connections that retire
+
 	mu       sync.Mutex // guards what follows; conn.mu is taken inside it
 	list     connList
 	retiring bool   // connections retire from their birth
@@ -177,7 +179,9 @@ func (cs *connSet) count() (Stats, totals) {
 		c.mu.Lock()
 		c.countOldAnswerLocked()
 		t.addLocked(&c.account)
-		st.InFlight += int(c.nrunning)
+		for x := c.running; x != nil; x = x.next {
+			st.InFlight++
+		}
 		switch stage := c.stage.Load(); {
 		case c.cut: // only its handlers are left
 		case stage <= stageNew:

@@ -65,7 +65,7 @@ func (c *conn) sendsGoAway() bool { return c.h2 != nil && c.h2.server != nil }
 // holdLocked holds back what a busy client sends from here on, if somebody watches
 // who releases it.
 func (c *conn) holdLocked() {
-	if c.sendsGoAway() && c.set.watcher.Load() != nil && c.h2.goAway == goAwayNone && c.h2.heldAt == 0 && c.nrunning > 0 {
+	if c.sendsGoAway() && c.set.watcher.Load() != nil && c.h2.goAway == goAwayNone && c.h2.heldAt == 0 && c.running != nil {
 		c.h2.heldAt = c.set.now()
 	}
 }
@@ -128,7 +128,7 @@ func (cs *connSet) noteGivenShutdown() {
 	for _, c := range cs.snapshot(nil) {
 		c.mu.Lock()
 		if c.h2 != nil && c.h2.server == nil {
-			c.h2.goAway, c.asked = goAwayAsked, cs.now()
+			c.h2.goAway, c.exit.asked = goAwayAsked, cs.now()
 		}
 		c.mu.Unlock()
 	}

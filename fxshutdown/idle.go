@@ -23,17 +23,19 @@ type view struct {
 	heldAt    moment // since when what an HTTP/2 client sends is held back; 0: it is not
 
 	retiredAt moment
-	quiet     moment        // since when its client is
+	quiet     moment        // since when it is
 	waited    time.Duration // for it, in earlier reads
 	asked     moment        // when it was asked to end
+
+	clientQuiet moment // since when its client is, on all its connections
 }
 
-// viewLocked returns what is known of c.
-func (c *conn) viewLocked() view {
+// viewLocked returns what is known of c, which has retired.
+func (c *conn) viewLocked(now moment) view {
 	v := view{
 		stage:     c.stage.Load(),
 		bypassed:  c.bypassed,
-		handlers:  c.nrunning > 0,
+		handlers:  c.running != nil,
 		reading:   c.reading.Load(),
 		writing:   c.writes.Load() > 0,
 		part:      c.part,
@@ -41,10 +43,13 @@ func (c *conn) viewLocked() view {
 		cut:       c.cut,
 		intr:      c.intr.state,
 		closing:   c.closing,
-		retiredAt: c.retiredAt,
+		retiredAt: c.exit.at,
 		quiet:     c.quiet,
-		waited:    c.waited,
-		asked:     c.asked,
+		waited:    c.exit.waited,
+		asked:     c.exit.asked,
+	}
+	if c.exit.client != nil {
+		v.clientQuiet = c.exit.client.quietSince(now)
 	}
 	if c.h2 != nil {
 		v.http2, v.finishing, v.goAway, v.heldAt = true, c.h2.finishing, c.h2.goAway, c.h2.heldAt
@@ -142,8 +147,12 @@ func (g graces) decide(v view, now moment) verdict {
 	if v.part {
 		at += maxTrickle
 	}
+	// Its client may be about to use it in place of one that was told to close.
+	// Behind address translation thousands of clients have one address, and are
+	// never quiet.
+	at = max(at, min(v.clientQuiet, v.retiredAt+maxClientWait)+g.idle)
 	due := verdict{actInterrupt, now + cutDelay}
-	if at >= end {
+	if at >= end && (v.part || v.waited > 0) {
 		at, due.do = end, actInterruptFinal
 	}
 	if at -= lastRead; now < at {
