@@ -13,8 +13,9 @@ import "net"
 //	aborted     the stop cut it off
 //
 // net/http says that an HTTP/1 response is written by the next state of its
-// connection. Of HTTP/2 it says so only when the connection has no other stream:
-// there, schedulingSlack without a pending write counts as written.
+// connection. Of HTTP/2 it says so only when the connection has no other stream, and
+// flushes when the user's hook has heard of that. There, schedulingSlack without a
+// pending write counts as written.
 //
 // The fields are guarded by conn.mu.
 type account struct {
@@ -71,9 +72,9 @@ func (a *account) countAnsweredLocked() {
 }
 
 // countOldAnswerLocked does it for an HTTP/2 response that had all the time it
-// takes to write its last frame, on a connection that other streams keep active.
+// takes to write its last frame.
 func (c *conn) countOldAnswerLocked() {
-	if c.h2 != nil && c.writes.Load() == 0 && c.set.now() >= c.quiet+schedulingSlack {
+	if c.h2 != nil && c.hooks == 0 && c.writes.Load() == 0 && c.set.now() >= c.quiet+schedulingSlack {
 		c.countAnsweredLocked()
 	}
 }
@@ -81,7 +82,15 @@ func (c *conn) countOldAnswerLocked() {
 // begin puts x on the account. It reports false if it is too late.
 func (c *conn) begin(x *exchange, major int) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	begun, retired := c.beginLocked(x, major), c.retired.Load()
+	c.mu.Unlock()
+	if begun && retired && c.h2 != nil {
+		c.set.changed(c) // it may be held back from here on
+	}
+	return begun
+}
+
+func (c *conn) beginLocked(x *exchange, major int) bool {
 	if c.cut || c.stage.Load() == stageGone {
 		return false
 	}

@@ -57,6 +57,8 @@ type conn struct {
 	dropped bool // it waited for a request, and the stop ended it
 	cut     bool // closed by the stop whatever it did
 
+	hooks uint8 // hooks of the user's that run for it
+
 	// What was accepted; written once.
 	bypassed bool // Conn is a *tls.Conn that the listener returned: net/http reads it past this wrapper
 	lazy     bool // it is a socket whose deadlines nobody else moves or makes up; see conn_read.go
@@ -222,6 +224,12 @@ func (c *conn) noteClientLocked(at moment, running int32) {
 	}
 }
 
+// clientStirredLocked reports whether there was a sign of the client since the
+// reader was interrupted, on another connection.
+func (c *conn) clientStirredLocked(now moment) bool {
+	return c.exit.client != nil && c.exit.client.quietSince(now) > c.exit.asked
+}
+
 // toldLocked returns a channel that is closed when the connection retires.
 func (c *conn) toldLocked() <-chan struct{} {
 	if c.exit == nil {
@@ -270,7 +278,9 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 		c.stage.setLocked(stageIdle)
 		c.quiet, c.part = c.set.now(), c.ahead.any()
 		c.noteClientLocked(c.quiet, 0)
-		c.countAnsweredLocked()
+		if c.h2 == nil || !c.set.hooked {
+			c.countAnsweredLocked()
+		} // otherwise the hook is still to return, and HTTP/2 to flush the response
 	case http.StateHijacked:
 		c.stage.setLocked(stageHijacked)
 		c.hijackLocked()

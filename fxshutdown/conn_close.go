@@ -56,7 +56,9 @@ func (c *conn) closingLocked() {
 	if c.stage.Load() == stageActive && c.h2 == nil && c.closing == closingNone {
 		now := c.set.now()
 		c.closing, c.quiet = closingHTTP, now
-		c.noteClientLocked(now, 0)
+		if c.undecided != nil {
+			c.noteClientLocked(now, 0) // its client reads the response now
+		}
 		if c.exit != nil {
 			c.exit.asked = now
 		}

@@ -184,7 +184,16 @@ func (c *conn) noteBytesLocked() {
 // timedOut decides what a read that ended at a deadline means.
 func (c *conn) timedOut(err error) (again bool, _ error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	again, err = c.timedOutLocked(err)
+	resumed := again && c.retired.Load() && !c.intr.pending()
+	c.mu.Unlock()
+	if resumed {
+		c.set.changed(c)
+	}
+	return again, err
+}
+
+func (c *conn) timedOutLocked(err error) (again bool, _ error) {
 	now := c.set.now()
 	wanted := moment(c.deadline.wanted.Load())
 	switch {
@@ -195,7 +204,7 @@ func (c *conn) timedOut(err error) (again bool, _ error) {
 	case !c.intr.pending():
 		c.deadline.apply(c) // the socket's was a stale one
 		return true, nil
-	case !c.waitingLocked():
+	case !c.waitingLocked() || c.intr.state == interruptPending && c.clientStirredLocked(now):
 		c.resumeLocked()
 		return true, nil
 	case c.intr.reads < lastReads:

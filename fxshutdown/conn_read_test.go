@@ -243,3 +243,33 @@ func TestWriteDeadline(t *testing.T) {
 		}
 	})
 }
+
+// A connection that is interrupted while its client shows itself on another one is
+// read on, unless the client's time is over.
+func TestInterruptedWhileClientStirs(t *testing.T) {
+	for _, test := range []struct {
+		final bool
+		want  time.Duration // when the read ends
+	}{{false, time.Minute}, {true, lastRead}} {
+		synctest.Test(t, func(t *testing.T) {
+			c, client := newPipeConn(t)
+			serveOne(t, c, client)
+			c.retire()
+			began := time.Now()
+			go func() {
+				time.Sleep(lastRead / 2)
+				c.exit.client.note(c.set.now())
+				time.Sleep(time.Until(began.Add(time.Minute)))
+				client.Close()
+			}()
+			c.mu.Lock()
+			c.interruptLocked(c.set.now(), test.final)
+			c.mu.Unlock()
+			c.Read(make([]byte, 1))
+			if took := time.Since(began); took != test.want {
+				t.Errorf("final %v: Read() ended after %v, want %v", test.final, took, test.want)
+			}
+			time.Sleep(time.Until(began.Add(time.Minute)))
+		})
+	}
+}

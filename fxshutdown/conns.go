@@ -53,8 +53,11 @@ func (cs *connSet) now() moment { return time.Since(cs.epoch) }
 
 // momentOf returns the moment of a deadline: 0 for none.
 func (cs *connSet) momentOf(t time.Time) moment {
-	if t.IsZero() {
+	switch {
+	case t.IsZero():
 		return 0
+	case t == t.Round(0): // without a monotonic reading, which counts from today's wall clock
+		return max(cs.now()+time.Until(t), longAgo)
 	}
 	return max(t.Sub(cs.epoch), longAgo)
 }

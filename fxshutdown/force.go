@@ -48,6 +48,9 @@ func (st *stop) cancelRequests(reason error) {
 	var rs []Request
 	for _, c := range s.conns.snapshot(nil) {
 		c.mu.Lock()
+		if c.h2 != nil {
+			c.h2.releaseLocked() // no handler waits for its client from here on
+		}
 		for x := c.running; x != nil; x = x.next {
 			if !x.hijacked && !x.cancelled {
 				x.cancelled = true

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 )
 
 // How an HTTP/2 connection is told
@@ -36,9 +37,12 @@ type http2State struct {
 	// has ended, or schedulingSlack has passed without one.
 	finishing bool
 
-	heldAt moment    // since when what is read is held back; 0: it is not
-	bodies int       // requests whose bodies are not read to their ends: these are not held back
-	gate   sync.Cond // signalled when what is held back may go on
+	heldAt  moment       // since when what is read is held back; 0: it is not
+	letPass bool         // nothing is held back any more
+	bodies  int          // requests whose bodies are not read to their ends: these are not held back
+	gate    sync.Cond    // signalled when what is held back may go on
+	writers atomic.Int32 // handlers in Write
+	wroteAt moment       // when the last write ended, since the connection retired
 }
 
 // goAway is how far a connection is told by GOAWAY.
@@ -65,15 +69,22 @@ func (c *conn) sendsGoAway() bool { return c.h2 != nil && c.h2.server != nil }
 // holdLocked holds back what a busy client sends from here on, if somebody watches
 // who releases it.
 func (c *conn) holdLocked() {
-	if c.sendsGoAway() && c.set.watcher.Load() != nil && c.h2.goAway == goAwayNone && c.h2.heldAt == 0 && c.running != nil {
+	if c.sendsGoAway() && !c.h2.letPass && c.h2.heldAt == 0 && c.running != nil && c.set.watcher.Load() != nil {
 		c.h2.heldAt = c.set.now()
 	}
 }
 
-// releaseLocked lets what was held back go on.
+// releaseLocked lets pass what was held back, and what is read from here on.
 func (h *http2State) releaseLocked() {
-	h.heldAt = 0
+	h.heldAt, h.letPass = 0, true
 	h.gate.Broadcast()
+}
+
+// starvedLocked reports whether a response needs what is held back to go on: its
+// handler writes, or net/http writes its end, and nothing is written.
+func (h *http2State) starvedLocked(c *conn, now moment) bool {
+	writes := h.writers.Load() > 0 || c.running == nil && c.stage.Load() == stageActive
+	return h.heldAt != 0 && writes && now >= max(h.heldAt, h.wroteAt)+recheck
 }
 
 // awaitRelease waits for as long as what was just read is held back. The rest of
@@ -102,8 +113,10 @@ func (h *http2State) beginWriteLocked(c *conn) {
 // endWriteLocked is called when the last write under way has ended. It reports
 // whether the connection may be due earlier for it.
 func (h *http2State) endWriteLocked(c *conn) (changed bool) {
+	h.wroteAt = c.set.now()
 	if c.stage.Load() == stageIdle && h.finishing {
 		h.finishing, changed = false, true
+		c.countAnsweredLocked()
 	}
 	if h.goAway == goAwayAsked {
 		h.goAway, changed = goAwaySent, true

@@ -21,6 +21,8 @@ type view struct {
 	closing   closing
 	goAway    goAway
 	heldAt    moment // since when what an HTTP/2 client sends is held back; 0: it is not
+	starved   bool   // a response needs what is held back
+	hooked    bool   // a hook of the user's runs
 
 	retiredAt moment
 	quiet     moment        // since when it is
@@ -41,6 +43,7 @@ func (c *conn) viewLocked(now moment) view {
 		part:      c.part,
 		dropped:   c.dropped,
 		cut:       c.cut,
+		hooked:    c.hooks > 0,
 		intr:      c.intr.state,
 		closing:   c.closing,
 		retiredAt: c.exit.at,
@@ -52,7 +55,8 @@ func (c *conn) viewLocked(now moment) view {
 		v.clientQuiet = c.exit.client.quietSince(now)
 	}
 	if c.h2 != nil {
-		v.http2, v.finishing, v.goAway, v.heldAt = true, c.h2.finishing, c.h2.goAway, c.h2.heldAt
+		v.http2, v.finishing, v.goAway = true, c.h2.finishing, c.h2.goAway
+		v.heldAt, v.starved = c.h2.heldAt, c.h2.starvedLocked(c, now)
 	}
 	return v
 }
@@ -113,11 +117,14 @@ func (g graces) decide(v view, now moment) verdict {
 		}
 		return cutBy(closesBy(v.quiet, v.asked, v.reading), now)
 
-	case v.heldAt != 0 && (!v.stage.waits() || v.handlers):
-		return decideHeld(v, now)
+	case v.http2 && v.goAway != goAwaySent && (!v.stage.waits() || v.handlers):
+		return decideStreams(v, now)
 
 	case !v.stage.waits() || v.handlers:
 		return verdict{}
+
+	case v.hooked:
+		return recheckUntil(g.waitsUntil(v)+maxServerStall, now)
 
 	case v.writing && v.finishing:
 		return verdict{at: now + recheck} // no event follows
@@ -147,11 +154,15 @@ func (g graces) decide(v view, now moment) verdict {
 	if v.part {
 		at += maxTrickle
 	}
+	due := verdict{actInterrupt, now + cutDelay}
 	// Its client may be about to use it in place of one that was told to close.
 	// Behind address translation thousands of clients have one address, and are
 	// never quiet.
-	at = max(at, min(v.clientQuiet, v.retiredAt+maxClientWait)+g.idle)
-	due := verdict{actInterrupt, now + cutDelay}
+	if limit := v.retiredAt + maxClientWait; v.clientQuiet > limit {
+		at, due.do = max(at, limit+g.idle), actInterruptFinal
+	} else {
+		at = max(at, v.clientQuiet+g.idle)
+	}
 	if at >= end && (v.part || v.waited > 0) {
 		at, due.do = end, actInterruptFinal
 	}
@@ -187,17 +198,25 @@ func (g graces) decideHijacked(v view, now moment) verdict {
 	return verdict{actHalfClose, now + cutDelay}
 }
 
-// decideHeld is for an HTTP/2 connection whose streams run while what its client
-// sends is held back.
-func decideHeld(v view, now moment) verdict {
-	due, at := actGoAway, v.heldAt+maxHold
-	if v.goAway != goAwayNone { // it cannot be written
+// decideStreams is for an HTTP/2 connection whose streams run. GOAWAY waits for
+// them, and not for ever.
+func decideStreams(v view, now moment) verdict {
+	due, at := actGoAway, max(v.heldAt, v.retiredAt)+maxHold
+	switch {
+	case v.goAway == goAwayAsked && v.heldAt == 0:
+		return verdict{}
+	case v.goAway == goAwayAsked: // and cannot be written
 		due, at = actRelease, v.asked+goAwayWait
+	case v.starved:
+		return verdict{do: actRelease}
 	}
-	if now < at {
-		return verdict{at: at}
+	if now >= at {
+		return verdict{do: due}
 	}
-	return verdict{do: due}
+	if v.heldAt != 0 {
+		at = min(at, now+recheck) // no event tells that a response is starved
+	}
+	return verdict{at: at}
 }
 
 // decideHTTP2 is for an HTTP/2 connection that has no streams. What it sends after
@@ -222,7 +241,10 @@ func (g graces) decideHTTP2(v view, now moment) verdict {
 		return verdict{actGoAway, now + goAwayWait}
 	}
 	wait := goAwayWait
-	if v.goAway == goAwaySent {
+	switch {
+	case v.finishing:
+		wait = schedulingSlack
+	case v.goAway == goAwaySent:
 		wait = goAwayWritten
 	}
 	if at := max(v.asked, v.quiet) + wait; now < at {

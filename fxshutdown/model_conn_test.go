@@ -23,9 +23,10 @@ func (s *sim) dial() {
 		return
 	}
 	now := time.Now()
-	c := &simConn{client: client, state: http.StateNew, waitsSince: now, quiet: now}
+	c := &simConn{client: client, state: http.StateNew, born: now, waitsSince: now, quiet: now}
 	s.conns = append(s.conns, c)
 	s.lastDial = now
+	s.sign(now)
 	go c.read()
 }
 
@@ -90,6 +91,7 @@ func (s *sim) send(c *simConn, ev, arg int) {
 	}
 	if c.waits() {
 		c.quiet = time.Now()
+		s.sign(c.quiet)
 	} else {
 		c.ahead, c.pipelined = true, true
 	}
@@ -126,6 +128,23 @@ func (s *sim) settle(c *simConn) {
 	}
 }
 
+// sign notes a sign of the client.
+func (s *sim) sign(at time.Time) {
+	if s.isDraining() {
+		s.seen = later(s.seen, at)
+	}
+}
+
+// clientQuiet returns since when the client was quiet at the given time.
+func (s *sim) clientQuiet(at time.Time) time.Time {
+	for _, c := range s.conns {
+		if c.state == http.StateActive && c.call.running {
+			return at
+		}
+	}
+	return s.seen
+}
+
 func (s *sim) isDraining() bool { return !s.drainAt.IsZero() && !time.Now().Before(s.drainAt) }
 
 // returned ends the request of an HTTP connection.
@@ -133,6 +152,7 @@ func (s *sim) returned(c *simConn, returned bool) {
 	x := c.call
 	x.running = false
 	c.call = nil
+	s.sign(time.Now())
 	switch {
 	case returned:
 		s.answered++
@@ -185,6 +205,7 @@ func (s *sim) command(c *simConn, ev int) {
 	case evHijack:
 		c.state = http.StateHijacked
 		s.hijacks++
+		s.sign(time.Now())
 		if at := s.hijackAt(); !at.IsZero() && !time.Now().Before(at) && s.cutBy.IsZero() {
 			s.tellHijacked(c)
 		}

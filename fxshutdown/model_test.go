@@ -53,6 +53,7 @@ type simConn struct {
 	ahead      bool   // net/http holds a byte that it read while a handler ran: see settle
 	pipelined  bool   // it sent while a handler ran: the server may take it that there is more
 	gone       bool   // the client has closed
+	born       time.Time
 	waitsSince time.Time
 	quiet      time.Time // when the last byte came, or waiting began
 	replies    int       // that the client must have got
@@ -102,6 +103,7 @@ type sim struct {
 	unclear                bool
 	lastDial               time.Time
 	lastGone               time.Time
+	seen                   time.Time // the last sign of the client, which all connections are of, since the drain began
 
 	trigger     string
 	stopAt      time.Time

@@ -199,6 +199,11 @@ func (st *stop) look(c *conn, now moment) (next moment) {
 	reason := ErrStopping
 	c.mu.Lock()
 	v := st.graces.decide(c.viewLocked(now), now)
+	if v.do == actInterrupt && unsent(c.underTLS()) {
+		// Its client is not quiet, but still reads its last response.
+		c.noteClientLocked(now, 0)
+		v = st.graces.decide(c.viewLocked(now), now)
+	}
 	switch v.do {
 	case actInterrupt, actInterruptFinal:
 		c.interruptLocked(now, v.do == actInterruptFinal)
