@@ -93,8 +93,7 @@ func (s *sim) send(c *simConn, ev, arg int) {
 		c.quiet = time.Now()
 		s.sign(c.quiet)
 	} else {
-		c.call.early = true
-		c.pipelined = true
+		c.ahead, c.pipelined = true, true
 	}
 	s.settle(c)
 }
@@ -103,12 +102,21 @@ func (c *simConn) waits() bool { return c.state == http.StateNew || c.state == h
 
 // settle begins the requests that a connection has in hand, and ends those
 // that end by themselves.
+//
+// While a handler runs, net/http reads one byte ahead, to notice that the client
+// closes. It has that byte until it must read again. A request that it has in its
+// buffer already needs no reading: then it goes on noticing nothing.
 func (s *sim) settle(c *simConn) {
 	for {
 		switch {
 		case c.waits() && c.kinds != "":
 			c.call = &call{conn: c, kind: c.kinds[0], running: true, cancelled: !s.cancelledAt.IsZero()}
 			c.kinds = c.kinds[1:]
+			if c.buffered > 0 {
+				c.buffered--
+			} else { // It reads all that there is.
+				c.buffered, c.ahead = len(c.kinds), false
+			}
 			c.call.asked = c.call.kind == 'd'
 			c.state = http.StateActive
 			s.begun++
@@ -163,6 +171,9 @@ func (s *sim) returned(c *simConn, returned bool) {
 		return
 	}
 	c.state, c.waitsSince, c.quiet = http.StateIdle, time.Now(), time.Now()
+	if c.kinds == "" {
+		c.ahead = false // It waits for a request, and so it reads.
+	}
 }
 
 func (s *sim) close(c *simConn) {
@@ -234,7 +245,7 @@ func (s *sim) clientCloses(c *simConn) {
 	switch {
 	case c.waits():
 		s.close(c)
-	case c.state == http.StateActive && c.call.kind == 'c' && !c.call.early:
+	case c.state == http.StateActive && c.call.kind == 'c' && !c.ahead:
 		s.returned(c, true) // net/http cancels the context
 	}
 }
