@@ -169,6 +169,17 @@ func (c *conn) bodyEndsLocked(x *exchange) {
 	}
 }
 
+// countRunningLocked counts the requests that run, less one that hijacked its
+// connection.
+func (a *account) countRunningLocked() (n int32) {
+	for x := a.running; x != nil; x = x.next {
+		if !x.hijacked {
+			n++
+		}
+	}
+	return n
+}
+
 // removeLocked takes x out of the list. It walks: HTTP/1 runs one handler at a
 // time, HTTP/2 as many as its MaxConcurrentStreams, which net/http sets to 250.
 func (a *account) removeLocked(x *exchange) {

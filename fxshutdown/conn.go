@@ -202,16 +202,22 @@ func (c *conn) retireLocked() {
 // connection that is not a socket may have to be read first, which net/http does
 // before it reads a request.
 func (c *conn) joinClientLocked() {
-	if c.exit.client != nil || c.stage.Load() == stageAccepted && !isSocket(c.underTLS()) {
+	stage := c.stage.Load()
+	if c.exit.client != nil || stage >= stageClosed || stage == stageAccepted && !isSocket(c.underTLS()) {
 		return
 	}
 	cl := c.set.clients.of(c.Conn.RemoteAddr())
 	c.exit.client = cl
 	cl.note(c.quiet)
-	for x := c.running; x != nil; x = x.next {
-		if !x.hijacked {
-			cl.running.Add(1)
-		}
+	cl.running.Add(c.countRunningLocked())
+}
+
+// leaveClientLocked is its reverse: what still runs on a connection that is closed
+// is no sign of its client.
+func (c *conn) leaveClientLocked() {
+	if c.exit != nil && c.exit.client != nil {
+		c.exit.client.running.Add(-c.countRunningLocked())
+		c.exit.client = nil
 	}
 }
 
@@ -287,6 +293,7 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 		c.deadline.apply(c)
 	case http.StateClosed:
 		c.stage.setLocked(stageClosed)
+		c.leaveClientLocked()
 		c.countAnsweredLocked()
 		return c.goneLocked()
 	}
