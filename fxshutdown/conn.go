@@ -230,10 +230,14 @@ func (c *conn) noteClientLocked(at moment, running int32) {
 	}
 }
 
-// clientStirredLocked reports whether there was a sign of the client since the
-// reader was interrupted, on another connection.
+// clientStirredLocked reports whether there was a sign of the client on another
+// connection, since the reader was interrupted and in time.
 func (c *conn) clientStirredLocked(now moment) bool {
-	return c.exit.client != nil && c.exit.client.quietSince(now) > c.exit.asked
+	if c.exit.client == nil {
+		return false
+	}
+	since := c.exit.client.quietSince(now)
+	return since > c.exit.asked && since <= c.exit.at+maxClientWait
 }
 
 // toldLocked returns a channel that is closed when the connection retires.

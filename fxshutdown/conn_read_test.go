@@ -245,16 +245,17 @@ func TestWriteDeadline(t *testing.T) {
 }
 
 // A connection that is interrupted while its client shows itself on another one is
-// read on, unless the client's time is over.
+// read on, if that is not too late.
 func TestInterruptedWhileClientStirs(t *testing.T) {
 	for _, test := range []struct {
-		final bool
+		sleep time.Duration // after the connection retired
 		want  time.Duration // when the read ends
-	}{{false, time.Minute}, {true, lastRead}} {
+	}{{maxClientWait - lastRead, time.Minute}, {maxClientWait, lastRead}} {
 		synctest.Test(t, func(t *testing.T) {
 			c, client := newPipeConn(t)
 			serveOne(t, c, client)
 			c.retire()
+			time.Sleep(test.sleep)
 			began := time.Now()
 			go func() {
 				time.Sleep(lastRead / 2)
@@ -263,11 +264,11 @@ func TestInterruptedWhileClientStirs(t *testing.T) {
 				client.Close()
 			}()
 			c.mu.Lock()
-			c.interruptLocked(c.set.now(), test.final)
+			c.interruptLocked(c.set.now(), false)
 			c.mu.Unlock()
 			c.Read(make([]byte, 1))
 			if took := time.Since(began); took != test.want {
-				t.Errorf("final %v: Read() ended after %v, want %v", test.final, took, test.want)
+				t.Errorf("%v after the retirement: Read() ended after %v, want %v", test.sleep, took, test.want)
 			}
 			time.Sleep(time.Until(began.Add(time.Minute)))
 		})

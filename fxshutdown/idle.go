@@ -158,11 +158,7 @@ func (g graces) decide(v view, now moment) verdict {
 	// Its client may be about to use it in place of one that was told to close.
 	// Behind address translation thousands of clients have one address, and are
 	// never quiet.
-	if limit := v.retiredAt + maxClientWait; v.clientQuiet > limit {
-		at, due.do = max(at, limit+g.idle), actInterruptFinal
-	} else {
-		at = max(at, v.clientQuiet+g.idle)
-	}
+	at = max(at, min(v.clientQuiet, v.retiredAt+maxClientWait)+g.idle)
 	if at >= end && (v.part || v.waited > 0) {
 		at, due.do = end, actInterruptFinal
 	}
