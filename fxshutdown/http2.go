@@ -106,7 +106,8 @@ func (h *http2State) endWriteLocked(c *conn) (changed bool) {
 		h.finishing, changed = false, true
 	}
 	if h.goAway == goAwayAsked {
-		h.goAway, changed = goAwaySent, true
+		// If that was a response which GOAWAY follows, there is time for it still.
+		h.goAway, c.asked, changed = goAwaySent, c.set.now(), true
 		h.releaseLocked()
 	}
 	return changed

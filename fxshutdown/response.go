@@ -52,7 +52,8 @@ func newExchange(c *conn, w http.ResponseWriter, r *http.Request) (*exchange, ht
 	case pusher && !hijacker && r.ProtoMajor == 2:
 		h := new(http2Writer)
 		h.exchange.set(c, w, r)
-		if c.h2 != nil && r.Body != nil && r.Body != http.NoBody {
+		// Every HTTP/2 request has a body, those included that have none.
+		if c.h2 != nil && r.Body != nil && r.ContentLength != 0 {
 			h.bodyOpen, h.body = true, r.Body
 			r.Body = (*http2Body)(h)
 		}
