@@ -36,9 +36,10 @@ type http2State struct {
 	// has ended, or schedulingSlack has passed without one.
 	finishing bool
 
-	heldAt moment    // since when what is read is held back; 0: it is not
-	bodies int       // requests whose bodies are not read to their ends: these are not held back
-	gate   sync.Cond // signalled when what is held back may go on
+	heldAt   moment    // since when what is read is held back; 0: it is not
+	released bool      // it was, and is not any more
+	bodies   int       // requests whose bodies are not read to their ends: these are not held back
+	gate     sync.Cond // signalled when what is held back may go on
 }
 
 // goAway is how far a connection is told by GOAWAY.
@@ -63,17 +64,31 @@ func (c *conn) speaksHTTP2(server *http.Server) {
 func (c *conn) sendsGoAway() bool { return c.h2 != nil && c.h2.server != nil }
 
 // holdLocked holds back what a busy client sends from here on, if somebody watches
-// who releases it.
-func (c *conn) holdLocked() {
-	if c.sendsGoAway() && c.set.watcher.Load() != nil && c.h2.goAway == goAwayNone && c.h2.heldAt == 0 && c.nrunning > 0 {
-		c.h2.heldAt = c.set.now()
+// who releases it. It reports whether that is new.
+func (c *conn) holdLocked() bool {
+	if !c.sendsGoAway() || c.set.watcher.Load() == nil || c.h2.goAway != goAwayNone || c.h2.heldAt != 0 || c.h2.released || c.nrunning == 0 {
+		return false
 	}
+	c.h2.heldAt = c.set.now()
+	return true
 }
 
-// releaseLocked lets what was held back go on.
+// releaseLocked lets what was held back go on, for good.
 func (h *http2State) releaseLocked() {
-	h.heldAt = 0
+	h.heldAt, h.released = 0, true
 	h.gate.Broadcast()
+}
+
+// releaseAll lets go on whatever is held back: the requests that run may need it to be
+// answered.
+func (cs *connSet) releaseAll() {
+	for _, c := range cs.snapshot(nil) {
+		c.mu.Lock()
+		if c.h2 != nil {
+			c.h2.releaseLocked()
+		}
+		c.mu.Unlock()
+	}
 }
 
 // awaitRelease waits for as long as what was just read is held back. The rest of

@@ -110,3 +110,46 @@ func (c halfPipe) CloseWrite() error {
 	c.out.close(&c.out.writerGone)
 	return nil
 }
+
+// A stop whose time is over sooner than the hold reads on: the client's word that it
+// has room for the rest of its response is among what was held back.
+func TestHTTP2HeldUntilForce(t *testing.T) {
+	const size = 200_000
+	bubbles(t, h2Modes, func(t *testing.T, m mode) {
+		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(100 * ms)
+			w.Write(make([]byte, size))
+		}, onPipe)
+		c := s.rawH2()
+		c.get(1, "/")
+		synctest.Wait()
+		done := s.stopIn(400 * ms)
+		got := 0
+		for _, f := range c.untilClosedTaking() {
+			if f.kind == frameData {
+				got += len(f.payload)
+			}
+		}
+		if err := <-done; err != nil || got != size {
+			t.Errorf("Stop() = %v, and the client got %d bytes, want nil and %d", err, got, size)
+		}
+	})
+}
+
+// untilClosedTaking is untilClosed for a client that makes room for what it read.
+func (c *h2Conn) untilClosedTaking() (all []frame) {
+	for {
+		f, err := c.read()
+		if err != nil {
+			return all
+		}
+		all = append(all, f)
+		if n := len(f.payload); f.kind == frameData && n > 0 {
+			room := binary.BigEndian.AppendUint32(nil, uint32(n))
+			go func() {
+				c.write(frame{frameWindowUpdate, 0, f.stream, room})
+				c.write(frame{frameWindowUpdate, 0, 0, room})
+			}()
+		}
+	}
+}
