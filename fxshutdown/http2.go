@@ -66,7 +66,10 @@ func (c *conn) sendsGoAway() bool { return c.h2 != nil && c.h2.server != nil }
 // holdLocked holds back what a busy client sends from here on, if somebody watches
 // who releases it. It reports whether that is new.
 func (c *conn) holdLocked() bool {
-	if !c.sendsGoAway() || c.set.watcher.Load() == nil || c.h2.goAway != goAwayNone || c.h2.heldAt != 0 || c.h2.released || c.nrunning == 0 {
+	if !c.sendsGoAway() || c.set.watcher.Load() == nil || c.nrunning == 0 {
+		return false
+	}
+	if h := c.h2; h.goAway != goAwayNone || h.heldAt != 0 || h.released {
 		return false
 	}
 	c.h2.heldAt = c.set.now()
@@ -96,9 +99,19 @@ func (cs *connSet) releaseAll() {
 func (c *conn) awaitRelease() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.h2.heldAt != 0 && c.h2.bodies == 0 {
+	for c.h2.heldAt != 0 && c.h2.bodies == 0 && !c.h2.pingsSoon() {
 		c.h2.gate.Wait()
 	}
+}
+
+// pingsSoon reports whether net/http may take the client for dead before the hold
+// ends, since the answers to its PINGs would be held back too.
+func (h *http2State) pingsSoon() bool {
+	if h.server == nil || h.server.HTTP2 == nil {
+		return false
+	}
+	conf := h.server.HTTP2
+	return conf.SendPingTimeout > 0 && conf.PingTimeout > 0 && conf.PingTimeout < 2*maxHold
 }
 
 // noteBodyLocked counts a request whose body is still being read.

@@ -153,3 +153,26 @@ func (c *h2Conn) untilClosedTaking() (all []frame) {
 		}
 	}
 }
+
+// A server whose PINGs are to be answered sooner than the hold ends holds nothing back:
+// net/http would close the connection.
+func TestHTTP2HeldPing(t *testing.T) {
+	bubbles(t, h2Modes, func(t *testing.T, m mode) {
+		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case <-r.Context().Done():
+			case <-time.After(time.Second):
+			}
+		}, onPipe, func(srv *http.Server, _ *fxshutdown.Config) {
+			srv.HTTP2 = &http.HTTP2Config{SendPingTimeout: 100 * ms, PingTimeout: 200 * ms}
+		})
+		c := s.rawH2()
+		c.get(1, "/")
+		synctest.Wait()
+		done := s.stopIn(time.Hour)
+		wantTold(t, c.untilClosed(), 1)
+		if err := <-done; err != nil {
+			t.Errorf("Stop() = %v, want nil", err)
+		}
+	})
+}
