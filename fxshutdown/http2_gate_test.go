@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // newHTTP2Conn returns a retired HTTP/2 connection in a bubble, and a channel that
@@ -56,4 +57,21 @@ func TestHoldAfterClose(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A write after GOAWAY was asked for counts as GOAWAY, and may have been the end of a
+// response: what follows it has its time from then on.
+func TestGoAwayWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newHTTP2Conn(t)
+		c.setState(http.StateIdle)
+		c.h2.goAway, c.asked = goAwayAsked, c.set.now()
+		time.Sleep(goAwayWait - 1)
+		c.beginWrite()
+		c.endWrite()
+		now := c.set.now()
+		if v := (graces{}).decide(c.viewLocked(), now); v != (verdict{at: now + goAwayWritten}) {
+			t.Errorf("decide() = %v, want to look at %v", v, now+goAwayWritten)
+		}
+	})
 }
