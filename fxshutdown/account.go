@@ -81,16 +81,14 @@ func (c *conn) countOldAnswerLocked() {
 
 // begin puts x on the account. It reports false if it is too late.
 func (c *conn) begin(x *exchange, major int) bool {
+	held := false
 	c.mu.Lock()
-	begun, retired := c.beginLocked(x, major), c.retired.Load()
-	c.mu.Unlock()
-	if begun && retired && c.h2 != nil {
-		c.set.changed(c) // it may be held back from here on
-	}
-	return begun
-}
-
-func (c *conn) beginLocked(x *exchange, major int) bool {
+	defer func() {
+		c.mu.Unlock()
+		if held {
+			c.set.changed(c) // it may be due earlier: nothing else tells that it is held
+		}
+	}()
 	if c.cut || c.stage.Load() == stageGone {
 		return false
 	}
@@ -107,7 +105,7 @@ func (c *conn) beginLocked(x *exchange, major int) bool {
 		c.h2.noteBodyLocked()
 	}
 	if c.retired.Load() {
-		c.holdLocked()
+		held = c.holdLocked()
 	}
 	return true
 }

@@ -199,7 +199,7 @@ func (c *conn) timedOutLocked(err error) (again bool, _ error) {
 	switch {
 	case wanted != 0 && now >= wanted:
 		return false, err // the deadline that was asked for
-	case !c.intr.pending() && !c.lazy:
+	case !c.intr.pending() && (!c.lazy || c.stage.Load() == stageHijacked):
 		return false, err // one that was set past this wrapper
 	case !c.intr.pending():
 		c.deadline.apply(c) // the socket's was a stale one

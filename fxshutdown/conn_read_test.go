@@ -274,3 +274,19 @@ func TestInterruptedWhileClientStirs(t *testing.T) {
 		})
 	}
 }
+
+// A deadline that a hijacker sets past the wrapper ends its reads through it.
+func TestReadDeadlinePastWrapper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, client := newPipeConn(t)
+		serveOne(t, c, client)
+		c.setState(http.StateActive)
+		c.setState(http.StateHijacked)
+		began := time.Now()
+		c.NetConn().SetReadDeadline(began.Add(time.Second))
+		time.AfterFunc(time.Minute, func() { client.Close() })
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != time.Second {
+			t.Errorf("Read() = %v after %v, want the deadline after a second", err, time.Since(began))
+		}
+	})
+}

@@ -26,7 +26,7 @@ type connSet struct {
 
 	mu       sync.Mutex // guards what follows; conn.mu is taken inside it
 	list     connList
-	retiring bool   // connections retire from their birth
+	retiring moment // since when connections retire from their birth; 0: they do not
 	shut     bool   // no connection is accepted any more
 	totals   totals // of the connections that are gone
 	dropped  int    // of these, those that were dropped
@@ -91,8 +91,9 @@ func (cs *connSet) track(raw net.Conn) (net.Conn, bool) {
 	if cs.shut {
 		return nil, false
 	}
-	if cs.retiring {
+	if cs.retiring != 0 {
 		c.retireLocked() // nobody else has it yet
+		c.exit.at = cs.retiring
 	}
 	cs.totals.Accepted++
 	cs.list.add(c)
@@ -127,7 +128,7 @@ func (cs *connSet) changed(c *conn) {
 // retireAll retires every connection, those included that are still to come.
 func (cs *connSet) retireAll() {
 	cs.mu.Lock()
-	cs.retiring = true
+	cs.retiring = cs.now()
 	cs.mu.Unlock()
 	for _, c := range cs.snapshot(nil) {
 		c.retire()

@@ -15,6 +15,7 @@ func (st *stop) cutAll() bool {
 	st.report.Forced = reason
 	st.mu.Unlock()
 	st.cancelRequests(reason)
+	s.conns.releaseAll()
 
 	// A moment for handlers to answer, unless all is to be cut at once.
 	st.awaitEmpty(st.cutNow, func() moment {
@@ -48,9 +49,6 @@ func (st *stop) cancelRequests(reason error) {
 	e := &RequestsCancelled{Reason: reason}
 	for _, c := range s.conns.snapshot(nil) {
 		c.mu.Lock()
-		if c.h2 != nil {
-			c.h2.releaseLocked() // no handler waits for its client from here on
-		}
 		for x := c.running; x != nil; x = x.next {
 			if !x.hijacked && !x.cancelled {
 				x.cancelled = true

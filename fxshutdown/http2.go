@@ -37,12 +37,12 @@ type http2State struct {
 	// has ended, or schedulingSlack has passed without one.
 	finishing bool
 
-	heldAt  moment       // since when what is read is held back; 0: it is not
-	letPass bool         // nothing is held back any more
-	bodies  int          // requests whose bodies are not read to their ends: these are not held back
-	gate    sync.Cond    // signalled when what is held back may go on
-	writers atomic.Int32 // handlers in Write
-	wroteAt moment       // when the last write ended, since the connection retired
+	heldAt   moment       // since when what is read is held back; 0: it is not
+	released bool         // it was, and is not any more
+	bodies   int          // requests whose bodies are not read to their ends: these are not held back
+	gate     sync.Cond    // signalled when what is held back may go on
+	writers  atomic.Int32 // handlers in Write
+	wroteAt  moment       // when the last write ended, since the connection retired
 }
 
 // goAway is how far a connection is told by GOAWAY.
@@ -67,17 +67,34 @@ func (c *conn) speaksHTTP2(server *http.Server) {
 func (c *conn) sendsGoAway() bool { return c.h2 != nil && c.h2.server != nil }
 
 // holdLocked holds back what a busy client sends from here on, if somebody watches
-// who releases it.
-func (c *conn) holdLocked() {
-	if c.sendsGoAway() && !c.h2.letPass && c.h2.heldAt == 0 && c.running != nil && c.set.watcher.Load() != nil {
-		c.h2.heldAt = c.set.now()
+// who releases it. It reports whether that is new.
+func (c *conn) holdLocked() bool {
+	if !c.sendsGoAway() || c.set.watcher.Load() == nil || c.running == nil {
+		return false
 	}
+	if h := c.h2; h.goAway != goAwayNone || h.heldAt != 0 || h.released {
+		return false
+	}
+	c.h2.heldAt = c.set.now()
+	return true
 }
 
-// releaseLocked lets pass what was held back, and what is read from here on.
+// releaseLocked lets what was held back go on, for good.
 func (h *http2State) releaseLocked() {
-	h.heldAt, h.letPass = 0, true
+	h.heldAt, h.released = 0, true
 	h.gate.Broadcast()
+}
+
+// releaseAll lets go on whatever is held back: the requests that run may need it to be
+// answered.
+func (cs *connSet) releaseAll() {
+	for _, c := range cs.snapshot(nil) {
+		c.mu.Lock()
+		if c.h2 != nil {
+			c.h2.releaseLocked()
+		}
+		c.mu.Unlock()
+	}
 }
 
 // starvedLocked reports whether a response needs what is held back to go on: its
@@ -92,9 +109,19 @@ func (h *http2State) starvedLocked(c *conn, now moment) bool {
 func (c *conn) awaitRelease() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.h2.heldAt != 0 && c.h2.bodies == 0 {
+	for c.h2.heldAt != 0 && c.h2.bodies == 0 && !c.h2.pingsSoon() {
 		c.h2.gate.Wait()
 	}
+}
+
+// pingsSoon reports whether net/http may take the client for dead before the hold
+// ends, since the answers to its PINGs would be held back too.
+func (h *http2State) pingsSoon() bool {
+	if h.server == nil || h.server.HTTP2 == nil {
+		return false
+	}
+	conf := h.server.HTTP2
+	return conf.SendPingTimeout > 0 && conf.PingTimeout > 0 && conf.PingTimeout < 2*maxHold
 }
 
 // noteBodyLocked counts a request whose body is still being read.
@@ -119,7 +146,8 @@ func (h *http2State) endWriteLocked(c *conn) (changed bool) {
 		c.countAnsweredLocked()
 	}
 	if h.goAway == goAwayAsked {
-		h.goAway, changed = goAwaySent, true
+		// If that was a response which GOAWAY follows, there is time for it still.
+		h.goAway, c.exit.asked, changed = goAwaySent, c.set.now(), true
 		h.releaseLocked()
 	}
 	return changed

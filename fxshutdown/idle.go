@@ -237,13 +237,16 @@ func (g graces) decideHTTP2(v view, now moment) verdict {
 		return verdict{actGoAway, now + goAwayWait}
 	}
 	wait := goAwayWait
-	switch {
-	case v.finishing:
-		wait = schedulingSlack
-	case v.goAway == goAwaySent:
+	if v.goAway == goAwaySent {
 		wait = goAwayWritten
 	}
-	if at := max(v.asked, v.quiet) + wait; now < at {
+	at := max(v.asked, v.quiet) + wait
+	if v.finishing {
+		// net/http calls it idle, and tells a hook of the user's, before it writes the
+		// end of the last response.
+		at = max(at, v.quiet+max(g.idle, schedulingSlack))
+	}
+	if now < at {
 		return verdict{at: at}
 	}
 	return verdict{actHalfClose, now + cutDelay}

@@ -131,8 +131,8 @@ func TestDecide(t *testing.T) {
 		{"GOAWAY asked, nothing written", told, 1250 * ms, verdict{actHalfClose, 1350 * ms}},
 		{"GOAWAY sent", with(told, func(v *view) { v.goAway = goAwaySent }), 1204 * ms, verdict{at: 1205 * ms}},
 		{"GOAWAY sent, read", with(told, func(v *view) { v.goAway = goAwaySent }), 1205 * ms, verdict{actHalfClose, 1305 * ms}},
+		{"GOAWAY sent, nothing to flush", with(told, func(v *view) { v.goAway, v.finishing, v.quiet = goAwaySent, true, 2000*ms }), 2250 * ms, verdict{actHalfClose, 2350 * ms}},
 		{"GOAWAY sent, answered since", with(told, func(v *view) { v.goAway, v.quiet = goAwaySent, 2000*ms }), 2004 * ms, verdict{at: 2005 * ms}},
-		{"GOAWAY sent, not flushed", with(told, func(v *view) { v.goAway, v.finishing = goAwaySent, true }), 1249 * ms, verdict{at: 1250 * ms}},
 		{"half-closed", with(told, func(v *view) { v.closing = closingStop }), 1299 * ms, verdict{at: 1300 * ms}},
 		{"half-closed, and stays", with(told, func(v *view) { v.closing = closingStop }), 1300 * ms, verdict{do: actCut}},
 	} {
