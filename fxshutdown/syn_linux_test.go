@@ -33,9 +33,9 @@ func TestIgnoreSYNs(t *testing.T) {
 			late, err := net.DialTimeout("tcp", l.Addr().String(), 100*time.Millisecond)
 			if err == nil {
 				late.Close()
-				t.Error("a handshake after quench succeeded")
+				t.Error("a handshake after ignoreSYNs succeeded")
 			} else if ne := net.Error(nil); !errors.As(err, &ne) || !ne.Timeout() {
-				t.Errorf("a handshake after quench ended with %v, want it ignored", err)
+				t.Errorf("a handshake after ignoreSYNs ended with %v, want it ignored", err)
 			}
 			c, err := l.Accept()
 			if err != nil {
