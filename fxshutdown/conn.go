@@ -62,6 +62,7 @@ type conn struct {
 
 	// What was accepted; written once.
 	bypassed bool // Conn is a *tls.Conn that the listener returned: net/http reads it past this wrapper
+	late     bool // accepted when all the others had retired
 	lazy     bool // it is a socket whose deadlines nobody else moves or makes up; see conn_read.go
 }
 

@@ -26,6 +26,7 @@ type connSet struct {
 	list     connList
 	retiring bool   // connections retire from their birth
 	shut     bool   // no connection is accepted any more
+	early    int    // connections left of those that were open when all retired
 	totals   totals // of the connections that are gone
 	dropped  int    // of these, those that were dropped
 
@@ -38,7 +39,7 @@ type connSet struct {
 // functions must neither block nor take a lock of the set.
 type watcher struct {
 	changed func(*conn) // a retired connection may be due earlier than was known
-	emptied func()      // the last connection is gone
+	emptied func()      // the last connection is gone, or the last of the early ones
 }
 
 // newConnSet returns the set of a server that is about to start. Its epoch is a
@@ -87,6 +88,7 @@ func (cs *connSet) track(raw net.Conn) (net.Conn, bool) {
 	}
 	if cs.retiring {
 		c.retireLocked() // nobody else has it yet
+		c.late = true
 	}
 	cs.totals.Accepted++
 	cs.list.add(c)
@@ -105,6 +107,10 @@ func (cs *connSet) remove(c *conn) {
 	}
 	c.mu.Unlock()
 	last := cs.list.n == 0
+	if cs.retiring && !c.late {
+		cs.early--
+		last = last || cs.early == 0
+	}
 	cs.mu.Unlock()
 	if w := cs.watcher.Load(); w != nil && last {
 		w.emptied()
@@ -122,6 +128,7 @@ func (cs *connSet) changed(c *conn) {
 func (cs *connSet) retireAll() {
 	cs.mu.Lock()
 	cs.retiring = true
+	cs.early = cs.list.n
 	cs.mu.Unlock()
 	for _, c := range cs.snapshot(nil) {
 		c.retire()
@@ -139,6 +146,14 @@ func (cs *connSet) isEmpty() bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	return cs.list.n == 0
+}
+
+// hasEarly reports whether there are connections left that were open when all
+// retired.
+func (cs *connSet) hasEarly() bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return cs.early > 0
 }
 
 // snapshot lets the caller look at the connections without the lock. It uses the

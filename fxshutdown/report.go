@@ -35,6 +35,17 @@ type Report struct {
 	// the stop began.
 	Queued int
 
+	// Unaccepted counts those that were in it when the listener was closed: their
+	// clients were reset. Only Linux tells. AcceptErr is why, if the queue could not
+	// be emptied for want of descriptors, or of something else that may pass.
+	Unaccepted int
+	AcceptErr  error
+
+	// Handshakes counts the clients whose handshakes were still under way when the
+	// listener was closed, as far as is known: on Linux, with plain TCP, and a
+	// listener that is the server's own. They may have vanished long before.
+	Handshakes int
+
 	// Dropped counts the connections that waited for a request, or had sent
 	// only a part of its header, and were closed.
 	Dropped int
@@ -78,9 +89,10 @@ type Report struct {
 }
 
 // Graceful reports whether the stop is over and nothing had to be cut: neither
-// a request nor a hijacked connection.
+// a request nor a hijacked connection, nor a client in the accept queue.
 func (r Report) Graceful() bool {
-	return r.Duration > 0 && r.Forced == nil && len(r.Aborted) == 0 && r.Unbegun == 0 && len(r.Cut) == 0
+	return r.Duration > 0 && r.Forced == nil && len(r.Aborted) == 0 && r.Unbegun == 0 && len(r.Cut) == 0 &&
+		r.Unaccepted == 0 && r.AcceptErr == nil
 }
 
 func (r Report) clone() Report {

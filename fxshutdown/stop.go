@@ -27,6 +27,7 @@ type stop struct {
 	requestAt  moment  // when RequestGrace is over; 0: never
 	progressAt moment  // when it is logged what the drain waits for
 	conns      []*conn // space for snapshots
+	listener   listenerEnd
 
 	next atomic.Int64 // the moment for which run has set its timer; 0: none
 
@@ -140,10 +141,12 @@ func (st *stop) run(starting <-chan struct{}) {
 	if starting != nil && !st.awaitStart(starting) {
 		return
 	}
+	st.askListener()
 	st.phase("delay", st.delay)
 	st.phase("announce", st.announce)
 	st.phase("listener", st.closeListener)
 	st.phase("drain", st.drain)
+	st.abandonListener()
 	if !st.s.conns.isEmpty() {
 		st.phase("force", st.cutAll)
 	}
