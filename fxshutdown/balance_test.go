@@ -26,9 +26,9 @@ func (s *server) checkAccount() {
 	if st.Accepted != st.Closed {
 		s.t.Errorf("Stats() after the stop: Accepted = %d, Closed = %d, want the same", st.Accepted, st.Closed)
 	}
-	if got := r.Answered + r.Failed + r.Hijacked + len(r.Aborted); r.Requests != got {
-		s.t.Errorf("Report().Requests = %d, but Answered %d + Failed %d + Hijacked %d + Aborted %d = %d",
-			r.Requests, r.Answered, r.Failed, r.Hijacked, len(r.Aborted), got)
+	if got := r.Answered + r.Failed + r.Hijacked + r.AbortedCount; r.Requests != got || r.Undecided != 0 {
+		s.t.Errorf("Report().Requests = %d, but Answered %d + Failed %d + Hijacked %d + AbortedCount %d = %d, Undecided %d",
+			r.Requests, r.Answered, r.Failed, r.Hijacked, r.AbortedCount, got, r.Undecided)
 	}
 	// After a stop by force net/http may be about to call the handler still.
 	requests, begun := uint64(0), int64(0)
@@ -38,8 +38,17 @@ func (s *server) checkAccount() {
 	}) {
 		s.t.Errorf("Stats().Requests = %d, the handler counted %d", requests, begun)
 	}
-	if got := uint64(len(r.Aborted)); st.Aborted != got {
-		s.t.Errorf("Stats().Aborted = %d, Report().Aborted lists %d", st.Aborted, got)
+	if got := uint64(r.AbortedCount); st.Aborted != got {
+		s.t.Errorf("Stats().Aborted = %d, Report().AbortedCount = %d", st.Aborted, got)
+	}
+	for _, list := range []struct {
+		name     string
+		requests []fxshutdown.Request
+		count    int
+	}{{"Aborted", r.Aborted, r.AbortedCount}, {"Cancelled", r.Cancelled, r.CancelledCount}, {"Cut", r.Cut, r.CutCount}} {
+		if len(list.requests) != min(list.count, 100) {
+			s.t.Errorf("Report().%s lists %d, want the oldest of %d, 100 at most", list.name, len(list.requests), list.count)
+		}
 	}
 	if got := s.calls.panicked.Load(); st.Failed+st.Aborted < uint64(got) || st.Failed > uint64(got) {
 		s.t.Errorf("Stats().Failed = %d and Aborted = %d, the handler counted %d panics", st.Failed, st.Aborted, got)
@@ -56,7 +65,7 @@ type account struct{ answered, failed, hijacked, aborted, cancelled, cut int }
 func (s *server) wantReport(want account) fxshutdown.Report {
 	s.t.Helper()
 	r := s.Report()
-	got := account{r.Answered, r.Failed, r.Hijacked, len(r.Aborted), len(r.Cancelled), len(r.Cut)}
+	got := account{r.Answered, r.Failed, r.Hijacked, r.AbortedCount, r.CancelledCount, r.CutCount}
 	if got != want {
 		s.t.Errorf("Report() = %+v, want %+v; all of it: %+v", got, want, r)
 	}

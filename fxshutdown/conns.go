@@ -22,17 +22,20 @@ type connSet struct {
 	cancelled atomic.Bool             // the contexts of all requests are
 	watcher   atomic.Pointer[watcher] // who looks after the connections that retire; nil: nobody yet
 
+	clients clientSet // of the connections that retire
+
 	mu       sync.Mutex // guards what follows; conn.mu is taken inside it
 	list     connList
-	retiring bool   // connections retire from their birth
+	retiring moment // since when connections retire from their birth; 0: they do not
 	shut     bool   // no connection is accepted any more
 	early    int    // connections left of those that were open when all retired
 	totals   totals // of the connections that are gone
 	dropped  int    // of these, those that were dropped
 
 	// ended has the requests that ended by themselves when the stop had
-	// cancelled their contexts.
-	ended []Request
+	// cancelled their contexts, and endedCount counts them.
+	ended      []Request
+	endedCount int
 }
 
 // watcher is the one door by which a connection reaches what is above it. Its
@@ -52,8 +55,11 @@ func (cs *connSet) now() moment { return time.Since(cs.epoch) }
 
 // momentOf returns the moment of a deadline: 0 for none.
 func (cs *connSet) momentOf(t time.Time) moment {
-	if t.IsZero() {
+	switch {
+	case t.IsZero():
 		return 0
+	case t == t.Round(0): // without a monotonic reading, which counts from today's wall clock
+		return max(cs.now()+time.Until(t), longAgo)
 	}
 	return max(t.Sub(cs.epoch), longAgo)
 }
@@ -86,9 +92,9 @@ func (cs *connSet) track(raw net.Conn) (net.Conn, bool) {
 	if cs.shut {
 		return nil, false
 	}
-	if cs.retiring {
+	if cs.retiring != 0 {
 		c.retireLocked() // nobody else has it yet
-		c.late = true
+		c.exit.at, c.exit.late = cs.retiring, true
 	}
 	cs.totals.Accepted++
 	cs.list.add(c)
@@ -105,9 +111,10 @@ func (cs *connSet) remove(c *conn) {
 	if c.dropped {
 		cs.dropped++
 	}
+	late := c.exit != nil && c.exit.late
 	c.mu.Unlock()
 	last := cs.list.n == 0
-	if cs.retiring && !c.late {
+	if cs.retiring != 0 && !late {
 		cs.early--
 		last = last || cs.early == 0
 	}
@@ -127,7 +134,7 @@ func (cs *connSet) changed(c *conn) {
 // retireAll retires every connection, those included that are still to come.
 func (cs *connSet) retireAll() {
 	cs.mu.Lock()
-	cs.retiring = true
+	cs.retiring = cs.now()
 	cs.early = cs.list.n
 	cs.mu.Unlock()
 	for _, c := range cs.snapshot(nil) {
@@ -170,16 +177,17 @@ func (cs *connSet) snapshot(buf []*conn) []*conn {
 
 func (cs *connSet) noteCancelled(r Request) {
 	cs.mu.Lock()
-	cs.ended = append(cs.ended, r)
+	cs.ended = keepOldest(cs.ended, r)
+	cs.endedCount++
 	cs.mu.Unlock()
 }
 
 // outcome returns how many connections were dropped, and which requests ended by
 // themselves after they had been cancelled.
-func (cs *connSet) outcome() (dropped int, ended []Request) {
+func (cs *connSet) outcome() (dropped, endedCount int, ended []Request) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	return cs.dropped, slices.Clone(cs.ended)
+	return cs.dropped, cs.endedCount, slices.Clone(cs.ended)
 }
 
 // count returns the public account and the totals of all connections, open or gone.
@@ -192,7 +200,9 @@ func (cs *connSet) count() (Stats, totals) {
 		c.mu.Lock()
 		c.countOldAnswerLocked()
 		t.addLocked(&c.account)
-		st.InFlight += int(c.nrunning)
+		for x := c.running; x != nil; x = x.next {
+			st.InFlight++
+		}
 		switch stage := c.stage.Load(); {
 		case c.cut: // only its handlers are left
 		case stage <= stageNew:
@@ -208,24 +218,22 @@ func (cs *connSet) count() (Stats, totals) {
 	}
 	st.Accepted = t.Accepted
 	st.Closed = t.Accepted - uint64(st.Open())
-	st.Requests = t.begun()
-	st.Failed, st.Aborted = t.Failed, t.Aborted
+	st.Requests, st.Undecided = t.begun(), int(t.Undecided)
+	st.Answered, st.Failed, st.HijackedTotal, st.Aborted = t.Answered, t.Failed, t.Hijacked, t.Aborted
 	return st, t
 }
 
-// running lists the requests whose handlers run now, the oldest first.
-func (cs *connSet) running() (rs []Request) {
+// running describes the requests whose handlers run now.
+func (cs *connSet) running(add func(Request)) {
 	for _, c := range cs.snapshot(nil) {
 		c.mu.Lock()
 		for x := c.running; x != nil; x = x.next {
 			r := c.describeLocked(x)
 			r.Running = true
-			rs = append(rs, r)
+			add(r)
 		}
 		c.mu.Unlock()
 	}
-	oldestFirst(rs)
-	return rs
 }
 
 // connList is a list through the connections themselves: it costs an idle

@@ -58,7 +58,7 @@ var connectionScenarios = []scenario{
 		}
 		s.states.wait(t, http.StateClosed, n)
 		eventually(t, "Stats() shows no connection", func() bool { return s.Stats().Open() == 0 })
-		want := fxshutdown.Stats{Accepted: n, Closed: n, Requests: n}
+		want := fxshutdown.Stats{Accepted: n, Closed: n, Requests: n, Answered: n}
 		if got := s.Stats(); got != want {
 			t.Errorf("Stats() = %+v, want %+v", got, want)
 		}

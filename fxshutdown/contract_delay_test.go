@@ -60,7 +60,7 @@ var delayScenarios = []scenario{
 	{"SkippedWithoutConnection", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe, delay(time.Minute))
 		s.mustStopIn(0, atOnce)
-		wantSkipped(t, s, false)
+		wantSkipped(t, s, fxshutdown.SkipUnused)
 	}},
 
 	{"SkippedWithoutRoom", bubbles, allModes, func(t *testing.T, m mode) {
@@ -72,7 +72,7 @@ var delayScenarios = []scenario{
 			t.Errorf("Stop() = %v, want nil", err)
 		}
 		took(t, "Stop()", d, 0, 500*ms)
-		wantSkipped(t, s, true)
+		wantSkipped(t, s, fxshutdown.SkipNoRoom)
 	}},
 
 	// A server that accepted a connection waits, though it is closed by now.
@@ -122,10 +122,10 @@ func delay(d time.Duration) setting {
 }
 
 // wantSkipped checks that there was no delay, and that the log says why.
-func wantSkipped(t *testing.T, s *server, noRoom bool) {
+func wantSkipped(t *testing.T, s *server, reason fxshutdown.SkipReason) {
 	t.Helper()
-	if e := event[*fxshutdown.Stopping](s); e.Delay != 0 || e.Skipped == "" || e.NoRoom != noRoom {
-		t.Errorf("Stopping = %+v, want no delay and why it is skipped, NoRoom: %v", e, noRoom)
+	if e := event[*fxshutdown.Stopping](s); e.Delay == 0 || e.Skipped != reason {
+		t.Errorf("Stopping = %+v, want the delay, skipped since %s", e, reason)
 	}
 	if r := s.Report(); len(r.Phases) > 0 && r.Phases[0].Name == "delay" {
 		t.Errorf("Report().Phases = %v, want no delay", r.Phases)

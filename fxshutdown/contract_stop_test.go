@@ -128,7 +128,7 @@ var stopScenarios = []scenario{
 		}
 		var phases []string
 		for _, p := range s.Report().Phases {
-			phases = append(phases, p.Name)
+			phases = append(phases, string(p.Name))
 		}
 		if got, want := fmt.Sprint(phases), "[announce listener drain]"; got != want {
 			t.Errorf("Report().Phases = %v, want %v", got, want)

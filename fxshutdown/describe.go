@@ -12,6 +12,9 @@ import "log/slog"
 // an error, a group of these, or a []Request of at most ten requests. The slice belongs
 // to the caller.
 //
+// What a client chose is escaped and cut as [Request] says: nobody can forge a line, or
+// make a long one.
+//
 // A log is read by programs too, so a message or a key changes in a major version only.
 func Describe(e Event) (level slog.Level, message string, attrs []slog.Attr) {
 	return e.describe()
@@ -36,7 +39,7 @@ func (e *ServeFailed) describe() (slog.Level, string, []slog.Attr) {
 }
 
 func (e *Stopping) describe() (slog.Level, string, []slog.Attr) {
-	level, attrs := slog.LevelInfo, []slog.Attr{slog.String("trigger", e.Trigger)}
+	level, attrs := slog.LevelInfo, []slog.Attr{slog.String("trigger", string(e.Trigger))}
 	if e.Left > 0 {
 		attrs = append(attrs, slog.Duration("left", e.Left))
 	}
@@ -46,9 +49,9 @@ func (e *Stopping) describe() (slog.Level, string, []slog.Attr) {
 		attrs = append(attrs, slog.Duration("delay", e.Delay))
 	}
 	if e.Skipped != "" {
-		attrs = append(attrs, slog.String("delay_skipped", e.Skipped))
+		attrs = append(attrs, slog.String("delay_skipped", string(e.Skipped)))
 	}
-	if e.NoRoom {
+	if e.Skipped == SkipNoRoom {
 		level = slog.LevelWarn
 	}
 	return level, "http server stopping", append(attrs, e.Stats.attrs()...)
@@ -101,7 +104,7 @@ func (e *StillDraining) describe() (slog.Level, string, []slog.Attr) {
 func (e *RequestsCancelled) describe() (slog.Level, string, []slog.Attr) {
 	return slog.LevelWarn, "http server cancelled requests", []slog.Attr{
 		slog.Any("reason", e.Reason),
-		slog.Int("count", len(e.Requests)), requestsAttr(e.Requests),
+		slog.Int("count", e.Count), requestsAttr(e.Requests),
 	}
 }
 
@@ -131,21 +134,23 @@ func (e *Stopped) describe() (slog.Level, string, []slog.Attr) {
 func (r Report) attrs() []slog.Attr {
 	phases := make([]slog.Attr, len(r.Phases))
 	for i, p := range r.Phases {
-		phases[i] = slog.Duration(p.Name, p.Duration)
+		phases[i] = slog.Duration(string(p.Name), p.Duration)
 	}
 	attrs := []slog.Attr{
 		slog.Duration("took", r.Duration),
 		slog.Bool("graceful", r.Graceful()),
+		slog.Int("served", r.Served),
 		slog.Int("connections", r.Connections),
 		slog.Int("queued", r.Queued),
 		slog.Int("dropped", r.Dropped),
-		slog.Int("requests", r.Requests),
+		slog.Int("requests_in_stop", r.Requests),
 		slog.Int("answered", r.Answered),
 		slog.Int("failed", r.Failed),
 		slog.Int("hijacked", r.Hijacked),
-		slog.Int("cancelled", len(r.Cancelled)),
-		slog.Int("aborted", len(r.Aborted)),
-		slog.Int("cut", len(r.Cut)),
+		slog.Int("cancelled", r.CancelledCount),
+		slog.Int("aborted", r.AbortedCount),
+		slog.Int("unbegun", r.Unbegun),
+		slog.Int("cut", r.CutCount),
 		slog.GroupAttrs("phases", phases...),
 	}
 	if r.Forced != nil {
@@ -168,8 +173,7 @@ func (r Report) attrs() []slog.Attr {
 
 // requestsAttr shows the oldest requests.
 func requestsAttr(rs []Request) slog.Attr {
-	const most = 10
-	return slog.Any("requests", rs[:min(len(rs), most)])
+	return slog.Any("requests", rs[:min(len(rs), maxNamed)])
 }
 
 func (s Stats) attrs() []slog.Attr {
@@ -185,10 +189,10 @@ func (s Stats) attrs() []slog.Attr {
 
 func (r Request) attrs() []slog.Attr {
 	attrs := []slog.Attr{
-		slog.String("method", r.Method),
-		slog.String("path", r.Path),
+		slog.String("method", shown(r.Method)),
+		slog.String("path", shown(r.Path)),
 		slog.String("proto", r.Proto),
-		slog.String("remote", r.RemoteAddr),
+		slog.String("remote", shown(r.RemoteAddr)),
 		slog.Duration("age", r.Age),
 	}
 	if r.Stream {

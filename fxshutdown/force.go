@@ -15,6 +15,7 @@ func (st *stop) cutAll() bool {
 	st.report.Forced = reason
 	st.mu.Unlock()
 	st.cancelRequests(reason)
+	s.conns.releaseAll()
 
 	// A moment for handlers to answer, unless all is to be cut at once.
 	st.awaitEmpty(st.cutNow, func() moment {
@@ -45,21 +46,21 @@ func (st *stop) cutAll() bool {
 func (st *stop) cancelRequests(reason error) {
 	s := st.s
 	s.conns.cancelled.Store(true)
-	var rs []Request
+	e := &RequestsCancelled{Reason: reason}
 	for _, c := range s.conns.snapshot(nil) {
 		c.mu.Lock()
 		for x := c.running; x != nil; x = x.next {
 			if !x.hijacked && !x.cancelled {
 				x.cancelled = true
-				rs = append(rs, c.describeLocked(x))
+				e.Count++
+				e.Requests = keepOldest(e.Requests, c.describeLocked(x))
 			}
 		}
 		c.mu.Unlock()
 	}
 	s.cancel(reason)
-	oldestFirst(rs)
-	if len(rs) > 0 {
-		s.events.emit(&RequestsCancelled{Reason: reason, Requests: rs})
+	if e.Count > 0 {
+		s.events.emit(e)
 	}
 }
 
@@ -109,21 +110,15 @@ func (c *conn) cutLocked() (res cutResult) {
 // recordCut puts on the account what a cut cost, and closes the connection.
 func (st *stop) recordCut(c *conn, res cutResult, reason error) {
 	for _, r := range res.aborted {
-		st.s.events.emit(&RequestAborted{Request: r, Reason: reason})
-	}
-	if res.aborted != nil || res.takeover != nil || res.unbegun {
-		st.mu.Lock()
-		st.report.Aborted = append(st.report.Aborted, res.aborted...)
-		if res.takeover != nil {
-			st.report.Cut = append(st.report.Cut, *res.takeover)
-		}
-		if res.unbegun {
-			st.report.Unbegun++
-		}
-		st.mu.Unlock()
+		st.noteAborted(r, reason)
 	}
 	if res.takeover != nil {
-		st.s.events.emit(&HijackedClosed{Request: *res.takeover, Reason: reason})
+		st.noteCut(*res.takeover, reason)
+	}
+	if res.unbegun {
+		st.mu.Lock()
+		st.report.Unbegun++
+		st.mu.Unlock()
 	}
 	if res.raw == nil {
 		return

@@ -47,8 +47,8 @@ type exchange struct {
 	start  moment
 	next   *exchange // in account.running; guarded by conn.mu, as is the rest
 
-	committed bool // the header is out of the handler's hands; only its goroutine looks
-	saidClose bool // its response did; set before the handler returns, read after it
+	header    headerState // of the response; only the handler's goroutine looks
+	saidClose bool        // its response did; set before the handler returns, read after it
 
 	bodyOpen  bool // of an HTTP/2 request: not read to its end yet
 	flushed   bool

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -52,7 +53,8 @@ func newExchange(c *conn, w http.ResponseWriter, r *http.Request) (*exchange, ht
 	case pusher && !hijacker && r.ProtoMajor == 2:
 		h := new(http2Writer)
 		h.exchange.set(c, w, r)
-		if c.h2 != nil && r.Body != nil && r.Body != http.NoBody {
+		// Every HTTP/2 request has a body, those included that have none.
+		if c.h2 != nil && r.Body != nil && r.ContentLength != 0 {
 			h.bodyOpen, h.body = true, r.Body
 			r.Body = (*http2Body)(h)
 		}
@@ -60,7 +62,7 @@ func newExchange(c *conn, w http.ResponseWriter, r *http.Request) (*exchange, ht
 	}
 	x := new(exchange)
 	x.set(c, w, r)
-	x.committed = true
+	x.header = headerSettled
 	return x, w
 }
 
@@ -76,32 +78,53 @@ func (x *exchange) Header() http.Header { return x.rw.Header() }
 func (x *exchange) WriteHeader(status int) {
 	switch {
 	case status == http.StatusSwitchingProtocols:
-		x.committed = true // its Connection header says upgrade
+		// Its Connection header says upgrade.
 	case status >= 200:
 		x.tellClose()
+	default: // informational: the header is still to come; net/http panics at others
+		x.rw.WriteHeader(status)
+		return
 	}
 	x.rw.WriteHeader(status)
+	x.header = headerWritten
 }
 
 func (x *exchange) Write(p []byte) (int, error) {
 	x.tellClose()
+	x.header = headerWritten
+	x.writing(+1)
+	defer x.writing(-1)
 	return x.rw.Write(p)
 }
 
 func (x *exchange) WriteString(s string) (int, error) {
 	x.tellClose()
+	x.header = headerWritten
+	x.writing(+1)
+	defer x.writing(-1)
 	return io.WriteString(x.rw, s)
 }
 
 func (x *exchange) Flush() {
 	x.noteFlush()
+	x.writing(+1)
+	defer x.writing(-1)
 	x.rw.(http.Flusher).Flush()
 }
 
 // FlushError is what http.ResponseController prefers to Flush.
 func (x *exchange) FlushError() error {
 	x.noteFlush()
+	x.writing(+1)
+	defer x.writing(-1)
 	return http.NewResponseController(x.rw).Flush()
+}
+
+// writing counts the handlers that wait for HTTP/2's flow control, or might.
+func (x *exchange) writing(by int32) {
+	if x.conn != nil && x.conn.h2 != nil {
+		x.conn.h2.writers.Add(by)
+	}
 }
 
 // CloseNotify implements the deprecated http.CloseNotifier.
@@ -127,6 +150,7 @@ func (x *exchange) EnableFullDuplex() error {
 
 func (x *exchange) noteFlush() {
 	x.tellClose()
+	x.header = headerWritten
 	x.conn.mu.Lock()
 	x.flushed = true
 	x.conn.mu.Unlock()
@@ -139,7 +163,11 @@ func (w *http1Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // ReadFrom keeps sendfile.
 func (w *http1Writer) ReadFrom(r io.Reader) (int64, error) {
 	w.tellClose()
-	return w.rw.(io.ReaderFrom).ReadFrom(r)
+	n, err := w.rw.(io.ReaderFrom).ReadFrom(r)
+	if n > 0 { // of an empty reader net/http writes nothing, the header neither
+		w.header = headerWritten
+	}
+	return n, err
 }
 
 func (w *http2Writer) Push(target string, opts *http.PushOptions) error {
@@ -174,10 +202,10 @@ func (b *http2Body) ends() {
 // it makes the response say "Connection: close", so that the client does not send
 // its next request here.
 func (x *exchange) tellClose() {
-	if x.committed {
+	if x.header != headerOpen {
 		return
 	}
-	x.committed = true
+	x.header = headerSettled
 	if !x.conn.retired.Load() || x.conn.sendsGoAway() {
 		return
 	}
@@ -186,9 +214,12 @@ func (x *exchange) tellClose() {
 	// a 426, keep their meaning.
 	h := x.rw.Header()
 	values := []string{"close"}
-	for _, v := range h["Connection"] {
-		if v != "close" && v != "keep-alive" {
-			values = append(values, v)
+	for _, list := range h["Connection"] {
+		for option := range strings.SplitSeq(list, ",") {
+			option = strings.Trim(option, " \t")
+			if option != "" && !strings.EqualFold(option, "close") && !strings.EqualFold(option, "keep-alive") {
+				values = append(values, option)
+			}
 		}
 	}
 	h["Connection"] = values

@@ -60,7 +60,7 @@ const (
 // its Shutdown and Close stop this Server. Its other fields are read by Start;
 // ConnState is replaced by a hook that calls it, as httptest.Server does. Nothing
 // else may serve srv, or change it, while Start runs.
-// SetKeepAlivesEnabled(false) reaches HTTP/2 connections only. A nil Handler
+// Its SetKeepAlivesEnabled reaches no connection. A nil Handler
 // means http.DefaultServeMux, as always in net/http.
 func New(srv *http.Server, cfg Config) (*Server, error) {
 	if srv == nil {
@@ -240,8 +240,8 @@ func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
 
 	// The last step that can fail.
 	s.sentinel, err = park(s.given,
-		func() { s.begin(context.Background(), "http.Server") },
-		func() { s.begin(context.Background(), "http.Server").force(ErrForced) })
+		func() { s.begin(context.Background(), TriggerHTTPServer) },
+		func() { s.begin(context.Background(), TriggerHTTPServer).force(ErrForced) })
 	if err != nil {
 		return undo(err)
 	}
@@ -309,7 +309,7 @@ func (s *Server) serve(useTLS bool) {
 // and the server cannot be started any more; a Config.Listener is then still the
 // caller's. A Stop that is called by a handler or by a hook waits for that one too.
 func (s *Server) Stop(ctx context.Context) error {
-	st := s.begin(ctx, "stop")
+	st := s.begin(ctx, TriggerStop)
 	select {
 	case <-st.ended:
 	case <-ctx.Done():
@@ -323,7 +323,7 @@ func (s *Server) Stop(ctx context.Context) error {
 // connections, hijacked ones too, and returns what Stop would. Close during
 // Stop ends that Stop.
 func (s *Server) Close() error {
-	st := s.begin(context.Background(), "close")
+	st := s.begin(context.Background(), TriggerClose)
 	st.force(ErrForced)
 	<-st.ended
 	return st.err
@@ -354,7 +354,7 @@ func forceReason(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return ErrBudget
 	}
-	return ErrForced
+	return errCanceled
 }
 
 // Stats returns a snapshot of the account. It looks at every connection: it is
@@ -367,4 +367,8 @@ func (s *Server) Stats() Stats {
 // InFlight lists the requests whose handlers run now, the oldest first, those of
 // hijacked connections and of reset HTTP/2 streams included. Like Stats it looks at
 // every connection.
-func (s *Server) InFlight() []Request { return s.conns.running() }
+func (s *Server) InFlight() (rs []Request) {
+	s.conns.running(func(r Request) { rs = append(rs, r) })
+	oldestFirst(rs)
+	return rs
+}

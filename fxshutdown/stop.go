@@ -3,6 +3,7 @@ package fxshutdown
 import (
 	"cmp"
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,7 +13,7 @@ import (
 // run, does all that the stop does; everybody else only wakes it.
 type stop struct {
 	s       *Server
-	trigger string
+	trigger Trigger
 	budget  budget
 
 	wake   chan struct{} // receives when something changed that run should look at
@@ -33,13 +34,15 @@ type stop struct {
 
 	before totals // the account when the stop began
 
-	mu     sync.Mutex // guards what follows; a leaf
-	reason error      // of the force
-	report Report
+	mu      sync.Mutex // guards what follows; a leaf
+	reason  error      // of the force
+	report  Report
+	aborted int          // requests that were told to be
+	lost    AbortedError // what becomes the error of Stop
 }
 
 // begin begins a stop, or joins the one that began before, on the budget of ctx.
-func (s *Server) begin(ctx context.Context, trigger string) *stop {
+func (s *Server) begin(ctx context.Context, trigger Trigger) *stop {
 	deadline, _ := ctx.Deadline()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,7 +115,7 @@ func (st *stop) force(reason error) {
 		st.reason = reason
 		close(st.forced)
 	}
-	if reason != ErrBudget && !isClosed(st.cutNow) {
+	if !errors.Is(reason, ErrBudget) && !isClosed(st.cutNow) {
 		close(st.cutNow)
 		st.wakeUp() // whoever waits for what was cut waits less
 	}
@@ -142,18 +145,18 @@ func (st *stop) run(starting <-chan struct{}) {
 		return
 	}
 	st.askListener()
-	st.phase("delay", st.delay)
-	st.phase("announce", st.announce)
-	st.phase("listener", st.closeListener)
-	st.phase("drain", st.drain)
+	st.phase(PhaseDelay, st.delay)
+	st.phase(PhaseAnnounce, st.announce)
+	st.phase(PhaseListener, st.closeListener)
+	st.phase(PhaseDrain, st.drain)
 	st.abandonListener()
 	if !st.s.conns.isEmpty() {
-		st.phase("force", st.cutAll)
+		st.phase(PhaseForce, st.cutAll)
 	}
 	st.finish()
 }
 
-func (st *stop) phase(name string, f func() (ran bool)) {
+func (st *stop) phase(name PhaseName, f func() (ran bool)) {
 	t := time.Now()
 	if !f() {
 		return
@@ -219,20 +222,11 @@ func (st *stop) finish() {
 func (st *stop) sumLocked() {
 	_, now := st.s.conns.count()
 	r := &st.report
-	r.Dropped, r.Cancelled = st.s.conns.outcome()
-	r.Answered = int(now.Answered - st.before.Answered)
-	r.Failed = int(now.Failed - st.before.Failed)
-	r.Hijacked = int(now.Hijacked - st.before.Hijacked)
-	r.Requests = int(now.begun() - (st.before.begun() - st.before.Undecided))
-	oldestFirst(r.Aborted)
-	var lost []Request
-	for _, a := range r.Aborted {
-		if !a.Stream {
-			lost = append(lost, a)
-		}
-	}
-	if len(lost) > 0 || r.Unbegun > 0 {
-		st.err = &AbortedError{Requests: lost, Unbegun: r.Unbegun, Reason: cmp.Or(st.reason, ErrStopping)}
+	r.sum(st.before, now)
+	r.Dropped, r.CancelledCount, r.Cancelled = st.s.conns.outcome()
+	if lost := st.lost; lost.Count > 0 || r.Unbegun > 0 {
+		lost.Unbegun, lost.Reason = r.Unbegun, cmp.Or(st.reason, ErrStopping)
+		st.err = &lost
 	}
 	r.Duration = max(time.Since(r.Began), 1)
 }
@@ -267,11 +261,13 @@ func (s *Server) Report() Report {
 	if st == nil {
 		return Report{}
 	}
+	_, now := s.conns.count()
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	r := st.report.clone()
 	if r.Duration == 0 {
-		_, r.Cancelled = s.conns.outcome()
+		r.sum(st.before, now)
+		r.Dropped, r.CancelledCount, r.Cancelled = s.conns.outcome()
 	}
 	return r
 }

@@ -2,7 +2,6 @@ package fxshutdown
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -11,19 +10,16 @@ func (st *stop) delay() bool {
 	s := st.s
 	now := s.now()
 	forceAt, _, end := st.budget.moments()
-	delay, skipped, noRoom := s.cfg.ShutdownDelay, "", false
+	delay, skipped := s.cfg.ShutdownDelay, SkipReason("")
 	stats := s.Stats()
 	switch {
 	case delay == 0:
-	case st.trigger != "stop":
-		skipped = "not stopped by Stop"
+	case st.trigger != TriggerStop:
+		skipped = SkipTrigger
 	case stats.Accepted == 0:
-		skipped = "no connection was ever accepted"
+		skipped = SkipUnused
 	case end != 0 && now+delay+2*s.cfg.IdleGrace > forceAt:
-		skipped, noRoom = fmt.Sprintf("the budget has no room for %v", delay), true
-	}
-	if skipped != "" {
-		delay = 0
+		skipped = SkipNoRoom
 	}
 	left, reserve, window := st.budget.shares()
 	s.events.emit(&Stopping{
@@ -33,10 +29,9 @@ func (st *stop) delay() bool {
 		Force:   window,
 		Delay:   delay,
 		Skipped: skipped,
-		NoRoom:  noRoom,
 		Stats:   stats,
 	})
-	if delay == 0 {
+	if delay == 0 || skipped != "" {
 		return false
 	}
 	t := time.NewTimer(delay)
@@ -150,13 +145,18 @@ func (st *stop) look(c *conn, now moment) (next moment) {
 	var tell *http2State
 	reason := ErrStopping
 	c.mu.Lock()
-	v := st.graces.decide(c.viewLocked(), now)
+	v := st.graces.decide(c.viewLocked(now), now)
+	if v.do == actInterrupt && unsent(c.underTLS()) {
+		// Its client is not quiet, but still reads its last response.
+		c.noteClientLocked(now, 0)
+		v = st.graces.decide(c.viewLocked(now), now)
+	}
 	switch v.do {
 	case actInterrupt, actInterruptFinal:
 		c.interruptLocked(now, v.do == actInterruptFinal)
 	case actGoAway:
 		tell = c.h2
-		tell.goAway, c.asked = goAwayAsked, now
+		tell.goAway, c.exit.asked = goAwayAsked, now
 	case actRelease:
 		c.h2.releaseLocked()
 	case actHalfClose:
@@ -184,7 +184,8 @@ func (st *stop) look(c *conn, now moment) (next moment) {
 // due: run is woken if it would look too late.
 func (st *stop) reschedule(c *conn) {
 	c.mu.Lock()
-	v, now := c.viewLocked(), c.set.now()
+	now := c.set.now()
+	v := c.viewLocked(now)
 	c.mu.Unlock()
 	at := st.graces.decide(v, now).soonest(now)
 	if at == 0 {
@@ -198,7 +199,8 @@ func (st *stop) reschedule(c *conn) {
 // logProgress says what the drain waits for.
 func (st *stop) logProgress(now, forceAt moment) {
 	s := st.s
-	e := &StillDraining{Waited: now - st.drainAt, Stats: s.Stats(), Requests: s.InFlight()}
+	e := &StillDraining{Waited: now - st.drainAt, Stats: s.Stats()}
+	s.conns.running(func(r Request) { e.Requests = keepOldest(e.Requests, r) })
 	if forceAt != 0 {
 		e.Left = forceAt - now
 	}

@@ -51,7 +51,7 @@ var (
 		"hijacked": int64(4), "in_flight": int64(5),
 	}
 	report = fxshutdown.Report{
-		Trigger: "stop", Duration: 2 * time.Second,
+		Trigger: fxshutdown.TriggerStop, Duration: 2 * time.Second, Served: 12,
 		Connections: 1, Queued: 2, Dropped: 3,
 		Requests: 4, Answered: 5, Failed: 6, Hijacked: 7,
 		Phases: []fxshutdown.Phase{
@@ -61,9 +61,9 @@ var (
 	}
 	reportAttrs = attrs{
 		"took": 2 * time.Second, "graceful": true,
-		"connections": int64(1), "queued": int64(2), "dropped": int64(3),
-		"requests": int64(4), "answered": int64(5), "failed": int64(6), "hijacked": int64(7),
-		"cancelled": int64(0), "aborted": int64(0), "cut": int64(0),
+		"served": int64(12), "connections": int64(1), "queued": int64(2), "dropped": int64(3),
+		"requests_in_stop": int64(4), "answered": int64(5), "failed": int64(6), "hijacked": int64(7),
+		"cancelled": int64(0), "aborted": int64(0), "unbegun": int64(0), "cut": int64(0),
 		"phases": attrs{"listener": time.Second, "drain": 2 * time.Second},
 	}
 )
@@ -72,9 +72,8 @@ var (
 func Cases() []Case {
 	forced := report
 	forced.Forced, forced.ListenerErr = fxshutdown.ErrBudget, errTest
-	forced.Aborted = slices.Repeat([]fxshutdown.Request{request}, 1)
-	forced.Cut = slices.Repeat([]fxshutdown.Request{request}, 2)
-	forced.Cancelled = slices.Repeat([]fxshutdown.Request{request}, 3)
+	forced.Unaccepted, forced.AcceptErr, forced.Handshakes = 5, errTest, 6
+	forced.AbortedCount, forced.CutCount, forced.CancelledCount, forced.Unbegun = 1, 2, 3, 4
 	many := slices.Repeat([]fxshutdown.Request{request}, 11)
 	ten := slices.Repeat([]any{requestAttrs}, 10)
 
@@ -97,7 +96,7 @@ func Cases() []Case {
 			attrs{"error": errTest.Error()}},
 		{"Stopping",
 			&fxshutdown.Stopping{
-				Trigger: "stop", Left: 15 * time.Second, Reserve: time.Second,
+				Trigger: fxshutdown.TriggerStop, Left: 15 * time.Second, Reserve: time.Second,
 				Force: 500 * time.Millisecond, Delay: 3 * time.Second, Stats: stats},
 			slog.LevelInfo, "http server stopping",
 			with(statsAttrs, attrs{
@@ -105,18 +104,19 @@ func Cases() []Case {
 				"force": 500 * time.Millisecond, "delay": 3 * time.Second})},
 		{"Stopping/NoDeadline",
 			&fxshutdown.Stopping{
-				Trigger: "stop", Skipped: "no connection was ever accepted", Stats: stats},
+				Trigger: fxshutdown.TriggerStop, Skipped: fxshutdown.SkipUnused, Stats: stats},
 			slog.LevelInfo, "http server stopping",
 			with(statsAttrs, attrs{
 				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0),
 				"delay_skipped": "no connection was ever accepted"})},
 		{"Stopping/NoRoom",
 			&fxshutdown.Stopping{
-				Trigger: "stop", Skipped: "the budget has no room for 5s", NoRoom: true, Stats: stats},
+				Trigger: fxshutdown.TriggerStop, Delay: 5 * time.Second,
+				Skipped: fxshutdown.SkipNoRoom, Stats: stats},
 			slog.LevelWarn, "http server stopping",
 			with(statsAttrs, attrs{
 				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0),
-				"delay_skipped": "the budget has no room for 5s"})},
+				"delay": 5 * time.Second, "delay_skipped": "the time of the stop has no room for it"})},
 		{"DrainBegan",
 			&fxshutdown.DrainBegan{Stats: stats},
 			slog.LevelInfo, "http server draining",
@@ -129,6 +129,25 @@ func Cases() []Case {
 			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Flooded: true},
 			slog.LevelWarn, "http server closed its listener",
 			attrs{"queued": int64(3), "took": time.Second, "flooded": true}},
+		{"ListenerClosed/Shared",
+			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Shared: true},
+			slog.LevelInfo, "http server closed its listener",
+			attrs{"queued": int64(3), "took": time.Second, "shared": true}},
+		{"ListenerClosed/Unaccepted",
+			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Unaccepted: 2, AcceptErr: errTest},
+			slog.LevelWarn, "http server closed its listener",
+			attrs{"queued": int64(3), "took": time.Second, "unaccepted": int64(2),
+				"accept_error": errTest.Error()}},
+		{"ListenerClosed/Handshakes",
+			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Handshakes: 4},
+			slog.LevelWarn, "http server closed its listener",
+			attrs{"queued": int64(3), "took": time.Second, "handshakes": int64(4)}},
+		{"ListenerClosed/Unfiltered",
+			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Unfiltered: true},
+			slog.LevelWarn, "http server closed its listener",
+			attrs{"queued": int64(3), "took": time.Second, "unfiltered": true,
+				"remedy": "listen with plain TCP: net.ListenConfig.SetMultipathTCP(false), " +
+					"or ListenConfig instead of Listener"}},
 		{"ListenerClosed/Error",
 			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Err: errTest},
 			slog.LevelWarn, "http server closed its listener",
@@ -147,16 +166,16 @@ func Cases() []Case {
 			with(statsAttrs, attrs{"waited": 2 * time.Second, "requests": ten})},
 		{"RequestsCancelled",
 			&fxshutdown.RequestsCancelled{
-				Reason: fxshutdown.ErrRequestGrace, Requests: []fxshutdown.Request{request}},
+				Reason: fxshutdown.ErrRequestGrace, Count: 1, Requests: []fxshutdown.Request{request}},
 			slog.LevelWarn, "http server cancelled requests",
 			attrs{
 				"reason": fxshutdown.ErrRequestGrace.Error(), "count": int64(1),
 				"requests": []any{requestAttrs}}},
 		{"RequestsCancelled/Many",
-			&fxshutdown.RequestsCancelled{Reason: fxshutdown.ErrRequestGrace, Requests: many},
+			&fxshutdown.RequestsCancelled{Reason: fxshutdown.ErrRequestGrace, Count: 111, Requests: many},
 			slog.LevelWarn, "http server cancelled requests",
 			attrs{
-				"reason": fxshutdown.ErrRequestGrace.Error(), "count": int64(11),
+				"reason": fxshutdown.ErrRequestGrace.Error(), "count": int64(111),
 				"requests": ten}},
 		{"HijackedClosed",
 			&fxshutdown.HijackedClosed{Reason: fxshutdown.ErrHijackGrace, Request: request},
@@ -178,8 +197,9 @@ func Cases() []Case {
 			&fxshutdown.Stopped{Report: forced},
 			slog.LevelWarn, "http server stopped",
 			with(reportAttrs, attrs{
-				"graceful": false, "cancelled": int64(3), "aborted": int64(1), "cut": int64(2),
-				"forced": fxshutdown.ErrBudget.Error(), "listener_error": errTest.Error()})},
+				"graceful": false, "cancelled": int64(3), "aborted": int64(1), "unbegun": int64(4), "cut": int64(2),
+				"forced": fxshutdown.ErrBudget.Error(), "listener_error": errTest.Error(),
+				"unaccepted": int64(5), "accept_error": errTest.Error(), "handshakes": int64(6)})},
 	}
 }
 

@@ -52,7 +52,7 @@ func startTarget(kind string, grace time.Duration, useTLS bool) (*target, error)
 		switch {
 		case st.Open() != 0 || st.Accepted != st.Closed:
 			return "connections left: " + sprint(st)
-		case r.Requests != r.Answered+r.Failed+r.Hijacked+len(r.Aborted):
+		case r.Requests != r.Answered+r.Failed+r.Hijacked+r.AbortedCount:
 			return "requests do not balance: " + sprint(r)
 		case int64(st.Requests) != t.begun.Load() || t.begun.Load() != t.ended.Load():
 			return "handler saw " + sprint(t.begun.Load()) + ", account says " + sprint(st)
