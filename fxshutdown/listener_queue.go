@@ -154,5 +154,10 @@ func (l *listener) cannotAccept(err error) {
 			q.until = until
 		}
 	}
-	time.Sleep(min(time.Duration(q.failed)*queueLook, maxStarvedDelay))
+	t := time.NewTimer(min(time.Duration(q.failed)*queueLook, maxStarvedDelay))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-l.closed:
+	}
 }

@@ -41,6 +41,11 @@ func (l *listener) shut(o owner, giveUp <-chan struct{}) bool {
 	select {
 	case <-l.ended:
 	case <-giveUp:
+		t.Reset(lateSlack)
+		select {
+		case <-l.ended: // it had to give up too, and knows what it could not accept
+		case <-t.C:
+		}
 	case <-t.C:
 	}
 	return true
