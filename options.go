@@ -92,9 +92,9 @@ func WithNetwork(network string) Option {
 
 // WithListener serves the connections of ln instead of listening. The server
 // takes it over: the stop closes it. It excludes WithAddr and WithNetwork, and
-// overrides what [Config] says about them. See fxshutdown.Config.Listener about its
-// accept queue: under clients that connect all the time a listener that the server
-// opens by itself loses fewer.
+// overrides what [Config] says about them. Say whose it is by [WithListenerOwned]: a
+// server that knows loses no client of its accept queue. If a socket option is all
+// that you need, [WithListenConfig] leaves the listening to the server.
 func WithListener(ln net.Listener) Option {
 	o := option{name: "WithListener", sets: []string{"Listener"}}
 	if isNil(ln) {
@@ -107,6 +107,39 @@ func WithListener(ln net.Listener) Option {
 	}
 	o.apply = func(s *settings) { s.listener = ln }
 	return o
+}
+
+// WithListenerOwned tells whose the listener of [WithListener] is. owned is asked
+// when the stop begins, and must not block.
+//
+// True: this process alone serves the socket, and nobody will after it. The stop
+// then treats it as one that the server opened by itself. On Linux that needs plain
+// TCP: a net.ListenConfig with SetMultipathTCP(false). False: systemd, a parent or a
+// successor keeps the socket open. Then clients are accepted and answered for as long
+// as older connections remain, and the rest of the queue is left to them.
+//
+// Default: it is not known. See fxshutdown.Config.ListenerOwned.
+func WithListenerOwned(owned func() bool) Option {
+	return valueOption("WithListenerOwned", "ListenerOwned", owned, owned == nil,
+		func(s *settings) { s.listenerOwned = owned })
+}
+
+// WithListenerHandedOver tells whether a successor accepts from the socket of
+// [WithListener] already, as after an upgrade of tableflip that has succeeded: then
+// the stop closes the listener at once, and leaves its queue to the successor,
+// whatever WithListenerOwned says. handedOver is asked when the stop begins, and must
+// not block. Default: nobody does. See fxshutdown.Config.ListenerHandedOver.
+func WithListenerHandedOver(handedOver func() bool) Option {
+	return valueOption("WithListenerHandedOver", "ListenerHandedOver", handedOver, handedOver == nil,
+		func(s *settings) { s.handedOver = handedOver })
+}
+
+// WithListenConfig listens with lc, for a socket option (its Control) or keep-alive
+// probes of your own. The listener is then the server's own, unlike that of
+// [WithListener], which excludes it. Multipath TCP is switched off: it refuses to
+// ignore new handshakes during a stop. Default: a zero net.ListenConfig.
+func WithListenConfig(lc net.ListenConfig) Option {
+	return valueOption("WithListenConfig", "ListenConfig", lc, false, func(s *settings) { s.listenConfig = &lc })
 }
 
 // WithTLS serves TLS with a copy of cfg, which must have a source of

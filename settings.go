@@ -33,6 +33,9 @@ type settings struct {
 	handler         http.Handler
 	defaultServeMux bool
 	listener        net.Listener
+	listenConfig    *net.ListenConfig
+	listenerOwned   func() bool
+	handedOver      func() bool
 	tls             *tls.Config
 	forceSignals    []os.Signal
 	protocols       *http.Protocols
@@ -119,6 +122,7 @@ func (s *settings) settle() {
 		// What a lower layer said is overridden.
 		s.Addr, s.Network = "", ""
 	}
+	s.checkListener()
 	if err := s.Validate(); err != nil {
 		s.errs = append(s.errs, err)
 	}
@@ -143,6 +147,19 @@ func (s *settings) settle() {
 	}
 	if s.IdleTimeout == 0 {
 		s.IdleTimeout = DefaultIdleTimeout
+	}
+}
+
+// checkListener finds what fits only a listener that is given, or one that is not.
+func (s *settings) checkListener() {
+	if s.listener != nil && s.listenConfig != nil {
+		s.fail("%s and %s exclude each other: a listener that is given listens already",
+			s.origins["Listener"].by, s.origins["ListenConfig"].by)
+	}
+	for _, setting := range []string{"ListenerOwned", "ListenerHandedOver"} {
+		if o, ok := s.origins[setting]; ok && s.listener == nil {
+			s.fail("%s needs WithListener: one that the server opens by itself is its own", o.by)
+		}
 	}
 }
 
@@ -213,7 +230,8 @@ func (s *settings) httpServer(errorLog *log.Logger) *http.Server {
 // engineConfig returns the settings of the engine.
 func (s *settings) engineConfig(logger fxshutdown.Logger) fxshutdown.Config {
 	cfg := s.engine()
-	cfg.Listener = s.listener
+	cfg.Listener, cfg.ListenConfig = s.listener, s.listenConfig
+	cfg.ListenerOwned, cfg.ListenerHandedOver = s.listenerOwned, s.handedOver
 	cfg.TLS = s.tls != nil
 	cfg.Logger = logger
 	return cfg

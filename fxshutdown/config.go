@@ -22,10 +22,40 @@ type Config struct {
 	// *tls.Conn already (tls.NewListener), leave TLS off. Its SetDeadline, if
 	// it has one, tells when the accept queue is empty; without one the queue
 	// counts as empty when an Accept has waited for 5 ms, whatever it waited for.
-	// Others may share it, so it gets no filter for new handshakes: clients that
-	// connect all the time keep its queue from running empty, and what is in it
-	// after 250 ms is reset.
+	// Others may share it, so new handshakes are not filtered, unless
+	// ListenerOwned says that nobody does. Under clients that connect all the time
+	// it is closed in the first gap of 0.2 ms, and after 250 ms at the latest. If a
+	// socket option is all that you need, use ListenConfig.
 	Listener net.Listener
+
+	// ListenerOwned says, when a stop begins, whose the Listener is. It must not
+	// block. Default: nil, it is not known.
+	//
+	// True: this process alone serves the socket, and nobody will after it. Then the
+	// stop treats it as one that Start has opened: on Linux new handshakes are
+	// ignored, those under way are waited for, and at last, just before it is
+	// closed, the socket is made to hear again. That needs plain TCP. Go's default
+	// is Multipath TCP, which refuses: net.ListenConfig.SetMultipathTCP(false)
+	// switches it off. Otherwise a warning says so, and the listener is closed in a
+	// gap, as if nothing was known.
+	//
+	// False: somebody else keeps the socket open: systemd, a parent process, a
+	// successor. Closing it here resets nobody. Clients are accepted, answered and
+	// told to go for as long as connections that were open when the drain began, or
+	// their handlers, remain. What is in the queue then is left to whoever comes.
+	ListenerOwned func() bool
+
+	// ListenerHandedOver says, when a stop begins, whether a successor accepts from
+	// the Listener's socket already: an upgrade of tableflip that has succeeded.
+	// Then the stop closes the listener at once and takes nothing from its queue,
+	// whatever ListenerOwned says. It must not block. Default: nil, nobody does.
+	ListenerHandedOver func() bool
+
+	// ListenConfig is what Start listens with, for those who need a socket option
+	// (SO_REUSEPORT by its Control) or other keep-alive probes. Start copies it, and
+	// switches Multipath TCP off, which refuses to ignore new handshakes: Go does not
+	// tell its default from a wish. Default: a zero net.ListenConfig.
+	ListenConfig *net.ListenConfig
 
 	// Network is that of net.Listen: "tcp", "tcp4", "tcp6", "unix" or
 	// "unixpacket". The default is "tcp". The address is http.Server.Addr;
@@ -84,6 +114,15 @@ func (c Config) Validate() error {
 	}
 	if c.Listener != nil && c.Network != "" {
 		errs = append(errs, fmt.Errorf("Network %q and Listener are both set: the listener has its network already", c.Network))
+	}
+	if c.Listener != nil && c.ListenConfig != nil {
+		errs = append(errs, errors.New("ListenConfig and Listener are both set: there is nothing to listen for"))
+	}
+	if c.Listener == nil && c.ListenerOwned != nil {
+		errs = append(errs, errors.New("ListenerOwned is set without Listener: one that Start opens is owned"))
+	}
+	if c.Listener == nil && c.ListenerHandedOver != nil {
+		errs = append(errs, errors.New("ListenerHandedOver is set without Listener: nobody else has one that Start opens"))
 	}
 	idle := c.withDefaults().IdleGrace
 	if c.RequestGrace > 0 && c.RequestGrace < idle {

@@ -74,6 +74,7 @@ type retirement struct {
 	asked  moment        // when it was asked to end: interrupted, half-closed, or closed by net/http; 0: it was not
 	waited time.Duration // for its client, in earlier reads of this stage
 	client *client       // nil if its address is not known yet
+	late   bool          // it was accepted later
 }
 
 // NetConn returns the connection that the listener accepted.

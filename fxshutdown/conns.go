@@ -28,6 +28,7 @@ type connSet struct {
 	list     connList
 	retiring moment // since when connections retire from their birth; 0: they do not
 	shut     bool   // no connection is accepted any more
+	early    int    // connections left of those that were open when all retired
 	totals   totals // of the connections that are gone
 	dropped  int    // of these, those that were dropped
 }
@@ -36,7 +37,7 @@ type connSet struct {
 // functions must neither block nor take a lock of the set.
 type watcher struct {
 	changed   func(*conn)                // a retired connection may be due earlier than was known
-	emptied   func()                     // the last connection is gone
+	emptied   func()                     // the last connection is gone, or the last of the early ones
 	cancelled func(r Request, lost bool) // a request that the stop had cancelled has ended
 }
 
@@ -89,7 +90,7 @@ func (cs *connSet) track(raw net.Conn) (net.Conn, bool) {
 	}
 	if cs.retiring != 0 {
 		c.retireLocked() // nobody else has it yet
-		c.exit.at = cs.retiring
+		c.exit.at, c.exit.late = cs.retiring, true
 	}
 	cs.totals.Accepted++
 	cs.list.add(c)
@@ -106,8 +107,13 @@ func (cs *connSet) remove(c *conn) {
 	if c.dropped {
 		cs.dropped++
 	}
+	late := c.exit != nil && c.exit.late
 	c.mu.Unlock()
 	last := cs.list.n == 0
+	if cs.retiring != 0 && !late {
+		cs.early--
+		last = last || cs.early == 0
+	}
 	cs.mu.Unlock()
 	if w := cs.watcher.Load(); w != nil && last {
 		w.emptied()
@@ -125,6 +131,7 @@ func (cs *connSet) changed(c *conn) {
 func (cs *connSet) retireAll() {
 	cs.mu.Lock()
 	cs.retiring = cs.now()
+	cs.early = cs.list.n
 	cs.mu.Unlock()
 	for _, c := range cs.snapshot(nil) {
 		c.retire()
@@ -142,6 +149,14 @@ func (cs *connSet) isEmpty() bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	return cs.list.n == 0
+}
+
+// hasEarly reports whether there are connections left that were open when all
+// retired.
+func (cs *connSet) hasEarly() bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return cs.early > 0
 }
 
 // snapshot lets the caller look at the connections without the lock. It uses the

@@ -52,6 +52,7 @@ var contract = []struct {
 	{"Handlers", handlerScenarios},
 	{"Hooks", hookScenarios},
 	{"Listeners", listenerScenarios},
+	{"Owned", ownedScenarios},
 	{"Hostile", hostileScenarios},
 }
 

@@ -68,11 +68,29 @@ func (e *ListenerClosed) describe() (slog.Level, string, []slog.Attr) {
 	level, attrs := slog.LevelInfo, []slog.Attr{
 		slog.Int("queued", e.Queued), slog.Duration("took", e.Took),
 	}
+	warn := func(a slog.Attr) { level, attrs = slog.LevelWarn, append(attrs, a) }
+	if e.Shared {
+		attrs = append(attrs, slog.Bool("shared", true))
+	}
 	if e.Flooded {
-		level, attrs = slog.LevelWarn, append(attrs, slog.Bool("flooded", true))
+		warn(slog.Bool("flooded", true))
+	}
+	if e.Unaccepted > 0 {
+		warn(slog.Int("unaccepted", e.Unaccepted))
+	}
+	if e.AcceptErr != nil {
+		warn(slog.Any("accept_error", e.AcceptErr))
+	}
+	if e.Handshakes > 0 {
+		warn(slog.Int("handshakes", e.Handshakes))
+	}
+	if e.Unfiltered {
+		warn(slog.Bool("unfiltered", true))
+		warn(slog.String("remedy", "listen with plain TCP: "+
+			"net.ListenConfig.SetMultipathTCP(false), or ListenConfig instead of Listener"))
 	}
 	if e.Err != nil {
-		level, attrs = slog.LevelWarn, append(attrs, slog.Any("error", e.Err))
+		warn(slog.Any("error", e.Err))
 	}
 	return level, "http server closed its listener", attrs
 }
@@ -149,6 +167,15 @@ func (r Report) attrs() []slog.Attr {
 		attrs = append(attrs,
 			slog.Int("waited_for_count", r.WaitedForCount),
 			slog.Any("waited_for", r.WaitedFor[:min(len(r.WaitedFor), maxNamed)]))
+	}
+	if r.Unaccepted > 0 {
+		attrs = append(attrs, slog.Int("unaccepted", r.Unaccepted))
+	}
+	if r.AcceptErr != nil {
+		attrs = append(attrs, slog.Any("accept_error", r.AcceptErr))
+	}
+	if r.Handshakes > 0 {
+		attrs = append(attrs, slog.Int("handshakes", r.Handshakes))
 	}
 	if r.ListenerErr != nil {
 		attrs = append(attrs, slog.Any("listener_error", r.ListenerErr))

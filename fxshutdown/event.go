@@ -67,14 +67,25 @@ const (
 // clients are being told.
 type DrainBegan struct{ Stats Stats }
 
-// ListenerClosed: the accept queue was emptied and the listener closed.
-// Queued connections were taken from it after the stop began; Flooded reports
-// that the queue would not run empty.
+// ListenerClosed: the accept queue was emptied and the listener closed, which took
+// Took. Queued connections were taken from the queue. Shared reports that somebody
+// else keeps the socket open, so that what was in the queue is left to him.
+//
+// What was lost, or may be: Flooded reports that the queue would not run empty.
+// Unaccepted connections were in it when it was closed (Linux tells), because of
+// AcceptErr, if that is set: out of descriptors, most likely. Handshakes were still
+// under way. Unfiltered reports that new ones could not be kept away, though
+// Config.ListenerOwned allowed it.
 type ListenerClosed struct {
-	Queued  int
-	Flooded bool
-	Took    time.Duration
-	Err     error
+	Queued     int
+	Shared     bool
+	Flooded    bool
+	Unaccepted int
+	AcceptErr  error
+	Handshakes int
+	Unfiltered bool
+	Took       time.Duration
+	Err        error
 }
 
 // StillDraining: the drain has taken Waited so far, 2 s, then twice as long each time.

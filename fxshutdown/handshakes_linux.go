@@ -5,41 +5,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
-	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"syscall"
 )
-
-// handshakes counts the clients of l whose handshake is under way: the kernel has
-// answered their SYN, and the packet that completes the handshake is still on its
-// way. To them a server that closes l now would be one that broke a connection.
-//
-// Asking takes milliseconds, since the kernel walks its whole table of
-// connections, so it is nothing for a tight loop. The table is that of the
-// calling thread's network namespace. What the kernel cannot tell apart is
-// counted too: the handshakes of other sockets that listen on the same address
-// and port (SO_REUSEPORT), and clients that have connected and sent nothing yet,
-// if the listener has TCP_DEFER_ACCEPT. A handshake by SYN cookie, which the
-// kernel resorts to when its queue overflows, leaves no trace.
-func handshakes(l *net.TCPListener) (int, error) {
-	at, err := addressOf(l)
-	if err != nil {
-		return 0, err
-	}
-	n, err := at.askSockDiag()
-	if err == nil {
-		return n, nil
-	}
-	// No netlink for this process (a seccomp filter, RestrictAddressFamilies of
-	// systemd), or a kernel without sock_diag.
-	n, procErr := at.readProc()
-	if procErr != nil {
-		return 0, fmt.Errorf("count handshakes: %w; %w", err, procErr)
-	}
-	return n, nil
-}
 
 // A listenAddress is what a socket listens on.
 type listenAddress struct {
@@ -48,14 +18,11 @@ type listenAddress struct {
 	port   uint16
 }
 
-func addressOf(l *net.TCPListener) (listenAddress, error) {
-	rc, err := l.SyscallConn()
-	if err != nil {
-		return listenAddress{}, err
-	}
+// address returns what s listens on.
+func (s *socket) address() (listenAddress, error) {
 	var sa syscall.Sockaddr
 	var nameErr error
-	if err := rc.Control(func(fd uintptr) { sa, nameErr = syscall.Getsockname(int(fd)) }); err != nil {
+	if err := s.Control(func(fd uintptr) { sa, nameErr = syscall.Getsockname(int(fd)) }); err != nil {
 		return listenAddress{}, err
 	}
 	switch sa := sa.(type) {
@@ -81,11 +48,17 @@ const (
 	// padding and a mask of states. The socket's identity follows, which in
 	// struct inet_diag_msg stands at the same place but for the mask: source port,
 	// destination port, source address, destination address, and 12 bytes more.
-	diagReqLen = 56
-	diagReqID  = 8
-	diagMsgID  = 4
-	diagSrc    = 4 // in the identity
+	// A handshake's third byte is how often its SYN-ACK was sent again.
+	diagReqLen     = 56
+	diagReqID      = 8
+	diagMsgID      = 4
+	diagMsgRetrans = 3
+	diagSrc        = 4 // in the identity
 )
+
+// abandoned is how often the answer to a client's SYN was sent again until that
+// client counts as gone: it has been silent for 3 s. A port scanner is.
+const abandoned = 2
 
 // askSockDiag asks by netlink (sock_diag(7)), which needs no privilege.
 func (a listenAddress) askSockDiag() (int, error) {
@@ -129,6 +102,9 @@ func (a listenAddress) askSockDiag() (int, error) {
 			case syscall.NLMSG_ERROR:
 				return 0, os.NewSyscallError("sock_diag", syscall.Errno(-int32(native.Uint32(m.Data))))
 			case sockDiagByFamily:
+				if m.Data[diagMsgRetrans] >= abandoned {
+					continue
+				}
 				src := m.Data[diagMsgID+diagSrc:]
 				ip := netip.AddrFrom4([4]byte(src))
 				if a.family == syscall.AF_INET6 {
@@ -142,13 +118,17 @@ func (a listenAddress) askSockDiag() (int, error) {
 	}
 }
 
+// procFile is the file that has the kernel's table.
+func (a listenAddress) procFile() string {
+	if a.family == syscall.AF_INET6 {
+		return "/proc/thread-self/net/tcp6"
+	}
+	return "/proc/thread-self/net/tcp"
+}
+
 // readProc reads the kernel's table as a text.
 func (a listenAddress) readProc() (int, error) {
-	name := "/proc/thread-self/net/tcp"
-	if a.family == syscall.AF_INET6 {
-		name += "6"
-	}
-	f, err := os.Open(name)
+	f, err := os.Open(a.procFile())
 	if err != nil {
 		return 0, err
 	}
@@ -156,13 +136,17 @@ func (a listenAddress) readProc() (int, error) {
 	n := 0
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
-		// Number, local address, remote address, state, and more. Most lines are
-		// not worth a closer look.
+		// Number, local address, remote address, state, two that do not matter here,
+		// and how often the SYN-ACK was sent again. Most lines are not worth a closer
+		// look.
 		if !bytes.Contains(lines.Bytes(), []byte(" 03 ")) {
 			continue
 		}
 		fields := bytes.Fields(lines.Bytes())
-		if len(fields) < 4 || string(fields[3]) != "03" {
+		if len(fields) < 7 || string(fields[3]) != "03" {
+			continue
+		}
+		if again, err := strconv.ParseUint(string(fields[6]), 16, 32); err != nil || again >= abandoned {
 			continue
 		}
 		ip, port, ok := parseProcAddress(fields[1])

@@ -69,22 +69,22 @@ func TestHandshakes(t *testing.T) {
 
 	await := func(l *net.TCPListener, want int) {
 		t.Helper()
-		var got [2]int
+		var got [3]int
 		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
-			if got = count(t, far.Server, l); got == [2]int{want, want} {
+			if got = count(t, far.Server, l); got == [3]int{want, want, want} {
 				return
 			}
 		}
-		t.Errorf("sock_diag and /proc know of %d handshakes with %s, want %d", got, l.Addr(), want)
+		t.Errorf("sock_diag, /proc and references know of %d handshakes with %s, want %d", got, l.Addr(), want)
 	}
 	for _, s := range servers {
 		await(s.l, clients)
 		if s.others != nil {
-			if got := count(t, far.Server, s.others); got != [2]int{} {
-				t.Errorf("sock_diag and /proc know of %d handshakes with %s, want none", got, s.others.Addr())
+			if got := count(t, far.Server, s.others); got != [3]int{} {
+				t.Errorf("sock_diag, /proc and references know of %d handshakes with %s, want none", got, s.others.Addr())
 			}
 		}
-		if !ignoreSYNs(s.l) {
+		if !kernelOf(s.l).ignoreSYNs() {
 			t.Errorf("ignoreSYNs(%s) = false", s.l.Addr())
 		}
 	}
@@ -122,18 +122,20 @@ func listenAt(t testing.TB, end *link.End, network, addr string) *net.TCPListene
 	return l.(*net.TCPListener)
 }
 
-// count asks in both ways.
-func count(t *testing.T, end *link.End, l *net.TCPListener) (n [2]int) {
+// count asks in all ways.
+func count(t *testing.T, end *link.End, l *net.TCPListener) (n [3]int) {
 	t.Helper()
-	at, err := addressOf(l)
+	s := kernelOf(l).(*socket)
+	at, err := s.address()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := end.Do(func() error {
 		diag, err := at.askSockDiag()
 		proc, procErr := at.readProc()
-		n = [2]int{diag, proc}
-		return errors.Join(err, procErr)
+		refs, refsErr := s.countReferences()
+		n = [3]int{diag, proc, refs}
+		return errors.Join(err, procErr, refsErr)
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -145,11 +147,12 @@ func TestHandshakesNone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := handshakes(l.(*net.TCPListener)); n != 0 || err != nil {
+	k := kernelOf(l)
+	if n, err := k.handshakes(); n != 0 || err != nil {
 		t.Errorf("handshakes() = %d, %v, want none", n, err)
 	}
 	l.Close()
-	if _, err := handshakes(l.(*net.TCPListener)); !errors.Is(err, net.ErrClosed) {
+	if _, err := k.handshakes(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("handshakes() = %v of a closed listener, want net.ErrClosed", err)
 	}
 }
@@ -187,16 +190,21 @@ func TestParseProcAddress(t *testing.T) {
 
 // What asking costs with nothing to find.
 func BenchmarkHandshakes(b *testing.B) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	l, err := lc.Listen(b.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer l.Close()
-	at, err := addressOf(l.(*net.TCPListener))
+	s := kernelOf(l).(*socket)
+	at, err := s.address()
 	if err != nil {
 		b.Fatal(err)
 	}
-	for name, ask := range map[string]func() (int, error){"sock_diag": at.askSockDiag, "proc": at.readProc} {
+	for name, ask := range map[string]func() (int, error){
+		"references": s.countReferences, "sock_diag": at.askSockDiag, "proc": at.readProc,
+	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

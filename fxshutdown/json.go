@@ -73,6 +73,7 @@ type reportJSON struct {
 	Duration    durationJSON `json:"took"`
 	Graceful    bool         `json:"graceful"`
 	Forced      string       `json:"forced,omitempty"`
+	AcceptErr   string       `json:"accept_error,omitempty"`
 	ListenerErr string       `json:"listener_error,omitempty"`
 }
 
@@ -83,6 +84,7 @@ func (r Report) MarshalJSON() ([]byte, error) {
 		Duration:     durationJSON(r.Duration),
 		Graceful:     r.Graceful(),
 		Forced:       errorText(r.Forced),
+		AcceptErr:    errorText(r.AcceptErr),
 		ListenerErr:  errorText(r.ListenerErr),
 	})
 }
@@ -96,7 +98,8 @@ func (r *Report) UnmarshalJSON(data []byte) error {
 	}
 	*r = Report(v.reportFields)
 	r.Duration = time.Duration(v.Duration)
-	r.Forced, r.ListenerErr = errorOf(v.Forced), errorOf(v.ListenerErr)
+	r.Forced = errorOf(v.Forced)
+	r.AcceptErr, r.ListenerErr = errorOf(v.AcceptErr), errorOf(v.ListenerErr)
 	return nil
 }
 

@@ -42,6 +42,18 @@ type Report struct {
 	// the stop began.
 	Queued int `json:"queued"`
 
+	// Unaccepted counts those that were in it when the listener was closed: their
+	// clients were reset. Only Linux tells. AcceptErr is why, if the queue could not
+	// be emptied for want of descriptors, or of something else that may pass.
+	// In JSON AcceptErr is its text.
+	Unaccepted int   `json:"unaccepted,omitempty"`
+	AcceptErr  error `json:"-"`
+
+	// Handshakes counts the clients whose handshakes were still under way when the
+	// listener was closed, as far as is known: on Linux, with plain TCP, and a
+	// listener that is the server's own. They may have vanished long before.
+	Handshakes int `json:"handshakes,omitempty"`
+
 	// Dropped counts the connections that waited for a request, or had sent
 	// only a part of its header, and were closed.
 	Dropped int `json:"dropped"`
@@ -127,9 +139,10 @@ type Phase struct {
 }
 
 // Graceful reports whether the stop is over and nothing had to be cut: neither
-// a request nor a hijacked connection.
+// a request nor a hijacked connection, nor a client in the accept queue.
 func (r Report) Graceful() bool {
-	return r.Duration > 0 && r.Forced == nil && r.AbortedCount == 0 && r.Unbegun == 0 && r.CutCount == 0
+	return r.Duration > 0 && r.Forced == nil && r.AbortedCount == 0 && r.Unbegun == 0 && r.CutCount == 0 &&
+		r.Unaccepted == 0 && r.AcceptErr == nil
 }
 
 func (r Report) clone() Report {

@@ -29,6 +29,7 @@ type stop struct {
 	progressAt moment   // when it is logged what the drain waits for
 	conns      []*conn  // space for snapshots
 	hinted     holdKind // what the log has told the remedies of
+	listener   listenerEnd
 
 	next atomic.Int64 // the moment for which run has set its timer; 0: none
 
@@ -145,10 +146,12 @@ func (st *stop) run(starting <-chan struct{}) {
 	if starting != nil && !st.awaitStart(starting) {
 		return
 	}
+	st.askListener()
 	st.phase(PhaseDelay, st.delay)
 	st.phase(PhaseAnnounce, st.announce)
 	st.phase(PhaseListener, st.closeListener)
 	st.phase(PhaseDrain, st.drain)
+	st.abandonListener()
 	if !st.s.conns.isEmpty() {
 		st.phase(PhaseForce, st.cutAll)
 	}

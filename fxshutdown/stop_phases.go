@@ -2,8 +2,6 @@ package fxshutdown
 
 import (
 	"context"
-	"errors"
-	"net"
 	"time"
 )
 
@@ -96,52 +94,6 @@ func (st *stop) shutdownGiven() {
 	}
 }
 
-// closeListener is phase 2: what waits in the accept queue is a client that
-// believes it is connected.
-func (st *stop) closeListener() bool {
-	s := st.s
-	began := time.Now()
-	closed := st.shutListener()
-	s.conns.close()
-	s.mu.Lock()
-	failed := s.err != nil
-	s.mu.Unlock()
-	e := &ListenerClosed{Took: time.Since(began)}
-	if closed && !(failed && errors.Is(s.ln.closeErr, net.ErrClosed)) { // it is known to have failed
-		e.Err = s.ln.closeErr
-	}
-	if isClosed(s.ln.ended) { // otherwise the accepting goroutine is blocked
-		e.Queued, e.Flooded = s.ln.queued, s.ln.flooded
-	}
-	st.mu.Lock()
-	st.report.Queued, st.report.ListenerErr = e.Queued, e.Err
-	st.mu.Unlock()
-	s.events.emit(e)
-	return true
-}
-
-// shutListener reports whether the listener is closed.
-func (st *stop) shutListener() bool {
-	giveUp, shut := make(chan struct{}), make(chan bool, 1)
-	go func() { shut <- st.s.ln.shut(giveUp) }()
-	for until := st.s.now() + maxQueue + schedulingSlack; ; {
-		t := st.within(until - st.s.now())
-		select {
-		case closed := <-shut:
-			t.Stop()
-			return closed
-		case <-st.wake: // somebody joined, maybe with less time
-			t.Stop()
-			continue
-		case <-st.forced:
-		case <-t.C:
-		}
-		t.Stop()
-		close(giveUp)
-		return <-shut
-	}
-}
-
 // drain is phases 3 and 4: idle connections are dropped when they are due,
 // active ones are waited for.
 func (st *stop) drain() bool {
@@ -149,7 +101,7 @@ func (st *stop) drain() bool {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		if s.conns.isEmpty() || isClosed(st.forced) {
+		if st.isListenerClosed() && s.conns.isEmpty() || isClosed(st.forced) {
 			return true
 		}
 		now := s.now()

@@ -1,9 +1,6 @@
 package fxshutdown
 
-import (
-	"net"
-	"syscall"
-)
+import "syscall"
 
 // ignoreSYNs makes the kernel ignore new handshakes on a listening TCP socket,
 // while those under way finish. Without it a queue that clients fill faster than
@@ -14,15 +11,7 @@ import (
 //
 // It reports whether it worked. Multipath TCP refuses socket filters, which is
 // why Start listens with plain TCP.
-func ignoreSYNs(l net.Listener) bool {
-	tl, ok := l.(*net.TCPListener)
-	if !ok {
-		return false
-	}
-	rc, err := tl.SyscallConn()
-	if err != nil {
-		return false
-	}
+func (s *socket) ignoreSYNs() bool {
 	// Classic BPF over the TCP header: flags is its byte 13.
 	const (
 		flags  = 13
@@ -37,9 +26,17 @@ func ignoreSYNs(l net.Listener) bool {
 		{Code: syscall.BPF_RET | syscall.BPF_K, K: 0xffffffff},
 	}
 	var attached error
-	err = rc.Control(func(fd uintptr) {
+	err := s.Control(func(fd uintptr) {
 		//lint:ignore SA1019 its successor is another module, for one call
 		attached = syscall.AttachLsf(int(fd), filter)
 	})
 	return err == nil && attached == nil
+}
+
+// hearSYNs takes the filter away.
+func (s *socket) hearSYNs() {
+	s.Control(func(fd uintptr) {
+		//lint:ignore SA1019 its successor is another module, for one call
+		syscall.DetachLsf(int(fd))
+	})
 }

@@ -72,6 +72,7 @@ var (
 func Cases() []Case {
 	forced := report
 	forced.Forced, forced.ListenerErr = fxshutdown.ErrBudget, errTest
+	forced.Unaccepted, forced.AcceptErr, forced.Handshakes = 5, errTest, 6
 	forced.AbortedCount, forced.CutCount, forced.CancelledCount, forced.Unbegun = 1, 2, 3, 4
 	many := slices.Repeat([]fxshutdown.Request{request}, 11)
 	ten := slices.Repeat([]any{requestAttrs}, 10)
@@ -128,6 +129,25 @@ func Cases() []Case {
 			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Flooded: true},
 			slog.LevelWarn, "http server closed its listener",
 			attrs{"queued": int64(3), "took": time.Second, "flooded": true}},
+		{"ListenerClosed/Shared",
+			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Shared: true},
+			slog.LevelInfo, "http server closed its listener",
+			attrs{"queued": int64(3), "took": time.Second, "shared": true}},
+		{"ListenerClosed/Unaccepted",
+			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Unaccepted: 2, AcceptErr: errTest},
+			slog.LevelWarn, "http server closed its listener",
+			attrs{"queued": int64(3), "took": time.Second, "unaccepted": int64(2),
+				"accept_error": errTest.Error()}},
+		{"ListenerClosed/Handshakes",
+			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Handshakes: 4},
+			slog.LevelWarn, "http server closed its listener",
+			attrs{"queued": int64(3), "took": time.Second, "handshakes": int64(4)}},
+		{"ListenerClosed/Unfiltered",
+			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Unfiltered: true},
+			slog.LevelWarn, "http server closed its listener",
+			attrs{"queued": int64(3), "took": time.Second, "unfiltered": true,
+				"remedy": "listen with plain TCP: net.ListenConfig.SetMultipathTCP(false), " +
+					"or ListenConfig instead of Listener"}},
 		{"ListenerClosed/Error",
 			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Err: errTest},
 			slog.LevelWarn, "http server closed its listener",
@@ -183,7 +203,8 @@ func Cases() []Case {
 			slog.LevelWarn, "http server stopped",
 			with(reportAttrs, attrs{
 				"graceful": false, "cancelled": int64(3), "aborted": int64(1), "unbegun": int64(4), "cut": int64(2),
-				"forced": fxshutdown.ErrBudget.Error(), "listener_error": errTest.Error()})},
+				"forced": fxshutdown.ErrBudget.Error(), "listener_error": errTest.Error(),
+				"unaccepted": int64(5), "accept_error": errTest.Error(), "handshakes": int64(6)})},
 	}
 }
 

@@ -3,6 +3,7 @@
 //
 //	go run ./internal/soak -rounds 200
 //	go run ./internal/soak -rounds 200 -scenario keep-alive,offsets -server net/http
+//	go run ./internal/soak -rounds 20 -scenario keep-alive,new-conn -listener owned
 //
 // For each scenario it prints how many requests were answered (ok), how many were
 // written and got no complete response (lost), how many were never sent because
@@ -26,10 +27,11 @@ func main() {
 	rounds := flag.Int("rounds", 20, "stops a scenario")
 	only := flag.String("scenario", "all", "scenarios to run, separated by commas: "+strings.Join(scenarioNames(), ", "))
 	kind := flag.String("server", "fxshutdown", "what to stop: fxshutdown, or net/http for comparison")
+	listener := flag.String("listener", "own", "how fxshutdown comes by its socket: "+strings.Join(listenerNames(), ", "))
 	grace := flag.Duration("grace", fxshutdown.DefaultIdleGrace, "IdleGrace of the server")
 	verbose := flag.Bool("v", false, "print every lost request")
 	flag.Parse()
-	if flag.NArg() > 0 || *rounds < 1 || (*kind != "fxshutdown" && *kind != "net/http") {
+	if flag.NArg() > 0 || *rounds < 1 || (*kind != "fxshutdown" && *kind != "net/http") || !slices.Contains(listenerNames(), *listener) {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -50,7 +52,7 @@ func main() {
 		var sum counts
 		var took []time.Duration
 		for range *rounds {
-			r, err := sc.round(*kind, *grace)
+			r, err := sc.round(*kind, *listener, *grace)
 			if err != nil {
 				fmt.Fprintf(os.Stderr, "soak: %s: %v\n", sc.name, err)
 				os.Exit(1)

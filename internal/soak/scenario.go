@@ -66,8 +66,8 @@ type result struct {
 }
 
 // round starts a server, loads it, stops it in mid-load, and settles the account.
-func (sc scenario) round(kind string, grace time.Duration) (result, error) {
-	t, err := startTarget(kind, grace, sc.tls)
+func (sc scenario) round(kind, listener string, grace time.Duration) (result, error) {
+	t, err := startTarget(kind, listener, grace, sc.tls)
 	if err != nil {
 		return result{}, err
 	}
@@ -87,8 +87,10 @@ func (sc scenario) round(kind string, grace time.Duration) (result, error) {
 	l.stopAt.Store(began.UnixNano())
 	stopErr := t.stop(ctx)
 	took := time.Since(began)
+	end := t.after()
 	close(l.stopped)
 	wg.Wait()
+	end()
 
 	if stopErr != nil && kind != "net/http" {
 		return result{}, fmt.Errorf("stop: %w", stopErr)

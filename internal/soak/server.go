@@ -22,7 +22,8 @@ type target struct {
 	addr  string
 	tls   bool
 	stop  func(context.Context) error
-	check func() string // what is wrong with the account after a stop
+	after func() (end func()) // what happens to the socket after the stop
+	check func() string       // what is wrong with the account after a stop
 
 	begun, ended atomic.Int64 // requests, as the handler saw them
 }
@@ -30,7 +31,7 @@ type target struct {
 // certificate is that of the servers, and rootCAs trusts it.
 var certificate, rootCAs = testcert.New()
 
-func startTarget(kind string, grace time.Duration, useTLS bool) (*target, error) {
+func startTarget(kind, listener string, grace time.Duration, useTLS bool) (*target, error) {
 	t := &target{tls: useTLS}
 	srv := &http.Server{Addr: "127.0.0.1:0", Handler: t}
 	if useTLS {
@@ -39,7 +40,12 @@ func startTarget(kind string, grace time.Duration, useTLS bool) (*target, error)
 	if kind == "net/http" {
 		return t, t.startBare(srv)
 	}
-	s, err := fxshutdown.New(srv, fxshutdown.Config{IdleGrace: grace, TLS: useTLS})
+	cfg := fxshutdown.Config{IdleGrace: grace, TLS: useTLS}
+	var err error
+	if t.after, err = listeners[listener](srv.Addr, &cfg); err != nil {
+		return nil, err
+	}
+	s, err := fxshutdown.New(srv, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +73,7 @@ func (t *target) startBare(srv *http.Server) error {
 	if err != nil {
 		return err
 	}
-	t.addr, t.stop = ln.Addr().String(), srv.Shutdown
+	t.addr, t.stop, t.after = ln.Addr().String(), srv.Shutdown, nobody
 	t.check = func() string { return "" }
 	if t.tls {
 		go srv.ServeTLS(ln, "", "")

@@ -13,7 +13,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestScenarios(t *testing.T) {
 	for _, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
-			r, err := sc.round("fxshutdown", fxshutdown.DefaultIdleGrace)
+			r, err := sc.round("fxshutdown", "own", fxshutdown.DefaultIdleGrace)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -33,7 +33,7 @@ func TestBareLoses(t *testing.T) {
 		if sc.name != "late" {
 			continue
 		}
-		r, err := sc.round("net/http", fxshutdown.DefaultIdleGrace)
+		r, err := sc.round("net/http", "own", fxshutdown.DefaultIdleGrace)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,18 @@
+package fxshutdown
+
+// kernel is what the kernel tells of a listening TCP socket, and does for it. It is
+// Linux's; elsewhere a listener has none.
+type kernel interface {
+	// ignoreSYNs makes the kernel ignore new handshakes, and reports whether it
+	// does. hearSYNs ends that.
+	ignoreSYNs() bool
+	hearSYNs()
+
+	// queued returns how many connections wait to be accepted. It costs a
+	// microsecond.
+	queued() (n int, ok bool)
+
+	// handshakes returns how many are under way: the client's SYN was answered, and
+	// the connection is not in the queue yet. It may take milliseconds.
+	handshakes() (int, error)
+}

@@ -1,0 +1,102 @@
+package fxshutdown
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+)
+
+// socket is a listening TCP socket.
+type socket struct {
+	syscall.RawConn
+
+	// Who knows of handshakes: references for this socket alone, and soon, and the
+	// others, of which the first that answers counts.
+	references func(*socket) (int, error)
+	others     []func(listenAddress) (int, error)
+}
+
+// kernelOf returns what the kernel tells of l, nil if it tells nothing: it is no TCP
+// listener, or hides its socket, or the kernel is another that poses as Linux.
+func kernelOf(l net.Listener) kernel {
+	sc, ok := l.(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	rc, err := sc.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	s := &socket{
+		RawConn:    rc,
+		references: (*socket).countReferences,
+		others: []func(listenAddress) (int, error){
+			listenAddress.askSockDiag,
+			listenAddress.readProc, // where netlink is refused: by seccomp, or systemd's RestrictAddressFamilies
+		},
+	}
+	if _, ok := s.queued(); !ok {
+		return nil
+	}
+	return s
+}
+
+// queued asks by TCP_INFO, of which a listening socket has three figures: its state,
+// the length of its queue, and the bound of that, which is never zero
+// (tcp_get_info in net/ipv4/tcp.c).
+func (s *socket) queued() (n int, ok bool) {
+	const (
+		listening = 10 // TCP_LISTEN, in the first byte
+		unacked   = 24 / 4
+		sacked    = 28 / 4
+	)
+	err := s.Control(func(fd uintptr) {
+		// The name is another option's; it gets 32 bytes of any.
+		info, err := syscall.GetsockoptICMPv6Filter(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO)
+		if err == nil && firstByte(info.Data[0]) == listening && info.Data[sacked] > 0 {
+			n, ok = int(info.Data[unacked]), true
+		}
+	})
+	return n, ok && err == nil
+}
+
+// handshakes counts the clients whose handshake is under way: the kernel has
+// answered their SYN, and the packet that completes the handshake is still on its
+// way. To them a server that closes the socket now would be one that broke a
+// connection.
+//
+// Where the references say that there is none, that is all. Otherwise they may be
+// somebody else's, and the kernel is asked for its table of connections, which
+// takes milliseconds: nothing for a tight loop. Both tables are those of the calling
+// thread's network namespace. What the second cannot tell apart is counted too, but
+// never more than there are references: the handshakes of other sockets that listen
+// on the same address and port (SO_REUSEPORT), and clients that have connected and
+// sent nothing yet, if the listener has TCP_DEFER_ACCEPT. A handshake by SYN cookie,
+// which the kernel resorts to when its queue overflows, leaves no trace.
+func (s *socket) handshakes() (int, error) {
+	most, refErr := s.references(s)
+	if refErr == nil && most == 0 {
+		return 0, nil
+	}
+	if errors.Is(refErr, errElsewhere) {
+		return 0, refErr
+	}
+	at, err := s.address()
+	if err != nil {
+		return 0, err
+	}
+	errs := []error{refErr}
+	for _, ask := range s.others {
+		n, err := ask(at)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if refErr == nil {
+			n = min(n, most)
+		}
+		return n, nil
+	}
+	return 0, fmt.Errorf("count handshakes: %w", errors.Join(errs...))
+}

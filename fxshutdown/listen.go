@@ -1,0 +1,50 @@
+package fxshutdown
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+)
+
+// listen opens the listener that cfg and addr ask for.
+func listen(ctx context.Context, cfg Config, addr string) (net.Listener, error) {
+	if addr == "" {
+		if cfg.Network == "unix" || cfg.Network == "unixpacket" {
+			return nil, fmt.Errorf("listen on %s: no path: set the http.Server's Addr", cfg.Network)
+		}
+		addr = ":http"
+		if cfg.TLS {
+			addr = ":https"
+		}
+	}
+	var lc net.ListenConfig
+	if cfg.ListenConfig != nil {
+		lc = *cfg.ListenConfig
+	}
+	lc.SetMultipathTCP(false) // it refuses the filter of ignoreSYNs
+	ln, err := lc.Listen(ctx, cfg.Network, addr)
+	if err != nil && cfg.Network == "unix" && errors.Is(err, errnoInUse) && removeStale(addr) {
+		ln, err = lc.Listen(ctx, cfg.Network, addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s %q: %w", cfg.Network, addr, err)
+	}
+	return ln, nil
+}
+
+// removeStale removes the socket that a crashed process left behind: a file
+// that is a socket and that nobody listens on.
+func removeStale(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Type() != os.ModeSocket {
+		return false
+	}
+	c, err := net.Dial("unix", path)
+	if err == nil {
+		c.Close()
+		return false
+	}
+	return errors.Is(err, errnoRefused) && os.Remove(path) == nil
+}

@@ -1,0 +1,92 @@
+package fxshutdown
+
+import (
+	"time"
+)
+
+// owner says whose a listening socket is, when it is to be closed.
+type owner uint8
+
+const (
+	ownerUnknown owner = iota
+	ownerUs            // nobody else accepts from the socket, or ever will
+	ownerOther         // somebody else keeps it open: closing it here resets nobody
+)
+
+// shut makes Accept empty the queue and end, and closes the listener. What is in
+// the queue of a socket that is somebody else's too is left to him. shut reports
+// whether the listener is closed: not if its Close blocks. When giveUp is closed
+// it no longer waits for the queue to be empty.
+func (l *listener) shut(o owner, giveUp <-chan struct{}) bool {
+	l.owner = o
+	l.keepOthersAway()
+	close(l.closing)
+	if dl, ok := l.Listener.(deadliner); ok && dl.SetDeadline(time.Unix(1, 0)) == nil {
+		select {
+		case <-l.ended:
+		case <-giveUp: // or a hook of the user's blocks the accepting goroutine
+		}
+	} else if o != ownerOther {
+		l.awaitStill(giveUp)
+	}
+	go l.Close()
+	t := time.NewTimer(schedulingSlack)
+	defer t.Stop()
+	select {
+	case <-l.closed:
+	case <-t.C:
+		return false
+	}
+	// What Accept has in its hands is still to be tracked.
+	select {
+	case <-l.ended:
+	case <-giveUp:
+		t.Reset(lateSlack)
+		select {
+		case <-l.ended: // it had to give up too, and knows what it could not accept
+		case <-t.C:
+		}
+	case <-t.C:
+	}
+	return true
+}
+
+// keepOthersAway keeps new clients away from the queue, where that is possible. A
+// socket that another process may go on listening on, systemd or a successor,
+// is left alone: what is done to it would outlive us.
+func (l *listener) keepOthersAway() {
+	if !l.openedHere && l.owner != ownerUs {
+		return
+	}
+	if l.openedHere && l.file != nil {
+		l.removeFile()
+		l.keptAway = true
+	}
+	if l.kernel != nil {
+		l.keptAway = l.kernel.ignoreSYNs()
+		l.unguarded = !l.keptAway && !l.openedHere
+	}
+}
+
+// awaitStill returns when an accept has waited for queueStill in vain: then the
+// queue of a listener without deadlines was empty.
+func (l *listener) awaitStill(giveUp <-chan struct{}) {
+	t := time.NewTimer(queueStill)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-l.ended:
+			return
+		case <-giveUp:
+			return
+		}
+		wait := queueStill
+		if since := moment(l.acceptingSince.Load()); since != 0 {
+			if wait = since + queueStill - l.conns.now(); wait <= 0 {
+				return
+			}
+		}
+		t.Reset(wait)
+	}
+}
