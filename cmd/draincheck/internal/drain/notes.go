@@ -1,0 +1,43 @@
+package drain
+
+import "fmt"
+
+// notes are what a reader should not miss though it does not change the verdict.
+func notes(res *Result) []string {
+	var notes []string
+	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	t := &res.Total
+	if t.AnsweredBefore == 0 {
+		note("no request was answered before the signal: the verdict rests on little")
+	}
+	if n := t.ErrorsBefore; n > 0 {
+		note("%d requests were answered with a status of 500 or more before the signal", n)
+	}
+	if n := t.Errors - t.ErrorsBefore; n > 0 {
+		note("%d requests were answered with a status of 500 or more after the signal: answered, but of no use to a client", n)
+	}
+	if n := t.RefusedBefore; n > 0 {
+		note("%d connections were refused before the signal", n)
+	}
+	if n := t.DialErrors; n > 0 {
+		note("%d connections failed in another way than by being refused, such as by a timeout: nothing was sent on them", n)
+	}
+	if n := t.Unframed; n > 0 {
+		note("%d answers ended with the connection and without a length: that none of them is truncated cannot be told", n)
+	}
+	for _, k := range res.Kinds {
+		if k.Ends != nil && k.Ends.Cut() > 0 {
+			note("%d of %d %s connections were cut without a goodbye", k.Ends.Cut(), k.Ends.Opened, k.Name)
+		}
+	}
+	left := 0
+	for _, r := range res.Rounds {
+		if r.LeftBehind {
+			left++
+		}
+	}
+	if left > 0 {
+		note("in %d rounds, processes that the command had started were still running when it had ended; they were killed", left)
+	}
+	return notes
+}
