@@ -38,6 +38,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		usage(stdout)
 		return exitPass
 	case err != nil:
+		if inv.json {
+			_ = writeJSON(stdout, drain.Failed(inv.cfg, err))
+		}
 		fmt.Fprintf(stderr, "%v\n\ndraincheck -h shows all flags.\n", prefixed(err))
 		return exitError
 	}
@@ -73,16 +76,25 @@ func report(res *drain.Result, inv *invocation, stdout, stderr io.Writer) error 
 			return err
 		}
 	}
-	if inv.json {
-		enc := json.NewEncoder(stdout)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(res); err != nil {
-			return fmt.Errorf("write the JSON result: %w", err)
+	if inv.report != "" {
+		if err := writeReport(inv.report, res); err != nil {
+			return err
 		}
-		return nil
+	}
+	if inv.json {
+		return writeJSON(stdout, res)
 	}
 	if len(res.Rounds) > 0 {
 		writeTable(stdout, res, inv.quiet)
+	}
+	return nil
+}
+
+func writeJSON(w io.Writer, res *drain.Result) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(res); err != nil {
+		return fmt.Errorf("write the JSON result: %w", err)
 	}
 	return nil
 }

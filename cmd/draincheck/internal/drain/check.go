@@ -2,23 +2,23 @@ package drain
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"strings"
+	"slices"
 
 	"github.com/fxshutdown/fxhttp/cmd/draincheck/internal/process"
 )
 
-// errExited means that the command ended before it was told to.
-var errExited = errors.New("the command exited by itself")
-
 // A check is a run over several rounds.
 type check struct {
-	cfg    Config
-	target *target
-	dialer *dialer
-	signal os.Signal
+	cfg            Config
+	target         *target // what is loaded
+	instance       *target // what is started and stopped: the same, unless a proxy is loaded
+	dialer         *dialer
+	instanceDialer *dialer
+	signal         os.Signal // nil with a stop command
+
+	onlyHTTP2 bool // the server answers nothing else
 
 	totals []*recorder // of each kind over all rounds, in the order of their first appearance
 }
@@ -28,12 +28,13 @@ type check struct {
 //
 // Run leaves no process behind, whether it ends by itself or because ctx does.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
-	res := &Result{Schema: Schema, URL: cfg.URL, Command: cfg.Command, Signal: "SIG" + sigName(cfg.Signal), Kinds: []Kind{}, Rounds: []Round{}}
+	res := newResult(cfg)
 	c := &check{cfg: cfg}
 	err := c.run(ctx, res)
 	for _, t := range c.totals {
 		res.Kinds = append(res.Kinds, t.kind())
 	}
+	res.Causes = causesOf(c.totals)
 	res.Verdict = Pass
 	for _, r := range res.Rounds {
 		res.Total.add(r.Total)
@@ -50,7 +51,20 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	return res, nil
 }
 
-func sigName(name string) string { return strings.TrimPrefix(strings.ToUpper(name), "SIG") }
+func newResult(cfg Config) *Result {
+	res := &Result{Schema: Schema, URL: cfg.URL, Target: cfg.Target, Command: cfg.Command, Kinds: []Kind{}, Rounds: []Round{}}
+	if res.Command == nil {
+		res.Command = []string{}
+	}
+	return res
+}
+
+// Failed is the result of a check that could not begin.
+func Failed(cfg Config, err error) *Result {
+	res := newResult(cfg)
+	res.Verdict, res.Error = Error, err.Error()
+	return res
+}
 
 func (c *check) run(ctx context.Context, res *Result) error {
 	if err := c.cfg.Validate(); err != nil {
@@ -60,14 +74,33 @@ func (c *check) run(ctx context.Context, res *Result) error {
 	if c.signal, err = process.ParseSignal(c.cfg.Signal); err != nil {
 		return err
 	}
-	if c.target, err = resolve(ctx, c.cfg.URL); err != nil {
+	res.Signal = process.SignalName(c.signal)
+	if c.cfg.StopCommand != "" {
+		res.Signal = c.cfg.StopCommand
+	}
+	if c.target, err = resolve(ctx, c.cfg.URL, c.cfg.UnixSocket); err != nil {
 		return err
+	}
+	if c.cfg.GRPC = c.cfg.GRPCMethod != ""; c.cfg.GRPC {
+		c.target.path, c.cfg.Body = c.cfg.GRPCMethod, grpcMessage(c.cfg.Body)
+	}
+	c.instance = c.target
+	if c.cfg.Target != "" {
+		if c.target, err = resolve(ctx, c.cfg.Target, ""); err != nil {
+			return err
+		}
+		if c.instanceDialer, err = newDialer(c.instance, &c.cfg); err != nil {
+			return err
+		}
 	}
 	if c.dialer, err = newDialer(c.target, &c.cfg); err != nil {
 		return err
 	}
+	if c.cfg.rolls() {
+		return c.runRoll(ctx, res)
+	}
 	for i := range c.cfg.Rounds {
-		r := &round{check: c, clock: &clock{}, Round: Round{Round: i + 1}}
+		r := c.newRound(i + 1)
 		err := r.run(ctx)
 		res.Address = c.target.addr
 		if err != nil {
@@ -78,6 +111,9 @@ func (c *check) run(ctx context.Context, res *Result) error {
 		}
 		c.addTotals(r.recorders)
 		res.Rounds = append(res.Rounds, r.Round)
+	}
+	if c.cfg.Diagnose && c.cfg.PID == "" && slices.ContainsFunc(res.Rounds, func(r Round) bool { return r.Killed }) {
+		res.Holds = c.diagnose(ctx)
 	}
 	return nil
 }

@@ -364,21 +364,6 @@ func TestCutStreamHTTP2(t *testing.T) {
 	}
 }
 
-func TestErrorsAreAnswers(t *testing.T) {
-	t.Parallel()
-	cfg := off(Default())
-	cfg.KeepAlive = 4
-	cfg, spec := prepare(t, cfg, losing.Spec{Status: 503}, false)
-	res, _ := check1(t, cfg, spec)
-	c := res.Total
-	if c.Errors != c.Answered || c.ErrorsBefore == 0 || c.ErrorsBefore != c.AnsweredBefore || res.Verdict != Pass {
-		t.Errorf("total = %+v, verdict %s, want all answers to be errors, and a pass", c, res.Verdict)
-	}
-	if notes := strings.Join(res.Notes, "\n"); !strings.Contains(notes, "500 or more before the signal") {
-		t.Errorf("notes = %q, want one about errors before the signal", notes)
-	}
-}
-
 func TestRounds(t *testing.T) {
 	t.Parallel()
 	cfg := off(Default())

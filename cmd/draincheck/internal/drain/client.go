@@ -14,6 +14,7 @@ const backoff = 5 * time.Millisecond
 // A gate lets clients and the round meet.
 type gate struct {
 	armed     sync.WaitGroup // each client is done with it once, when its load is under way
+	obstacles sync.WaitGroup // the same of obstacles
 	late      chan struct{}  // closed when late clients are to connect
 	lateArmed sync.WaitGroup // late clients are done with it when they have connected
 	signalled chan struct{}  // closed when the signal was sent
@@ -22,6 +23,8 @@ type gate struct {
 	// dialing ends with over: a connection to a process that is gone may take a second to fail.
 	dialing       context.Context
 	cancelDialing context.CancelFunc
+
+	ending sync.Once
 }
 
 func newGate(ctx context.Context) *gate {
@@ -30,15 +33,17 @@ func newGate(ctx context.Context) *gate {
 	return g
 }
 
-// end says that no more requests are to be sent.
+// end says that no more requests are to be sent. It may say so more than once.
 func (g *gate) end() {
-	close(g.over)
-	g.cancelDialing()
+	g.ending.Do(func() {
+		close(g.over)
+		g.cancelDialing()
+	})
 }
 
 // A client drives one kind of load over one connection at a time, in one goroutine.
 type client struct {
-	rec     *recorder
+	*member
 	gate    *gate
 	dialer  *dialer
 	clock   *clock
@@ -50,8 +55,7 @@ type client struct {
 	perConn int // requests on a connection before the client makes a new one, 0 for as many as the server allows
 	batch   int // requests sent in one piece, one behind the other
 
-	slow bool   // the load is under way with the first request, not with the first answer
-	arm  func() // says once that the load is under way
+	slow bool // the load is under way with the first request, not with the first answer
 }
 
 // over says whether no more requests are to be sent.
@@ -115,6 +119,8 @@ func (c *client) run(ctx context.Context) {
 // can be used again.
 func (c *client) exchange(ctx context.Context, cn *conn) (keep bool) {
 	first := cn.uses == 0
+	accepted := !first || cn.tls != nil
+	written, read := cn.raw.written.Load(), cn.raw.read.Load()
 	notSent := func(err error) {
 		if first {
 			c.rec.dialFailed(err)
@@ -155,12 +161,21 @@ func (c *client) exchange(ctx context.Context, cn *conn) (keep bool) {
 			if werr != nil {
 				err = fmt.Errorf("write request: %w", plain(werr))
 			}
+			u := unanswered{err: err, port: cn.port(), accepted: accepted, unread: cn.cutUnread(err), begun: a.begun,
+				garbled: a.garbled, status: a.status,
+				sent: cn.raw.written.Load() - written, received: cn.raw.read.Load() - read}
 			for _, q := range requests[i:] {
-				q.lost(err)
+				if c.givenUp.Load() {
+					q.withdrawn()
+					continue
+				}
+				q.lost(u)
+				u.begun, u.garbled, u.status = false, false, 0
 			}
 			return false
 		}
 		q.answered(a.at, a.status, a.unframed)
+		accepted = true
 		if a.closing {
 			for _, q := range requests[i+1:] {
 				q.behindClose()

@@ -34,6 +34,13 @@ func newDialer(t *target, cfg *Config) (*dialer, error) {
 		ServerName:         t.name,
 		InsecureSkipVerify: cfg.Insecure,
 	}
+	if cfg.Cert != "" {
+		cert, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
+		if err != nil {
+			return nil, fmt.Errorf("-cert and -key: %w", err)
+		}
+		d.tls.Certificates = []tls.Certificate{cert}
+	}
 	if cfg.CACert != "" {
 		pem, err := os.ReadFile(cfg.CACert)
 		if err != nil {
@@ -50,11 +57,11 @@ func newDialer(t *target, cfg *Config) (*dialer, error) {
 // dialRaw connects without TLS, whatever the target's scheme.
 func (d *dialer) dialRaw(ctx context.Context) (*conn, error) {
 	nd := net.Dialer{Timeout: d.timeout, KeepAlive: -1}
-	c, err := nd.DialContext(ctx, "tcp", d.target.addr)
+	c, err := nd.DialContext(ctx, d.target.network(), d.target.addr)
 	if err != nil {
 		return nil, err
 	}
-	if c.LocalAddr().String() == c.RemoteAddr().String() {
+	if d.target.unix == "" && c.LocalAddr().String() == c.RemoteAddr().String() {
 		c.Close()
 		return nil, fmt.Errorf("dial %s: %w", d.target.addr, errSelf)
 	}
@@ -100,6 +107,14 @@ func (c *conn) send(b []byte) (left bool, err error) {
 	return c.raw.written.Load() > before, err
 }
 
+// port is the local one, by which a capture knows the connection.
+func (c *conn) port() int {
+	if a, ok := c.LocalAddr().(*net.TCPAddr); ok {
+		return a.Port
+	}
+	return 0
+}
+
 // closedByPeer says whether the connection was closed, as far as this side can know. A careful client looks before it
 // writes, so that what is counted as lost is what no client could have avoided.
 func (c *conn) closedByPeer() bool {
@@ -130,10 +145,17 @@ func (c *conn) closedByPeer() bool {
 	}
 }
 
-// A countingConn counts the bytes that were handed to the kernel.
+// A countingConn counts the bytes that were handed to the kernel, and those that came
+// from it.
 type countingConn struct {
 	net.Conn
-	written atomic.Int64
+	written, read atomic.Int64
+}
+
+func (c *countingConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.read.Add(int64(n))
+	return n, err
 }
 
 func (c *countingConn) Write(b []byte) (int, error) {
@@ -144,7 +166,7 @@ func (c *countingConn) Write(b []byte) (int, error) {
 
 // isRefused says whether err means that nobody listens.
 func isRefused(err error) bool {
-	return errors.Is(err, errnoRefused) || errors.Is(err, errSelf)
+	return errors.Is(err, errnoRefused) || errors.Is(err, errSelf) || errors.Is(err, os.ErrNotExist) // of a unix socket
 }
 
 // isReset says whether err means that the other side cut the connection.

@@ -30,7 +30,7 @@ func TestClosedBeforeTheRequest(t *testing.T) {
 				t.Parallel()
 				cn := connectAndClose(t, p.tls)
 				rec := &recorder{clock: &clock{}}
-				c := &client{rec: rec, timeout: time.Minute, request: []byte("POST / HTTP/1.1\r\n\r\n"), arm: func() {}}
+				c := &client{member: &member{rec: rec, arm: func() {}}, timeout: time.Minute, request: []byte("POST / HTTP/1.1\r\n\r\n")}
 				cn.uses = tt.uses
 				if c.exchange(t.Context(), cn) {
 					t.Error("exchange() = true, want the connection given up")

@@ -47,8 +47,10 @@ func sortedNames(h http.Header) []string {
 	return names
 }
 
-// An answer is a complete response.
+// An answer is a response, complete unless it came with an error.
 type answer struct {
+	begun    bool // one byte of it came
+	garbled  bool // what came is no response
 	status   int
 	closing  bool      // it said, or by its form meant, that nothing may be sent behind it
 	unframed bool      // its end was the connection's end, so a truncated one looks the same
@@ -57,17 +59,19 @@ type answer struct {
 
 // readAnswer reads the response to a request of the given method to its end.
 func (c *conn) readAnswer(method string) (answer, error) {
-	resp, err := c.readHead(method)
+	resp, a, err := c.readHead(method)
 	if err != nil {
-		return answer{}, err
+		return a, err
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return answer{}, errors.New("read response: 101 Switching Protocols, which was not asked for")
+		a.garbled = true
+		return a, errors.New("read response: 101 Switching Protocols, which was not asked for")
 	}
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		return answer{}, fmt.Errorf("read response body: %w", plain(err))
+		return a, fmt.Errorf("read response body: %w", plain(err))
 	}
 	return answer{
+		begun:    true,
 		status:   resp.StatusCode,
 		closing:  resp.Close || !resp.ProtoAtLeast(1, 1) && !saysKeepAlive(resp.Header),
 		unframed: unframed(resp),
@@ -77,21 +81,28 @@ func (c *conn) readAnswer(method string) (answer, error) {
 
 // readHead reads a response up to its body, past interim responses. Package net/http only parses here: nothing of it
 // sends, retries or reconnects.
-func (c *conn) readHead(method string) (*http.Response, error) {
+func (c *conn) readHead(method string) (*http.Response, answer, error) {
+	var a answer
 	for {
 		if _, err := c.br.Peek(1); err != nil {
-			return nil, fmt.Errorf("wait for response: %w", plain(err))
+			return nil, a, fmt.Errorf("wait for response: %w", plain(err))
 		}
+		a.begun = true
 		resp, err := http.ReadResponse(c.br, &http.Request{Method: method})
 		if err != nil {
 			// A header that was cut off may be malformed, too, and the parser notices that first.
-			if _, end := c.br.Peek(1); end != nil && plain(err) == err {
-				err = fmt.Errorf("%w (%w)", plain(end), err)
+			if plain(err) == err {
+				if _, end := c.br.Peek(1); end != nil {
+					err = fmt.Errorf("%w (%w)", plain(end), err)
+				} else {
+					a.garbled = true
+				}
 			}
-			return nil, fmt.Errorf("read response header: %w", plain(err))
+			return nil, a, fmt.Errorf("read response header: %w", plain(err))
 		}
+		a.status = resp.StatusCode
 		if resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {
-			return resp, nil
+			return resp, a, nil
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,18 +14,18 @@ import (
 
 // An h2client drives one HTTP/2 connection at a time with several requests at once.
 type h2client struct {
-	rec         *recorder
+	*member
 	gate        *gate
 	dialer      *dialer
 	fields      []hpack.HeaderField
 	body        string
+	grpc        bool
 	timeout     time.Duration
 	pause       time.Duration
 	concurrency int
 
 	slow  bool         // the load is under way with the first request, not with the first answers
 	ended atomic.Int32 // requests so far
-	arm   func()       // says once that the load is under way
 }
 
 // dialH2 connects and exchanges SETTINGS. Over TLS the server has to choose h2.
@@ -163,7 +164,7 @@ func (c *h2client) exchange(ctx context.Context, h *h2conn, used func()) bool {
 		h.cancel(st, ctx.Err())
 	}
 	<-st.done
-	c.settle(q, st)
+	c.settle(q, h, st)
 	if int(c.ended.Add(1)) >= c.concurrency {
 		c.arm()
 	}
@@ -171,13 +172,27 @@ func (c *h2client) exchange(ctx context.Context, h *h2conn, used func()) bool {
 }
 
 // settle enters a stream that has ended into the accounts.
-func (c *h2client) settle(q *request, st *h2stream) {
+func (c *h2client) settle(q *request, h *h2conn, st *h2stream) {
 	switch st.end {
 	case endComplete:
-		q.answered(st.at, st.status, false)
+		status := st.status
+		if c.grpc && status == http.StatusOK {
+			if st.grpc < 0 {
+				u := st.unanswered(h.c)
+				u.err = fmt.Errorf("HTTP/2 stream %d: a response without grpc-status", st.id)
+				q.lost(u)
+				return
+			}
+			status = grpcStatus(st.grpc)
+		}
+		q.answered(st.at, status, false)
 	case endRefused:
-		q.refused()
+		q.refused(st.unanswered(h.c))
 	default:
-		q.lost(st.err)
+		if c.givenUp.Load() {
+			q.withdrawn()
+			return
+		}
+		q.lost(st.unanswered(h.c))
 	}
 }

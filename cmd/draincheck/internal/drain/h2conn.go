@@ -46,18 +46,22 @@ type h2conn struct {
 	encBuf bytes.Buffer
 	nextID uint32
 
-	mu          sync.Mutex // guards what follows
-	windows     *sync.Cond // on mu: windows, a stream or the connection changed
-	streams     map[uint32]*h2stream
-	gone        bool // GOAWAY was read, or the reader has ended, or Close was called
-	connWindow  int64
-	initWindow  int64
-	maxFrame    int
-	maxStreams  uint32
-	goAwayCode  http2.ErrCode
-	sawGoAway   bool
-	sawSettings bool
-	lastErr     error // why the reader ended
+	mu           sync.Mutex // guards what follows
+	windows      *sync.Cond // on mu: windows, a stream or the connection changed
+	streams      map[uint32]*h2stream
+	gone         bool // GOAWAY was read, or the reader has ended, or Close was called
+	connWindow   int64
+	initWindow   int64
+	maxFrame     int
+	maxStreams   uint32
+	tableSize    uint32 // of header compression, as the server wants it
+	tableChanged bool
+	goAwayCode   http2.ErrCode
+	sawGoAway    bool
+	sawSettings  bool
+	lastErr      error     // why the reader ended
+	lastFrame    time.Time // when the last frame was read
+	lastStream   uint32    // what GOAWAY says was or may be processed
 }
 
 // An h2stream is one request and its response.
@@ -72,7 +76,12 @@ type h2stream struct {
 	end      streamEnd
 	err      error
 	at       time.Time
+	opened   time.Time
+	sent     int64 // bytes of its frames
+	received int64
+	unread   bool // the connection was closed with bytes unread, and nothing came after this was sent
 	window   int64
+	grpc     int   // grpc-status, -1 if none came
 	want     int64 // what content-length says, -1 if it says nothing
 	got      int64
 	noBody   bool // the response to a HEAD request: content-length says nothing about it
@@ -171,4 +180,10 @@ func (h *h2conn) finishLocked(st *h2stream, end streamEnd, err error) bool {
 	close(st.done)
 	h.windows.Broadcast()
 	return true
+}
+
+// unanswered is what is known of a stream that ended without an answer.
+func (st *h2stream) unanswered(c *conn) unanswered {
+	return unanswered{err: st.err, port: c.port(), stream: st.id, accepted: true, unread: st.unread, begun: st.headRead,
+		status: st.status, sent: st.sent, received: st.received}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"golang.org/x/net/http2"
 )
@@ -15,6 +16,7 @@ import (
 func (h *h2conn) read() {
 	defer close(h.dead)
 	err := h.readFrames()
+	unread := h.c.cutUnread(err)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.gone = true
@@ -28,6 +30,8 @@ func (h *h2conn) read() {
 		text = fmt.Errorf("%w, after GOAWAY (%v)", h.lastErr, h.goAwayCode)
 	}
 	for _, st := range h.streams {
+		// What GOAWAY named was read, and so was what came before a frame of the server's.
+		st.unread = unread && st.opened.After(h.lastFrame) && (!h.sawGoAway || st.id > h.lastStream)
 		h.finishLocked(st, end, fmt.Errorf("HTTP/2 stream %d: wait for response: %w", st.id, text))
 	}
 }
@@ -60,6 +64,10 @@ func (h *h2conn) handle(f http2.Frame) error {
 
 	h.mu.Lock()
 	st := h.streams[f.Header().StreamID]
+	h.lastFrame = time.Now()
+	if st != nil {
+		st.received += 9 + int64(f.Header().Length)
+	}
 	switch f := f.(type) {
 	case *http2.SettingsFrame:
 		if !f.IsAck() {
@@ -81,6 +89,7 @@ func (h *h2conn) handle(f http2.Frame) error {
 		h.gone = true
 		h.sawGoAway = true
 		h.goAwayCode = f.ErrCode
+		h.lastStream = f.LastStreamID
 		for id, st := range h.streams {
 			if id > f.LastStreamID {
 				h.finishLocked(st, endRefused, nil)
@@ -98,6 +107,13 @@ func (h *h2conn) handle(f http2.Frame) error {
 	case *http2.MetaHeadersFrame:
 		if st == nil {
 			break
+		}
+		for _, field := range f.RegularFields() {
+			if field.Name == "grpc-status" {
+				if n, err := strconv.Atoi(field.Value); err == nil {
+					st.grpc = n
+				}
+			}
 		}
 		if !st.headRead {
 			h.headLocked(st, f)
@@ -140,6 +156,8 @@ func (h *h2conn) settingsLocked(f *http2.SettingsFrame) {
 				st.window += delta
 			}
 			h.windows.Broadcast()
+		case http2.SettingHeaderTableSize:
+			h.tableSize, h.tableChanged = s.Val, true
 		case http2.SettingMaxFrameSize:
 			h.maxFrame = int(s.Val)
 		case http2.SettingMaxConcurrentStreams:

@@ -14,7 +14,7 @@ import (
 // open sends a request. sent is called right before its first byte is written and unsent if, after all, no byte left,
 // in which case the error is errGone. With any other outcome the stream's end comes through done.
 func (h *h2conn) open(fields []hpack.HeaderField, body string, sent, unsent func()) (*h2stream, error) {
-	st := &h2stream{head: make(chan struct{}), done: make(chan struct{}), want: -1}
+	st := &h2stream{head: make(chan struct{}), done: make(chan struct{}), want: -1, grpc: -1}
 	st.noBody = fields[0].Value == http.MethodHead
 
 	h.wmu.Lock()
@@ -31,6 +31,7 @@ func (h *h2conn) open(fields []hpack.HeaderField, body string, sent, unsent func
 	st.id = h.nextID
 	h.nextID += 2
 	st.window = h.initWindow
+	st.opened = time.Now()
 	h.streams[st.id] = st
 	// A small body goes out with its header in one piece, so that a request is sent or not.
 	whole := int64(len(body)) <= min(st.window, h.connWindow, int64(h.maxFrame))
@@ -39,9 +40,16 @@ func (h *h2conn) open(fields []hpack.HeaderField, body string, sent, unsent func
 		h.connWindow -= int64(len(body))
 	}
 	maxFrame := h.maxFrame
+	tableSize, changed := h.tableSize, h.tableChanged
+	h.tableChanged = false
 	h.mu.Unlock()
 
 	h.encBuf.Reset()
+	if changed {
+		// The encoder announces it at the head of the next block (RFC 7541, 4.2).
+		h.enc.SetMaxDynamicTableSizeLimit(tableSize)
+		h.enc.SetMaxDynamicTableSize(min(tableSize, 4096))
+	}
 	for _, f := range fields {
 		h.enc.WriteField(f)
 	}
@@ -61,6 +69,7 @@ func (h *h2conn) open(fields []hpack.HeaderField, body string, sent, unsent func
 	if whole && body != "" {
 		w.WriteData(st.id, true, []byte(body))
 	}
+	st.sent = int64(out.Len()) // the stream's end is not told before sent has returned
 	sent()
 	h.c.SetWriteDeadline(time.Now().Add(h.timeout))
 	left, err := h.c.send(out.Bytes())
@@ -122,7 +131,11 @@ func (h *h2conn) write(b []byte) error {
 }
 
 // h2Fields is a request header.
-func h2Fields(method, scheme, path, host string, header http.Header, body string, extra ...hpack.HeaderField) []hpack.HeaderField {
+func h2Fields(cfg *Config, t *target, method, path, body string, extra ...hpack.HeaderField) []hpack.HeaderField {
+	header, host, scheme := cfg.Header, t.host, "http"
+	if t.https {
+		scheme = "https"
+	}
 	if v := header.Get("Host"); v != "" {
 		host = v
 	}
@@ -143,7 +156,10 @@ func h2Fields(method, scheme, path, host string, header http.Header, body string
 			fields = append(fields, hpack.HeaderField{Name: strings.ToLower(name), Value: v})
 		}
 	}
-	if body != "" {
+	if cfg.GRPC {
+		fields = append(fields, hpack.HeaderField{Name: "content-type", Value: "application/grpc"},
+			hpack.HeaderField{Name: "te", Value: "trailers"})
+	} else if body != "" {
 		fields = append(fields, hpack.HeaderField{Name: "content-length", Value: strconv.Itoa(len(body))})
 	}
 	return append(fields, extra...)

@@ -48,3 +48,21 @@ func peek(c net.Conn) peeked {
 	}
 	return state
 }
+
+// socketReset says whether a reset was received, behind an end of file perhaps.
+func socketReset(c net.Conn) bool {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	rc, err := sc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	reset := false
+	_ = rc.Control(func(fd uintptr) {
+		errno, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR)
+		reset = err == nil && (syscall.Errno(errno) == syscall.EPIPE || syscall.Errno(errno) == syscall.ECONNRESET)
+	})
+	return reset
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,15 +11,21 @@ import (
 	"github.com/fxshutdown/fxhttp/cmd/draincheck/internal/process"
 )
 
-// A round is one start and stop of the command under load.
+// A round is one start and stop of the server under load.
 type round struct {
 	Round
 	check     *check
 	clock     *clock
 	gate      *gate
+	chronicle *chronicle
 	recorders []*recorder
-	probed    time.Time // when the probe was refused, if it was
-	ended     time.Time // when the command had ended
+	stopping  chan error // the end of -stop-command
+	probed    time.Time  // when the probe was refused, if it was
+	ended     time.Time  // when the server had ended
+}
+
+func (c *check) newRound(n int) *round {
+	return &round{check: c, clock: &clock{}, Round: Round{Round: n}}
 }
 
 func (r *round) run(parent context.Context) (err error) {
@@ -30,47 +35,41 @@ func (r *round) run(parent context.Context) (err error) {
 	defer cancel()
 	r.gate = newGate(ctx)
 
-	if err := c.target.ensureFree(ctx); err != nil {
-		return err
-	}
 	progress := r.progress()
 	defer progress.stop()
-	p, err := process.Start(cfg.Command, cfg.Env, cfg.Passthrough)
+	p, err := c.begin(ctx, r.Round.Round, r.Round.Round > 1 || cfg.PID == "")
 	if err != nil {
 		return err
 	}
-	defer p.Kill()
-	defer func() {
-		if errors.Is(err, errExited) {
-			p.Settle()
-			err = fmt.Errorf("%w before it was told to stop (%v)", err, p.Exit())
-		}
-		if err != nil && parent.Err() == nil {
-			err = withOutput(err, p.Output())
-		}
-	}()
-
+	defer func() { err = c.cleanUp(parent, p, err) }()
 	if err := c.awaitReady(ctx, p); err != nil {
+		return err
+	}
+	if p, err = c.target.find(p); err != nil {
 		return err
 	}
 	if err := c.settleAuto(ctx); err != nil {
 		return err
 	}
 
-	var clients []func(context.Context)
-	r.recorders, clients = c.plan(r.gate, r.clock)
-	progress.phase("loading", r.recorders)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel() // before the wait above
-	for _, client := range clients {
-		running.Go(func() { client(ctx) })
-	}
-
-	if err := r.load(ctx, p); err != nil {
+	up := r.ramp(ctx, p, &running)
+	progress.phase("loading", r.recorders)
+	if err := up.up(); err != nil {
 		return err
 	}
-	signalled, err := r.signal(p)
+	if err := up.load(cfg.Load); err != nil {
+		return err
+	}
+	if err := up.late(); err != nil {
+		return err
+	}
+	if err := r.misdirected(false); err != nil {
+		return err
+	}
+	signalled, err := r.signal(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -81,19 +80,68 @@ func (r *round) run(parent context.Context) (err error) {
 	if err := r.awaitExit(ctx, p, signalled); err != nil {
 		return err
 	}
+	r.finish(ctx, cancel, &running)
+	if err := r.misdirected(true); err != nil {
+		return err
+	}
+	exit := p.Exit()
+	r.Exited, r.ExitCode, r.ExitSignal = millis(r.ended.Sub(signalled)), exit.Code, exit.Signal
+	r.ExitUnknown = p.Attached()
+	r.sum(signalled)
+	r.judge(cfg)
+	if r.Verdict != Pass {
+		p.Settle()
+		r.Output = p.Output()
+	}
+	return nil
+}
 
-	// All that was sent is answered or lost now, or will be within a timeout; nothing more is sent.
+// ramp plans the load of a round.
+func (r *round) ramp(ctx context.Context, p *process.Process, running *sync.WaitGroup) *ramp {
+	r.chronicle = newChronicle()
+	plan := &planner{check: r.check, gate: r.gate, clock: r.clock, chronicle: r.chronicle}
+	up := &ramp{round: r, ctx: ctx, p: p, running: running}
+	r.recorders, up.members = plan.plan(ctx)
+	return up
+}
+
+// finish waits for what was sent. It is answered or lost by now, or will be within a
+// timeout; nothing more is sent.
+func (r *round) finish(ctx context.Context, cancel context.CancelFunc, running *sync.WaitGroup) {
 	r.gate.end()
-	done := make(chan struct{})
-	go func() {
-		running.Wait()
-		close(done)
-	}()
-	if !await(ctx, done, cfg.Timeout+2*overdue) {
+	done := closedAfter(running)
+	if !await(ctx, done, r.check.cfg.Timeout+2*overdue) {
 		cancel()
 		<-done
 	}
-	r.sum(signalled, p)
+}
+
+// cleanUp leaves no process behind, and adds to an error what the command says about it.
+func (c *check) cleanUp(ctx context.Context, p *process.Process, err error) error {
+	if p == nil {
+		return err
+	}
+	if errors.Is(err, errExited) && ctx.Err() == nil {
+		err = c.explainExit(p)
+	}
+	p.Kill()
+	if err != nil && ctx.Err() == nil && !p.Attached() {
+		err = withOutput(err, p.Output())
+	}
+	return err
+}
+
+// misdirected is an error if most answers to a kind of load have a status that nobody
+// expects. atEnd asks of those that are answered after the signal only.
+func (r *round) misdirected(atEnd bool) error {
+	for _, rec := range r.recorders {
+		if c := rec.snapshot(); rec.expect == nil || c.AnsweredBefore > 0 && atEnd {
+			continue
+		}
+		if err := misdirected(rec); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -108,108 +156,6 @@ func await(ctx context.Context, done <-chan struct{}, d time.Duration) bool {
 		return false
 	case <-ctx.Done():
 		return false
-	}
-}
-
-// load waits until all clients are at work, and then for as long as the load is to last.
-func (r *round) load(ctx context.Context, p *process.Process) error {
-	cfg := &r.check.cfg
-	wait := func(what string, done <-chan struct{}, d time.Duration) error {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-done:
-			return nil
-		case <-timer.C:
-			if what == "" {
-				return nil
-			}
-			return fmt.Errorf("%s within %v", what, d)
-		case <-p.Exited():
-			return errExited
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	armed := func(wg *sync.WaitGroup) <-chan struct{} {
-		ch := make(chan struct{})
-		go func() {
-			wg.Wait()
-			close(ch)
-		}()
-		return ch
-	}
-	if err := wait("the load did not get under way", armed(&r.gate.armed), cfg.Timeout+cfg.Ready); err != nil {
-		return err
-	}
-	if err := r.broken(); err != nil {
-		return err
-	}
-	if err := wait("", nil, cfg.Load); err != nil {
-		return err
-	}
-	close(r.gate.late)
-	if err := wait("the late clients could not connect", armed(&r.gate.lateArmed), cfg.Timeout+cfg.Ready); err != nil {
-		return err
-	}
-	if err := r.broken(); err != nil {
-		return err
-	}
-	// A slow client may be between two requests right now. It is there for those that are under way.
-	for deadline := time.Now().Add(slowWait); time.Now().Before(deadline); {
-		if !slices.ContainsFunc(r.recorders, func(rec *recorder) bool { return !rec.underWay() }) {
-			break
-		}
-		if err := wait("", nil, time.Millisecond); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// slowWait bounds the wait for slow requests to be under way. A slow path that is not slow never has them all so.
-const slowWait = 500 * time.Millisecond
-
-func (r *round) broken() error {
-	for _, rec := range r.recorders {
-		if err := rec.brokenBy(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sum fills in the round's result. All clients have returned.
-func (r *round) sum(signalled time.Time, p *process.Process) {
-	since := func(t time.Time) Millis { return millis(t.Sub(signalled)) }
-	exit := p.Exit()
-	r.Exited, r.ExitCode, r.ExitSignal = since(r.ended), exit.Code, exit.Signal
-	closed := r.probed
-	for _, rec := range r.recorders {
-		k := rec.kind()
-		if !k.balanced() || rec.open != 0 {
-			panic(fmt.Sprintf("drain: the accounts of %s do not balance: %+v, %d open", rec.name, k.Counts, rec.open))
-		}
-		r.Kinds = append(r.Kinds, k)
-		r.Total.add(k.Counts)
-		for _, l := range rec.losses {
-			if len(r.Losses) < maxLosses {
-				r.Losses = append(r.Losses, Loss{Kind: rec.name, Round: r.Round.Round,
-					Written: since(l.written), Failed: since(l.failed), Error: l.err.Error()})
-			}
-		}
-		if !rec.refused.IsZero() && (closed.IsZero() || rec.refused.Before(closed)) {
-			closed = rec.refused
-		}
-	}
-	if !closed.IsZero() {
-		ms := since(closed)
-		r.PortClosed = &ms
-	}
-	r.judge(r.check.cfg.Within, r.check.cfg.FailOnCut)
-	if r.Verdict != Pass {
-		p.Settle()
-		r.Output = p.Output()
 	}
 }
 

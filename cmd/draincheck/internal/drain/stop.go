@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/fxshutdown/fxhttp/cmd/draincheck/internal/process"
 )
 
-// signal sends the stop signal and returns when it did.
-func (r *round) signal(p *process.Process) (time.Time, error) {
+// signal sends the stop signal, or begins the stop command, and returns when it did.
+func (r *round) signal(ctx context.Context, p *process.Process) (time.Time, error) {
 	select {
 	case <-p.Exited():
 		return time.Time{}, errExited
@@ -22,13 +23,28 @@ func (r *round) signal(p *process.Process) (time.Time, error) {
 	}
 	now := time.Now()
 	r.clock.signal.Store(&now)
+	r.chronicle.mark(now, "signal")
+	defer close(r.gate.signalled)
+	if r.check.cfg.StopCommand != "" {
+		r.stopping = make(chan error, 1)
+		go func() { r.stopping <- r.check.runStop(ctx, r.Round.Round) }()
+		return now, nil
+	}
 	err := p.Signal(r.check.signal, r.check.cfg.Group)
-	close(r.gate.signalled)
 	if errors.Is(err, os.ErrProcessDone) {
 		<-p.Exited()
 		return now, errExited
 	}
 	return now, err
+}
+
+func (c *check) runStop(ctx context.Context, round int) error {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Within)
+	defer cancel()
+	if err := process.RunShell(ctx, c.cfg.StopCommand, c.environ(round), c.cfg.Passthrough); err != nil {
+		return fmt.Errorf("-stop-command: %w", err)
+	}
+	return nil
 }
 
 // probe finds out when the port is closed, if no other client makes new connections all the time.
@@ -58,6 +74,13 @@ func (r *round) awaitExit(ctx context.Context, p *process.Process, signalled tim
 	select {
 	case <-p.Exited():
 		r.ended = p.Exit().At
+	case err := <-r.stopping:
+		if err != nil {
+			return err
+		}
+		// The command may return before the server has ended.
+		r.stopping = nil
+		return r.awaitExit(ctx, p, signalled)
 	case <-left.C:
 		r.Killed = true
 	case <-ctx.Done():
@@ -78,6 +101,9 @@ func (r *round) awaitExit(ctx context.Context, p *process.Process, signalled tim
 			break
 		}
 	}
+	if !r.ended.IsZero() {
+		r.chronicle.mark(r.ended, "exit")
+	}
 	if !r.Killed {
 		if c, err := r.check.dialer.dialRaw(ctx); err == nil {
 			c.Close()
@@ -85,14 +111,47 @@ func (r *round) awaitExit(ctx context.Context, p *process.Process, signalled tim
 		}
 		r.LeftBehind = p.Descendants()
 	}
+	if r.Killed || r.StillOpen || r.LeftBehind {
+		r.quiesce(ctx)
+		now := time.Now()
+		r.clock.kill.Store(&now)
+		r.chronicle.mark(now, "kill")
+	}
 	p.Kill()
+	if r.StillOpen {
+		// What left the command's group is ours all the same: the port was free before.
+		if l, ok := r.check.target.serving(); ok && !p.Attached() {
+			endDaemon(l.PID)
+		}
+	}
 	if r.Killed {
 		select {
 		case <-p.Exited():
 			r.ended = time.Now()
 		default:
+			if p.Attached() {
+				r.ended = time.Now()
+				return nil
+			}
 			return fmt.Errorf("the command (process %d) is still there though it was killed", p.Pid())
 		}
 	}
 	return nil
+}
+
+// quiesce stops sending and lets running requests end, before draincheck kills what
+// serves them: what it kills is not the server's loss.
+func (r *round) quiesce(ctx context.Context) {
+	r.gate.end()
+	busy := func(rec *recorder) bool {
+		rec.mu.Lock()
+		defer rec.mu.Unlock()
+		return rec.open > 0
+	}
+	deadline := time.Now().Add(r.check.cfg.Timeout)
+	for slices.ContainsFunc(r.recorders, busy) && time.Now().Before(deadline) {
+		if !sleep(ctx, nil, 2*time.Millisecond) {
+			return
+		}
+	}
 }

@@ -198,9 +198,10 @@ func (c *conn) ask(rec *recorder, request []byte, method string, timeout time.Du
 		rec.dialFailed(err)
 		return nil, nil, false
 	}
-	resp, err := c.readHead(method)
+	resp, a, err := c.readHead(method)
 	if err != nil {
-		q.lost(err)
+		q.lost(unanswered{err: err, port: c.port(), accepted: c.tls != nil, unread: c.cutUnread(err), begun: a.begun,
+			garbled: a.garbled, status: a.status, sent: c.raw.written.Load(), received: c.raw.read.Load()})
 		return nil, nil, false
 	}
 	return resp, q, true
@@ -239,9 +240,9 @@ func (s *streamClient) hold2(ctx context.Context) {
 	case <-st.head:
 	default:
 		if st.end == endRefused {
-			q.refused()
+			q.refused(st.unanswered(h.c))
 		} else {
-			q.lost(st.err)
+			q.lost(st.unanswered(h.c))
 		}
 		return
 	}

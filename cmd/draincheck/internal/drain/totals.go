@@ -10,10 +10,15 @@ func (c *check) addTotals(recorders []*recorder) {
 			}
 		}
 		if t == nil {
-			t = &recorder{name: r.name, clients: r.clients}
+			t = &recorder{name: r.name, clients: r.clients, statuses: Statuses{}, causes: map[Cause]int{}, early: map[Cause]int{}}
 			c.totals = append(c.totals, t)
 		}
 		t.counts.add(r.counts)
+		t.statuses.Add(r.statuses)
+		for cause, n := range r.causes {
+			t.causes[cause] += n
+			t.early[cause] += r.early[cause]
+		}
 		t.before = append(t.before, r.before...)
 		t.during = append(t.during, r.during...)
 		if r.ends != nil {

@@ -38,6 +38,9 @@ type Process struct {
 	exited chan struct{} // closed when the command's end was seen
 	exit   Exit          // valid once exited is closed
 
+	attached bool          // somebody else has started it
+	detached chan struct{} // closed when an attached process is let go
+
 	killOnce sync.Once
 }
 
@@ -104,12 +107,17 @@ func (p *Process) Signal(sig os.Signal, group bool) error {
 
 // Descendants reports whether something that the command started is still running. Where that cannot be known it
 // reports false.
-func (p *Process) Descendants() bool { return p.groupAlive() }
+func (p *Process) Descendants() bool { return !p.attached && p.groupAlive() }
 
 // Kill ends the command and everything that it started, at once, and waits for the command's end. Calling it again,
-// or after the command has ended, is allowed: what the command left behind is ended all the same.
+// or after the command has ended, is allowed: what the command left behind is ended all the same. An attached process is
+// let go instead.
 func (p *Process) Kill() {
 	p.killOnce.Do(func() {
+		if p.attached {
+			close(p.detached)
+			return
+		}
 		p.killGroup()
 		within(p.exited, killWait)
 		// What is still in the pipe belongs into the tail. A descendant that left the group can hold the pipe
