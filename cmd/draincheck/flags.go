@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,7 +35,12 @@ func parse(args []string, stderr io.Writer) (*invocation, error) {
 	inv.cfg.Command = fs.Args()
 	if err != nil {
 		// Somebody who waits for JSON gets it. The flags behind the wrong one were not read.
-		inv.json = inv.json || slices.ContainsFunc(args[:len(args)-fs.NArg()], func(a string) bool { return a == "-json" || a == "--json" })
+		for _, a := range args {
+			if a == "--" {
+				break
+			}
+			inv.json = inv.json || a == "-json" || a == "--json"
+		}
 		return inv, err
 	}
 	if err := readBody(&inv.cfg); err != nil {

@@ -18,6 +18,8 @@ type check struct {
 	instanceDialer *dialer
 	signal         os.Signal // nil with a stop command
 
+	notes []string
+
 	onlyHTTP2 bool // the server answers nothing else
 
 	totals []*recorder // of each kind over all rounds, in the order of their first appearance
@@ -47,7 +49,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		res.Error = err.Error()
 		return res, err
 	}
-	res.Notes = notes(res)
+	res.Notes = append(notes(res), c.notes...)
 	return res, nil
 }
 
@@ -57,6 +59,13 @@ func newResult(cfg Config) *Result {
 		res.Command = []string{}
 	}
 	return res
+}
+
+// note keeps what a reader of the result should know, once.
+func (c *check) note(text string) {
+	if !slices.Contains(c.notes, text) {
+		c.notes = append(c.notes, text)
+	}
 }
 
 // Failed is the result of a check that could not begin.

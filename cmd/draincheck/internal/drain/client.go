@@ -98,7 +98,7 @@ func (c *client) run(ctx context.Context) {
 	for !c.over(ctx) {
 		if cn == nil {
 			var err error
-			if cn, err = c.dialer.dial(c.gate.dialing, "http/1.1"); err != nil {
+			if cn, err = c.dialer.dial(c.dialing, "http/1.1"); err != nil {
 				c.rec.dialFailed(err)
 				c.arm()
 				sleep(ctx, c.gate.over, backoff)
@@ -189,7 +189,10 @@ func (c *client) exchange(ctx context.Context, cn *conn) (keep bool) {
 // runLate connects when the round says so, shortly before the signal, and sends its first request after it.
 func (c *client) runLate(ctx context.Context, after time.Duration) {
 	c.arm()
-	armed := sync.OnceFunc(c.gate.lateArmed.Done)
+	armed := sync.OnceFunc(func() {
+		c.late.Store(true)
+		c.gate.lateArmed.Done()
+	})
 	defer armed()
 	select {
 	case <-c.gate.late:
@@ -198,7 +201,7 @@ func (c *client) runLate(ctx context.Context, after time.Duration) {
 	case <-ctx.Done():
 		return
 	}
-	cn, err := c.dialer.dial(c.gate.dialing, "http/1.1")
+	cn, err := c.dialer.dial(c.dialing, "http/1.1")
 	armed()
 	if err != nil {
 		c.rec.dialFailed(err)
@@ -217,7 +220,7 @@ func (c *client) runLate(ctx context.Context, after time.Duration) {
 		// What any client would do: connect again, and most likely be refused.
 		c.rec.closedIdle()
 		cn.Close()
-		again, err := c.dialer.dial(c.gate.dialing, "http/1.1")
+		again, err := c.dialer.dial(c.dialing, "http/1.1")
 		if err != nil {
 			c.rec.dialFailed(err)
 			return

@@ -59,7 +59,7 @@ func (c *h2client) over(ctx context.Context) bool {
 
 func (c *h2client) run(ctx context.Context) {
 	for !c.over(ctx) {
-		h, err := dialH2(c.gate.dialing, c.dialer, c.timeout)
+		h, err := dialH2(c.dialing, c.dialer, c.timeout)
 		if err != nil {
 			c.rec.dialFailed(err)
 			c.arm()
@@ -103,7 +103,10 @@ func (c *h2client) drive(ctx context.Context, h *h2conn) {
 // runLate connects when the round says so, shortly before the signal, and sends its first request after it.
 func (c *h2client) runLate(ctx context.Context, after time.Duration) {
 	c.arm()
-	armed := sync.OnceFunc(c.gate.lateArmed.Done)
+	armed := sync.OnceFunc(func() {
+		c.late.Store(true)
+		c.gate.lateArmed.Done()
+	})
 	defer armed()
 	select {
 	case <-c.gate.late:
@@ -112,7 +115,7 @@ func (c *h2client) runLate(ctx context.Context, after time.Duration) {
 	case <-ctx.Done():
 		return
 	}
-	h, err := dialH2(c.gate.dialing, c.dialer, c.timeout)
+	h, err := dialH2(c.dialing, c.dialer, c.timeout)
 	armed()
 	if err != nil {
 		c.rec.dialFailed(err)
@@ -133,7 +136,7 @@ func (c *h2client) runLate(ctx context.Context, after time.Duration) {
 	}
 	// GOAWAY came first. What any client would do: connect again, and most likely be refused.
 	c.rec.closedIdle()
-	again, err := dialH2(c.gate.dialing, c.dialer, c.timeout)
+	again, err := dialH2(c.dialing, c.dialer, c.timeout)
 	if err != nil {
 		c.rec.dialFailed(err)
 		return

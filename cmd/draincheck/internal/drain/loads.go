@@ -32,6 +32,8 @@ type member struct {
 	armed    atomic.Bool
 	givenUp  atomic.Bool // draincheck has withdrawn it
 	cancel   context.CancelFunc
+	dialing  context.Context // ends with the member, and when nothing more is to be sent
+	late     atomic.Bool     // it has connected, late
 }
 
 // giveUp ends a member whose load keeps the server from its work, or that is kept from
@@ -105,6 +107,9 @@ func (p *planner) plan(ctx context.Context) (recorders []*recorder, members []*m
 			m := &member{rec: rec, obstacle: l.obstacle}
 			mctx, cancel := context.WithCancel(ctx)
 			m.cancel = cancel
+			dialing, stopDialing := context.WithCancel(mctx)
+			context.AfterFunc(p.gate.dialing, stopDialing)
+			m.dialing = dialing
 			armed.Add(1)
 			m.arm = sync.OnceFunc(func() {
 				m.armed.Store(true)

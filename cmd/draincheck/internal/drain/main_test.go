@@ -14,6 +14,6 @@ func TestMain(m *testing.M) {
 	// The tests wait most of the time, each for its own process, so more of them fit side by side than there are
 	// processors.
 	flag.Parse()
-	flag.Set("test.parallel", "6")
+	flag.Set("test.parallel", "12")
 	os.Exit(m.Run())
 }

@@ -1,6 +1,9 @@
 package drain
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // notes are what a reader should not miss though it does not change the verdict.
 func notes(res *Result) []string {
@@ -10,11 +13,18 @@ func notes(res *Result) []string {
 	if t.AnsweredBefore == 0 {
 		note("no request was answered before the signal: the verdict rests on little")
 	}
-	if n := t.ErrorsBefore; n > 0 {
-		note("%d requests were answered with a status of 500 or more before the signal", n)
+	if n := t.UnexpectedBefore; n > 0 {
+		note("%d requests were answered before the signal with a status that -expect does not name", n)
 	}
-	if n := t.Errors - t.ErrorsBefore; n > 0 {
-		note("%d requests were answered with a status of 500 or more after the signal: answered, but of no use to a client", n)
+	if n := t.LostEarly; n > 0 {
+		note("%d requests were lost before the signal: the server does not keep up with this load, or loses requests at any time "+
+			"(try -keepalive 4 -newconn 2, or a longer -pause)", n)
+	}
+	if n := t.CutByKill; n > 0 {
+		note("%d requests were cut when draincheck killed the process: they do not count as lost", n)
+	}
+	if n := t.Withdrawn; n > 0 {
+		note("%d requests were withdrawn before the signal by clients that were left out; they are in no other number", n)
 	}
 	if n := t.RefusedBefore; n > 0 {
 		note("%d connections were refused before the signal", n)
@@ -38,6 +48,13 @@ func notes(res *Result) []string {
 	}
 	if left > 0 {
 		note("in %d rounds, processes that the command had started were still running when it had ended; they were killed", left)
+	}
+	for _, r := range res.Rounds {
+		for _, n := range r.Notes {
+			if !slices.Contains(notes, n) {
+				notes = append(notes, n)
+			}
+		}
 	}
 	return notes
 }

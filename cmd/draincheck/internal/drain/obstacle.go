@@ -40,6 +40,9 @@ func (o *obstacleClient) hold(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !o.clock.signalled(now) {
+		if ctx.Err() != nil {
+			return // it was left out
+		}
 		r.obstacle.ClosedBefore++
 		return
 	}

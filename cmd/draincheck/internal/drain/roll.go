@@ -37,7 +37,7 @@ func (c *check) runRoll(parent context.Context, res *Result) (err error) {
 			err = c.cleanUp(parent, p, err)
 		}
 	}()
-	if err := r.begin(ctx, 1, cfg.PID == "" && cfg.StartCommand != ""); err != nil {
+	if err := r.begin(ctx, 1, false); err != nil {
 		return err
 	}
 	if err := c.settleAuto(ctx); err != nil {
@@ -87,9 +87,9 @@ func (c *check) runRoll(parent context.Context, res *Result) (err error) {
 }
 
 // begin starts the server, or finds it, and waits until it answers.
-func (r *roll) begin(ctx context.Context, n int, start bool) error {
+func (r *roll) begin(ctx context.Context, n int, again bool) error {
 	c := r.check
-	p, err := c.begin(ctx, n, start)
+	p, err := c.begin(ctx, n, again)
 	if err != nil {
 		return err
 	}

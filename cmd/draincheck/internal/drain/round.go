@@ -37,7 +37,7 @@ func (r *round) run(parent context.Context) (err error) {
 
 	progress := r.progress()
 	defer progress.stop()
-	p, err := c.begin(ctx, r.Round.Round, r.Round.Round > 1 || cfg.PID == "")
+	p, err := c.begin(ctx, r.Round.Round, r.Round.Round > 1)
 	if err != nil {
 		return err
 	}
@@ -132,10 +132,17 @@ func (c *check) cleanUp(ctx context.Context, p *process.Process, err error) erro
 }
 
 // misdirected is an error if most answers to a kind of load have a status that nobody
-// expects. atEnd asks of those that are answered after the signal only.
+// expects. At the end it asks of a round without any answer before the signal.
 func (r *round) misdirected(atEnd bool) error {
+	before := 0
 	for _, rec := range r.recorders {
-		if c := rec.snapshot(); rec.expect == nil || c.AnsweredBefore > 0 && atEnd {
+		before += rec.snapshot().AnsweredBefore
+	}
+	if atEnd && before > 0 {
+		return nil
+	}
+	for _, rec := range r.recorders {
+		if rec.expect == nil {
 			continue
 		}
 		if err := misdirected(rec); err != nil {

@@ -22,9 +22,9 @@ func (c *check) environ(round int) []string {
 }
 
 // begin brings the server of a round into being: the command is started, or whatever
-// -start-command starts, or the process is there already. It returns nil if the process
-// is to be found by its port.
-func (c *check) begin(ctx context.Context, round int, running bool) (*process.Process, error) {
+// -start-command starts, unless that runs already and is not to be started again. It returns nil
+// if the process is to be found by its port.
+func (c *check) begin(ctx context.Context, round int, again bool) (*process.Process, error) {
 	cfg := &c.cfg
 	switch {
 	case len(cfg.Command) > 0:
@@ -32,7 +32,7 @@ func (c *check) begin(ctx context.Context, round int, running bool) (*process.Pr
 			return nil, err
 		}
 		return process.Start(cfg.Command, c.environ(round), cfg.Passthrough)
-	case running && cfg.StartCommand != "":
+	case cfg.StartCommand != "" && (again || c.instance.ensureFree(ctx) == nil):
 		ctx, cancel := context.WithTimeout(ctx, cfg.Ready)
 		defer cancel()
 		if err := process.RunShell(ctx, cfg.StartCommand, c.environ(round), cfg.Passthrough); err != nil {
@@ -46,7 +46,7 @@ func (c *check) begin(ctx context.Context, round int, running bool) (*process.Pr
 	deadline := time.Now().Add(cfg.Ready)
 	for {
 		p, err := attach(cfg.PID)
-		if err == nil || !running || time.Now().After(deadline) {
+		if err == nil || cfg.StartCommand == "" || time.Now().After(deadline) {
 			return p, err
 		}
 		if !sleep(ctx, nil, readyPoll) {

@@ -139,6 +139,9 @@ func (r *round) awaitExit(ctx context.Context, p *process.Process, signalled tim
 	return nil
 }
 
+// quiesceFor bounds how long requests that run may take to end before a kill.
+const quiesceFor = 5 * time.Second
+
 // quiesce stops sending and lets running requests end, before draincheck kills what
 // serves them: what it kills is not the server's loss.
 func (r *round) quiesce(ctx context.Context) {
@@ -148,7 +151,7 @@ func (r *round) quiesce(ctx context.Context) {
 		defer rec.mu.Unlock()
 		return rec.open > 0
 	}
-	deadline := time.Now().Add(r.check.cfg.Timeout)
+	deadline := time.Now().Add(min(r.check.cfg.Timeout/2, quiesceFor))
 	for slices.ContainsFunc(r.recorders, busy) && time.Now().Before(deadline) {
 		if !sleep(ctx, nil, 2*time.Millisecond) {
 			return

@@ -32,10 +32,14 @@ func (s *server) serveH2(c *conn) {
 		return
 	}
 	h := &h2session{s: s, c: c, fr: http2.NewFramer(c, c.br)}
-	h.fr.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	table := uint32(4096)
+	if s.spec.HeaderTable != nil {
+		table = *s.spec.HeaderTable
+	}
+	h.fr.ReadMetaHeaders = hpack.NewDecoder(table, nil)
 	h.enc = hpack.NewEncoder(&h.buf)
 	h.mu.Lock()
-	h.fr.WriteSettings()
+	h.fr.WriteSettings(http2.Setting{ID: http2.SettingHeaderTableSize, Val: table})
 	h.mu.Unlock()
 
 	gone := make(chan struct{})
@@ -51,6 +55,16 @@ func (s *server) serveH2(c *conn) {
 	})
 	paths := map[uint32]string{}
 	for {
+		if s.spec.Way == Unread && s.isDraining() && c.br.Buffered() == 0 {
+			if s.lose(true) {
+				// More than frames that are no request.
+				s.closeUnread(c, unreadRequest)
+				return
+			}
+			h.mu.Lock()
+			h.drainLocked()
+			h.mu.Unlock()
+		}
 		f, err := h.fr.ReadFrame()
 		if err != nil {
 			return
@@ -143,7 +157,7 @@ func (h *h2session) loseLocked(id uint32) {
 // are there, so that it is known how many are lost.
 func (h *h2session) drainLocked() {
 	s := h.s
-	if h.told {
+	if h.told || s.spec.Way == Unread && s.remaining() > 0 {
 		return
 	}
 	for _, id := range h.events {
@@ -206,17 +220,28 @@ func (h *h2session) goAwayLocked(last uint32) {
 
 func (h *h2session) answerLocked(id uint32) {
 	h.s.count(func(st *Stats) { st.Answered++ })
+	if code := h.s.spec.GRPC; code != nil {
+		h.headersLocked(id, false, hpack.HeaderField{Name: "content-type", Value: "application/grpc"})
+		h.fr.WriteData(id, false, make([]byte, 5))
+		h.trailersLocked(id, hpack.HeaderField{Name: "grpc-status", Value: strconv.Itoa(*code)})
+		return
+	}
 	h.headersLocked(id, false, hpack.HeaderField{Name: "content-length", Value: "2"})
 	h.fr.WriteData(id, true, []byte("ok"))
 }
 
 func (h *h2session) headersLocked(id uint32, end bool, fields ...hpack.HeaderField) {
-	status := h.s.spec.Status
-	if status == 0 {
-		status = 200
-	}
 	h.buf.Reset()
-	h.enc.WriteField(hpack.HeaderField{Name: ":status", Value: strconv.Itoa(status)})
+	h.enc.WriteField(hpack.HeaderField{Name: ":status", Value: strconv.Itoa(h.s.status())})
+	h.writeLocked(id, end, fields...)
+}
+
+func (h *h2session) trailersLocked(id uint32, fields ...hpack.HeaderField) {
+	h.buf.Reset()
+	h.writeLocked(id, true, fields...)
+}
+
+func (h *h2session) writeLocked(id uint32, end bool, fields ...hpack.HeaderField) {
 	for _, f := range fields {
 		h.enc.WriteField(f)
 	}
