@@ -49,7 +49,7 @@ func writeJUnit(name string, res *drain.Result) error {
 			suite.Failures++
 			var lines []string
 			for _, l := range r.Losses {
-				lines = append(lines, fmt.Sprintf("%s, written %s: %s", l.Kind, relative(l.Written), l.Error))
+				lines = append(lines, fmt.Sprintf("%s, %s, written %s: %s", l.Kind, l.Cause, relative(l.Written), l.Error))
 			}
 			c.Failure = &junitMessage{Message: strings.Join(r.Reasons, "; "), Text: strings.Join(lines, "\n")}
 		}

@@ -95,11 +95,18 @@ func drawSVG(b *bytes.Buffer, rounds []drain.Round) {
 			continue
 		}
 		fmt.Fprintf(b, `<g transform="translate(0 %d)">`, 30+i*one)
-		drawTimeline(b, r.Timeline, fmt.Sprintf("round %d: %s", r.Round, r.Verdict))
+		drawTimeline(b, r.Timeline, chartTitle(&r))
 		b.WriteString("</g>\n")
 		i++
 	}
 	b.WriteString("</svg>\n")
+}
+
+func chartTitle(r *drain.Round) string {
+	if len(r.Steps) > 0 {
+		return "rollout: " + r.Verdict
+	}
+	return fmt.Sprintf("round %d: %s", r.Round, r.Verdict)
 }
 
 // drawTimeline draws stacked bars, a mark for each thing that happened, and a time axis.
@@ -144,7 +151,7 @@ func drawTimeline(b *bytes.Buffer, t *drain.Timeline, title string) {
 	}
 	for i, m := range t.Marks {
 		x := chartLeft + float64(m.At)/1000/seconds*chartWidth
-		fmt.Fprintf(b, `<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="#333" stroke-dasharray="3 3"/><text x="%.1f" y="%d" font-size="10">%s</text>`+"\n",
+		fmt.Fprintf(b, `<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="#333" stroke-dasharray="3 3"/><text x="%.1f" y="%d" font-size="10" stroke="#fff" stroke-width="3" paint-order="stroke">%s</text>`+"\n",
 			x, chartTop, x, base, x+2, chartTop+10+12*(i%3), template.HTMLEscapeString(m.What))
 	}
 }

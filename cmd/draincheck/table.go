@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -37,11 +38,14 @@ func headline(res *drain.Result) string {
 	if who == "" {
 		who = "the server"
 	}
-	line := fmt.Sprintf("%s to %s, which served %s at %s", res.Signal, who, res.URL, res.Address)
 	if res.Target != "" {
-		line += ", under load through " + res.Target
+		return fmt.Sprintf("rollout of %s (%s) under load through %s, stopped by %s", res.URL, who, res.Target,
+			cmp.Or(res.Signal, res.StopCommand))
 	}
-	return line
+	if res.StopCommand != "" {
+		return fmt.Sprintf("%s stopped %s, which served %s at %s", res.StopCommand, who, res.URL, res.Address)
+	}
+	return fmt.Sprintf("%s to %s, which served %s at %s", res.Signal, who, res.URL, res.Address)
 }
 
 // tableOf writes rows in columns, all but the first right-aligned.

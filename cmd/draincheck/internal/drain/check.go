@@ -85,7 +85,7 @@ func (c *check) run(ctx context.Context, res *Result) error {
 	}
 	res.Signal = process.SignalName(c.signal)
 	if c.cfg.StopCommand != "" {
-		res.Signal = c.cfg.StopCommand
+		res.Signal, res.StopCommand = "", c.cfg.StopCommand
 	}
 	if c.target, err = resolve(ctx, c.cfg.URL, c.cfg.UnixSocket); err != nil {
 		return err

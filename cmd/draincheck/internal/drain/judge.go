@@ -7,10 +7,10 @@ func (r *Round) judge(cfg *Config) {
 	reason := func(format string, args ...any) { r.Reasons = append(r.Reasons, fmt.Sprintf(format, args...)) }
 	t := &r.Total
 	if n := t.Lost - t.LostEarly; n > 0 {
-		reason("%d of %d requests lost", n, t.Sent)
+		reason("%d of %s lost", n, requests(t.Sent))
 	}
 	if n := t.LostEarly; n > 0 {
-		reason("%d of %d requests lost before the signal, which the stop did not cause", n, t.Sent)
+		reason("%d of %s lost before the signal, which the stop did not cause", n, requests(t.Sent))
 	}
 	statuses := Statuses{}
 	for _, k := range r.Kinds {
@@ -20,7 +20,7 @@ func (r *Round) judge(cfg *Config) {
 	after, _ := parseStatuses(cfg.ExpectAfter)
 	if n, codes := newInTheStop(statuses, expect, after); n > 0 {
 		r.BadStatus = n
-		reason("%d requests answered with %s during the stop, and not before it (-expect-after allows a status)", n, list(codes))
+		reason("%s answered with %s during the stop, and not before it (-expect-after allows a status)", requests(n), list(codes))
 	}
 	if n := t.Slow; n > 0 {
 		reason("%d answers took longer than %v", n, cfg.SlowLimit)
@@ -51,7 +51,7 @@ func (r *Round) cutByKill() string {
 	if r.Total.CutByKill == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; that cut %d requests, which do not count as lost", r.Total.CutByKill)
+	return fmt.Sprintf("; that cut %s, which count as cut and not as lost", requests(r.Total.CutByKill))
 }
 
 // list writes numbers as one would in a sentence: "500, 502 and 503".
@@ -68,4 +68,12 @@ func list(numbers []int) string {
 		text += fmt.Sprint(n)
 	}
 	return text
+}
+
+// requests writes a number of requests.
+func requests(n int) string {
+	if n == 1 {
+		return "1 request"
+	}
+	return fmt.Sprintf("%d requests", n)
 }

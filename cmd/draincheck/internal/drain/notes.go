@@ -14,17 +14,17 @@ func notes(res *Result) []string {
 		note("no request was answered before the signal: the verdict rests on little")
 	}
 	if n := t.UnexpectedBefore; n > 0 {
-		note("%d requests were answered before the signal with a status that -expect does not name", n)
+		note("%s were answered before the signal with a status that -expect does not name", requests(n))
 	}
 	if n := t.LostEarly; n > 0 {
-		note("%d requests were lost before the signal: the server does not keep up with this load, or loses requests at any time "+
-			"(try -keepalive 4 -newconn 2, or a longer -pause)", n)
+		note("%s were lost before the signal: the server does not keep up with this load, or loses requests at any time "+
+			"(try -keepalive 4 -newconn 2, or a longer -pause)", requests(n))
 	}
 	if n := t.CutByKill; n > 0 {
-		note("%d requests were cut when draincheck killed the process: they do not count as lost", n)
+		note("%s were cut when draincheck killed the process: they do not count as lost", requests(n))
 	}
 	if n := t.Withdrawn; n > 0 {
-		note("%d requests were withdrawn before the signal by clients that were left out; they are in no other number", n)
+		note("%s were withdrawn before the signal by clients that were left out; they are in no other number", requests(n))
 	}
 	if n := t.RefusedBefore; n > 0 {
 		note("%d connections were refused before the signal", n)
@@ -47,7 +47,7 @@ func notes(res *Result) []string {
 		}
 	}
 	if left > 0 {
-		note("in %d rounds, processes that the command had started were still running when it had ended; they were killed", left)
+		note("processes that the command had started were still running when it had ended, in %d of %d rounds; they were killed", left, len(res.Rounds))
 	}
 	for _, r := range res.Rounds {
 		for _, n := range r.Notes {

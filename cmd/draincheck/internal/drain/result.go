@@ -26,20 +26,21 @@ func (m Millis) Duration() time.Duration {
 
 // A Result is all that was seen.
 type Result struct {
-	Schema  int          `json:"schema"`
-	Verdict string       `json:"verdict"`
-	Error   string       `json:"error,omitempty"` // why the check could not be carried out, if it could not
-	URL     string       `json:"url"`
-	Target  string       `json:"target,omitempty"`  // what was loaded instead of URL
-	Address string       `json:"address,omitempty"` // the loopback address that was loaded
-	Command []string     `json:"command"`
-	Signal  string       `json:"signal"`
-	Total   Counts       `json:"total"`            // over all kinds and rounds
-	Kinds   []Kind       `json:"kinds"`            // each over all rounds
-	Rounds  []Round      `json:"rounds"`           // finished ones only
-	Causes  []CauseCount `json:"causes,omitempty"` // of all requests that got no answer
-	Holds   []Hold       `json:"holds,omitempty"`  // what kept a process from ending
-	Notes   []string     `json:"notes,omitempty"`
+	Schema      int          `json:"schema"`
+	Verdict     string       `json:"verdict"`
+	Error       string       `json:"error,omitempty"` // why the check could not be carried out, if it could not
+	URL         string       `json:"url"`
+	Target      string       `json:"target,omitempty"`  // what was loaded instead of URL
+	Address     string       `json:"address,omitempty"` // the loopback address that was loaded
+	Command     []string     `json:"command"`
+	Signal      string       `json:"signal"` // "" with a stop command
+	StopCommand string       `json:"stop_command,omitempty"`
+	Total       Counts       `json:"total"`            // over all kinds and rounds
+	Kinds       []Kind       `json:"kinds"`            // each over all rounds
+	Rounds      []Round      `json:"rounds"`           // finished ones only
+	Causes      []CauseCount `json:"causes,omitempty"` // of all requests that got no answer
+	Holds       []Hold       `json:"holds,omitempty"`  // what kept a process from ending
+	Notes       []string     `json:"notes,omitempty"`
 }
 
 // A CauseCount says how many requests got no answer for one cause.

@@ -250,7 +250,7 @@ func (r *roll) judgeRoll(cfg *Config) {
 	reason := func(format string, args ...any) { r.Reasons = append(r.Reasons, fmt.Sprintf(format, args...)) }
 	t := &r.Total
 	if t.Lost > 0 {
-		reason("%d of %d requests lost", t.Lost, t.Sent)
+		reason("%d of %s lost", t.Lost, requests(t.Sent))
 	}
 	if t.RefusedDials > 0 {
 		reason("%d connections refused: the target was not there for its clients", t.RefusedDials)
@@ -271,7 +271,7 @@ func (r *roll) judgeRoll(cfg *Config) {
 	}
 	if slices.Sort(codes); n > 0 {
 		r.BadStatus = n
-		reason("%d requests answered with %s", n, list(slices.Compact(codes)))
+		reason("%s answered with %s", requests(n), list(slices.Compact(codes)))
 	}
 	if t.Slow > 0 {
 		reason("%d answers took longer than %v", t.Slow, cfg.SlowLimit)

@@ -145,6 +145,10 @@ const quiesceFor = 5 * time.Second
 // quiesce stops sending and lets running requests end, before draincheck kills what
 // serves them: what it kills is not the server's loss.
 func (r *round) quiesce(ctx context.Context) {
+	// Late clients send once more; what they send is to be answered, too.
+	if s := r.clock.signal.Load(); s != nil {
+		sleep(ctx, nil, time.Until(s.Add(r.check.cfg.LateAfter+5*time.Millisecond)))
+	}
 	r.gate.end()
 	busy := func(rec *recorder) bool {
 		rec.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"time"
 )
@@ -65,7 +66,7 @@ func Start(argv, env []string, passthrough io.Writer) (*Process, error) {
 	w.Close()
 	if err != nil {
 		r.Close()
-		return nil, fmt.Errorf("start the command: %w", err)
+		return nil, fmt.Errorf("start the command: %w%s", err, nearby(argv[0], err))
 	}
 
 	p := &Process{
@@ -86,6 +87,17 @@ func Start(argv, env []string, passthrough io.Writer) (*Process, error) {
 		p.exit = Exit{At: time.Now(), Code: cmd.ProcessState.ExitCode(), Signal: exitSignal(cmd.ProcessState)}
 	}()
 	return p, nil
+}
+
+// nearby says what may be meant by a command that is not found.
+func nearby(name string, err error) string {
+	if !errors.Is(err, exec.ErrNotFound) || strings.ContainsRune(name, os.PathSeparator) {
+		return ""
+	}
+	if info, err := os.Stat(name); err == nil && !info.IsDir() {
+		return fmt.Sprintf(" (there is a file of that name here: ./%s)", name)
+	}
+	return ""
 }
 
 // Pid is the command's process id, which on unix is also the id of its process group.
