@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -162,7 +163,7 @@ func (c *h2client) exchange(ctx context.Context, h *h2conn, used func()) bool {
 	select {
 	case <-st.done:
 	case <-timer.C:
-		h.cancel(st, fmt.Errorf("HTTP/2 stream %d: timeout", st.id))
+		h.cancel(st, fmt.Errorf("HTTP/2 stream %d: %w", st.id, plain(os.ErrDeadlineExceeded)))
 	case <-ctx.Done():
 		h.cancel(st, ctx.Err())
 	}

@@ -91,7 +91,7 @@ func TestHolds(t *testing.T) {
 	cfg := off(Default())
 	cfg.KeepAlive, cfg.Silent = 2, 1
 	cfg, _ = prepare(t, cfg, losing.Spec{Quiet: time.Hour}, false)
-	cfg.Within = 500 * time.Millisecond
+	cfg.Within = 2 * time.Second
 	res, err := Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -67,9 +67,14 @@ func (c *check) awaitAnswer(ctx context.Context, p *process.Process, t *target, 
 	var last error
 	for {
 		for _, addr := range t.addrs {
-			t.addr = addr
-			err := c.tryOnce(waiting, t, d)
+			// A copy, since clients of a rollout use the target meanwhile.
+			try, with := *t, *d
+			try.addr, with.target = addr, &try
+			err := c.tryOnce(waiting, &try, &with)
 			if err == nil {
+				if t.addr != addr {
+					t.addr = addr
+				}
 				return nil
 			}
 			var verify *tls.CertificateVerificationError

@@ -190,11 +190,13 @@ func (r *roll) noteExit(step *Step, at time.Time) {
 	r.chronicle.mark(exit.At, fmt.Sprintf("exit %d", step.Round))
 }
 
-// handedOver waits for a successor, or, if the process stays, for as long as the load was
-// on before.
+// handoverWait is how long a successor may take to show up, at least.
+const handoverWait = 3 * time.Second
+
+// handedOver waits for a successor. A process that stays and has none has reloaded.
 func (r *roll) handedOver(ctx context.Context, step *Step, at time.Time) error {
 	cfg := &r.check.cfg
-	for end := at.Add(cfg.Load); ; {
+	for end := at.Add(max(cfg.Load, min(handoverWait, cfg.Within))); ; {
 		select {
 		case <-r.p.Exited():
 			r.noteExit(step, at)

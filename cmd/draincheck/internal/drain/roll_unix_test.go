@@ -33,9 +33,14 @@ func startLosing(t *testing.T, spec *losing.Spec) *exec.Cmd {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	collected := make(chan struct{})
+	go func() {
+		defer close(collected)
+		cmd.Wait()
+	}()
 	t.Cleanup(func() {
 		cmd.Process.Kill()
-		cmd.Wait()
+		<-collected
 	})
 	return cmd
 }
@@ -202,7 +207,6 @@ func TestHandoverLeavesTheSuccessor(t *testing.T) {
 	cfg.KeepAlive = 3
 	cfg, spec := prepare(t, cfg, losing.Spec{Handover: true}, false)
 	server := startLosing(t, spec)
-	go server.Wait() // as its parent would
 	cfg.Command, cfg.PID, cfg.Signal, cfg.Handover = nil, fmt.Sprint(server.Process.Pid), "HUP", true
 	res, err := Run(t.Context(), cfg)
 	if err != nil || res.Verdict != Pass {

@@ -82,8 +82,8 @@ func TestStatusOfTheStop(t *testing.T) {
 			cfg.ExpectAfter = tt.after
 			res, _ := check1(t, cfg, spec)
 			late := kindOf(t, res, "late")
-			if n := late.Statuses[503]; n.Before != 0 || n.During == 0 || n.During != late.Answered {
-				t.Errorf("late 503 = %+v of %d, want all during the stop", n, late.Answered)
+			if n := late.Statuses[503]; n.Before != 0 || n.During == 0 {
+				t.Errorf("late 503 = %+v of %d, want some, during the stop only", n, late.Answered)
 			}
 			if res.Verdict != tt.verdict || (res.Rounds[0].BadStatus > 0) != (tt.verdict == Fail) {
 				t.Errorf("verdict = %s %v, want %s", res.Verdict, res.Rounds[0].Reasons, tt.verdict)

@@ -228,7 +228,7 @@ func (s *streamClient) hold2(ctx context.Context) {
 		select {
 		case <-st.head:
 		default:
-			h.cancel(st, fmt.Errorf("HTTP/2 stream %d: timeout", st.id))
+			h.cancel(st, fmt.Errorf("HTTP/2 stream %d: %w", st.id, plain(os.ErrDeadlineExceeded)))
 		}
 	})
 	defer timer.Stop()

@@ -16,15 +16,16 @@ type h2session struct {
 	s *server
 	c *conn
 
-	mu      sync.Mutex // guards what follows
-	fr      *http2.Framer
-	enc     *hpack.Encoder
-	buf     bytes.Buffer
-	held    []uint32 // streams that were read and neither answered nor given up
-	events  []uint32 // event streams
-	last    uint32   // the highest stream read
-	told    bool     // GOAWAY was sent, or the connection reset
-	ignored bool     // streams that come now are above GOAWAY's
+	mu       sync.Mutex // guards what follows
+	fr       *http2.Framer
+	enc      *hpack.Encoder
+	buf      bytes.Buffer
+	held     []uint32 // streams that were read and neither answered nor given up
+	events   []uint32 // event streams
+	last     uint32   // the highest stream read
+	told     bool     // GOAWAY was sent, or the connection reset
+	answered bool     // see takeAnswered
+	ignored  bool     // streams that come now are above GOAWAY's
 }
 
 func (s *server) serveH2(c *conn) {
@@ -55,8 +56,10 @@ func (s *server) serveH2(c *conn) {
 	})
 	paths := map[uint32]string{}
 	for {
-		if s.spec.Way == Unread && s.isDraining() && c.br.Buffered() == 0 {
-			if s.lose(true) {
+		// Right behind an answer nothing has been read ahead, by TLS for one.
+		answered := h.takeAnswered()
+		if s.spec.Way == Unread && s.isDraining() {
+			if answered && s.lose(true) {
 				// More than frames that are no request.
 				s.closeUnread(c, unreadRequest)
 				return
@@ -95,6 +98,15 @@ func (s *server) serveH2(c *conn) {
 		}
 		h.mu.Unlock()
 	}
+}
+
+// takeAnswered says whether a request was answered since it was asked last.
+func (h *h2session) takeAnswered() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	answered := h.answered
+	h.answered = false
+	return answered
 }
 
 // requestLocked deals with a request that was read to its end.
@@ -219,6 +231,7 @@ func (h *h2session) goAwayLocked(last uint32) {
 }
 
 func (h *h2session) answerLocked(id uint32) {
+	h.answered = true
 	h.s.count(func(st *Stats) { st.Answered++ })
 	if code := h.s.spec.GRPC; code != nil {
 		h.headersLocked(id, false, hpack.HeaderField{Name: "content-type", Value: "application/grpc"})

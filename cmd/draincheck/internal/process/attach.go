@@ -54,45 +54,40 @@ func (p *Process) Attached() bool { return p.attached }
 // RunShell runs a command line in the system's shell to its end, with env added to this
 // process's environment. Its error has the end of what it printed.
 //
-// A daemon that the command starts may keep its output open, so the end of the command
-// is waited for, and not that of its output.
+// What it prints goes through a file without a name. A daemon that it starts may go on
+// printing there, and would die of a pipe that nobody reads.
 func RunShell(ctx context.Context, command string, env []string, passthrough io.Writer) error {
 	cmd := shell(command)
 	cmd.Env = append(os.Environ(), env...)
 	isolate(cmd)
-	r, w, err := os.Pipe()
+	out, err := os.CreateTemp("", "draincheck")
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	cmd.Stdout, cmd.Stderr = w, w
-	err = cmd.Start()
-	w.Close()
-	if err != nil {
+	defer out.Close()
+	_ = os.Remove(out.Name()) // not on Windows, where it is in use
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
 		return err
 	}
-	out := &tail{passthrough: passthrough}
-	copied := make(chan struct{})
-	go func() {
-		defer close(copied)
-		io.Copy(out, r)
-	}()
 	p := &Process{cmd: cmd, exited: make(chan struct{})}
-	var werr error
 	go func() {
 		defer close(p.exited)
-		werr = cmd.Wait()
+		err = cmd.Wait()
 	}()
 	select {
 	case <-p.exited:
 	case <-ctx.Done():
 		p.killGroup()
 		<-p.exited
-		werr = errors.Join(context.Cause(ctx), werr)
+		err = errors.Join(context.Cause(ctx), err)
 	}
-	within(copied, 200*time.Millisecond)
-	if werr != nil {
-		return fmt.Errorf("%s: %w\n%s", command, werr, strings.TrimSpace(out.String()))
+	printed := &tail{passthrough: passthrough}
+	if info, serr := out.Stat(); serr == nil {
+		_, _ = io.Copy(printed, io.NewSectionReader(out, 0, info.Size()))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w\n%s", command, err, strings.TrimSpace(printed.String()))
 	}
 	return nil
 }
