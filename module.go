@@ -1,11 +1,8 @@
 package fxhttp
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"log"
-	"log/slog"
 	"net/http"
 	"reflect"
 	"slices"
@@ -87,55 +84,6 @@ func Module(opts ...Option) fx.Option {
 		// of its parent, and the server would stop after what they construct.
 		fx.Invoke(fx.Annotate(register, fx.ParamTags("", name))),
 	)
-}
-
-// AsOption adds an [Option] to the unnamed server that is built from the graph.
-// The constructor returns an Option, or an Option and an error:
-//
-//	fxhttp.AsOption(func(cfg *AppConfig) fxhttp.Option {
-//		return fxhttp.WithAddr(cfg.Listen)
-//	})
-//
-// One whose dependencies have names or groups takes them in an fx.In. A dependency
-// that is missing, or that leads to the server itself, fails the app, and so do two
-// constructors whose options set the same.
-func AsOption(constructor any) fx.Option { return asOption("AsOption", "", constructor) }
-
-// AsNamedOption is [AsOption] for the server of that name.
-func AsNamedOption(name string, constructor any) fx.Option {
-	if err := checkName(name); err != nil {
-		return fx.Error(fmt.Errorf("fxhttp.AsNamedOption(%q): %w", name, err))
-	}
-	return asOption("AsNamedOption", name, constructor)
-}
-
-func asOption(caller, name string, constructor any) fx.Option {
-	if err := checkConstructor(constructor); err != nil {
-		return fx.Error(fmt.Errorf("fxhttp.%s: %T %w", caller, constructor, err))
-	}
-	return fx.Options(
-		fx.Provide(fx.Annotated{Group: group(name), Target: constructor}), // Fx's errors name it
-		// An option for a server that the app does not have is a mistake, and
-		// nobody would ask for its group.
-		fx.Invoke(fx.Annotate(requireServer, fx.ParamTags(nameTag(name)))),
-	)
-}
-
-func requireServer(*http.Server) {}
-
-func checkConstructor(constructor any) error {
-	t := reflect.TypeOf(constructor)
-	if t == nil || t.Kind() != reflect.Func {
-		return errors.New("is no constructor: want a function that returns a fxhttp.Option (not annotated: dependencies with names go into an fx.In)")
-	}
-	ok := t.NumOut() > 0 && t.Out(0) == reflect.TypeFor[Option]()
-	if t.NumOut() > 1 {
-		ok = ok && t.NumOut() == 2 && t.Out(1) == reflect.TypeFor[error]()
-	}
-	if !ok {
-		return errors.New("does not return a fxhttp.Option, or a fxhttp.Option and an error")
-	}
-	return nil
 }
 
 // Tags of what a server takes and provides. Names are checked.
@@ -241,59 +189,12 @@ func newNamedHTTPServer(s *settings, logger *zap.Logger) *http.Server {
 	return s.httpServer(errorLog)
 }
 
-// withServer adds the name of a server to a logger's lines.
-func withServer(logger *zap.Logger, name string) *zap.Logger {
-	if name == "" {
-		return logger
-	}
-	return logger.With(zap.String("server", name))
-}
-
 func (m *module) newServer(srv *http.Server, s *settings, zapLogger *zap.Logger, logger fxshutdown.Logger) (*fxshutdown.Server, error) {
 	server, err := fxshutdown.New(srv, s.engineConfig(m.logger(s, zapLogger, logger)))
 	if err != nil {
 		return nil, fmt.Errorf("fxhttp: %s: %w", describe(m.name), err)
 	}
 	return server, nil
-}
-
-func (m *module) logger(s *settings, zapLogger *zap.Logger, logger fxshutdown.Logger) fxshutdown.Logger {
-	switch {
-	case s.logger != nil:
-		return s.logger
-	case logger != nil:
-		return m.named(logger)
-	case zapLogger != nil:
-		return &ZapLogger{Logger: withServer(zapLogger, m.name)}
-	default:
-		return &fxshutdown.SlogLogger{Logger: m.slog(nil)}
-	}
-}
-
-// named adds the name of the server to the lines of a logger of the graph, which may
-// serve several, if it is one of ours.
-func (m *module) named(logger fxshutdown.Logger) fxshutdown.Logger {
-	if m.name == "" || isNil(logger) {
-		return logger
-	}
-	switch l := logger.(type) {
-	case *ZapLogger:
-		if l.Logger != nil {
-			return &ZapLogger{Logger: withServer(l.Logger, m.name)}
-		}
-	case *fxshutdown.SlogLogger:
-		return &fxshutdown.SlogLogger{Logger: m.slog(l.Logger)}
-	}
-	return logger
-}
-
-// slog adds the name of the server to the lines of l; nil means slog.Default.
-func (m *module) slog(l *slog.Logger) *slog.Logger {
-	l = cmp.Or(l, slog.Default())
-	if m.name == "" {
-		return l
-	}
-	return l.With("server", m.name)
 }
 
 func (m *module) newRunner(

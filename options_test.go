@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -30,6 +29,7 @@ import (
 
 	"github.com/fxshutdown/fxhttp"
 	"github.com/fxshutdown/fxhttp/fxshutdown"
+	"github.com/fxshutdown/fxhttp/internal/testcert"
 )
 
 // optionNames returns the names of the functions that make options, as the
@@ -290,7 +290,7 @@ func TestOptionEffect(t *testing.T) {
 			}
 		},
 		"WithTLS": func(t *testing.T) {
-			cert, roots := newCertificate(t)
+			cert, roots := testcert.New()
 			cfg := &tls.Config{Certificates: []tls.Certificate{cert}}
 			opt := fxhttp.WithTLS(cfg)
 			cfg.Certificates = nil // it has a copy
@@ -298,8 +298,11 @@ func TestOptionEffect(t *testing.T) {
 			wantTLS(t, a, roots)
 		},
 		"WithTLSFiles": func(t *testing.T) {
-			cert, roots := newCertificate(t)
-			certFile, keyFile := writeCertificate(t, cert)
+			cert, roots := testcert.New()
+			certFile, keyFile, err := testcert.Write(t.TempDir(), cert)
+			if err != nil {
+				t.Fatal(err)
+			}
 			a := startApp(t, []fxhttp.Option{fxhttp.WithTLS(&tls.Config{Certificates: make([]tls.Certificate, 1)}), fxhttp.WithTLSFiles(certFile, keyFile)}, hello)
 			wantTLS(t, a, roots)
 		},
@@ -632,34 +635,6 @@ func shortSocketPath(t *testing.T) string {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return filepath.Join(dir, "s")
-}
-
-// newCertificate returns httptest's certificate, which is for 127.0.0.1, and a
-// pool that trusts it.
-func newCertificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
-	s := httptest.NewTLSServer(nil)
-	defer s.Close()
-	roots := x509.NewCertPool()
-	roots.AddCert(s.Certificate())
-	return s.TLS.Certificates[0], roots
-}
-
-func writeCertificate(t *testing.T, cert tls.Certificate) (certFile, keyFile string) {
-	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for file, block := range map[string]*pem.Block{
-		certFile: {Type: "CERTIFICATE", Bytes: cert.Certificate[0]},
-		keyFile:  {Type: "PRIVATE KEY", Bytes: key},
-	} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return certFile, keyFile
 }
 
 func wantTLS(t *testing.T, a *testApp, roots *x509.CertPool) {

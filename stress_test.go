@@ -26,6 +26,7 @@ import (
 
 	"github.com/fxshutdown/fxhttp"
 	"github.com/fxshutdown/fxhttp/fxshutdown"
+	"github.com/fxshutdown/fxhttp/internal/testcert"
 )
 
 var (
@@ -50,7 +51,7 @@ func TestStressCycles(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	cert, roots := newCertificate(t)
+	cert, roots := testcert.New()
 	stalls := watchStalls(t)
 	goroutines, fds := goleak.IgnoreCurrent(), countFDs(t)
 	var total stressTotal
@@ -222,8 +223,8 @@ func (s *stressTotal) add(c *stressCycle, forced, excused bool, err error, timeo
 	}
 	s.stops++
 	s.answered += c.answered.Load()
-	s.aborted += len(r.Aborted)
-	s.cut += len(r.Cut)
+	s.aborted += r.AbortedCount
+	s.cut += r.CutCount
 	if err != nil {
 		s.failed++
 	}
@@ -262,7 +263,7 @@ func (c *stressCycle) build(timeout time.Duration, cert tls.Certificate, roots *
 	switch c.random.IntN(4) {
 	case 0:
 		opts = append(opts, fxhttp.WithTLS(&tls.Config{Certificates: []tls.Certificate{cert}}))
-		c.tls = &tls.Config{RootCAs: roots, ServerName: "example.com"}
+		c.tls = &tls.Config{RootCAs: roots, ServerName: "localhost"}
 		c.protocols.SetHTTP1(true)
 		c.protocols.SetHTTP2(c.random.IntN(2) == 0)
 	case 1:
@@ -460,7 +461,7 @@ func (c *stressCycle) check(err error, excused bool) {
 	if st.Open() != 0 || st.InFlight != 0 || st.Accepted != st.Closed {
 		c.t.Errorf(c.name+": Stats() after the stop = %+v, want nothing open", st)
 	}
-	if sum := r.Answered + r.Failed + r.Hijacked + len(r.Aborted); r.Requests != sum {
+	if sum := r.Answered + r.Failed + r.Hijacked + r.AbortedCount; r.Requests != sum {
 		c.t.Errorf(c.name+": Report() = %+v: Requests = %d, the parts are %d", r, r.Requests, sum)
 	}
 	var aborted *fxshutdown.AbortedError

@@ -19,6 +19,7 @@ type config struct {
 	rounds int
 	only   []string
 	quick  bool
+	steady bool // only the steady state, printed and not published
 	render bool
 	out    string
 
@@ -49,6 +50,8 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 		"), measures (lost stop steady), loads ("+strings.Join(loadIDs(), " ")+
 		"), obstacles ("+strings.Join(obstacleIDs(), " ")+"); writes to bench/work/results")
 	fs.IntVar(&c.rounds, "rounds", 20, "how often each measurement is made")
+	fs.BoolVar(&c.steady, "steady", false, "measure the steady state alone, print it, and write nothing")
+	pairs := fs.Int("pairs", 21, "with -steady: how many pairs of servers are compared")
 	fs.BoolVar(&c.quick, "quick", false, "one short round, to see that everything works; writes to bench/work/results")
 	fs.BoolVar(&c.render, "render", false, "measure nothing: write table and plots anew from results.json and notes.json")
 	fs.StringVar(&c.out, "out", "", "directory to write to (bench/results)")
@@ -63,6 +66,19 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	}
 	if *only != "" {
 		c.only = strings.Split(*only, ",")
+	}
+	given := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	switch {
+	case given["pairs"] && !c.steady:
+		return nil, errors.New("-pairs: only with -steady")
+	case *pairs < 1:
+		return nil, errors.New("-pairs: want at least 1")
+	case c.steady && (given["rounds"] || given["out"] || c.render):
+		return nil, errors.New("-steady: not with -rounds, -out or -render")
+	case c.steady:
+		c.rounds = *pairs
+		c.only = append(c.only, steadyMeasure)
 	}
 	known := slices.Concat(subjectIDs(), loadIDs(), obstacleIDs(), []string{lostMeasure, stopMeasure, steadyMeasure})
 	for _, id := range c.only {

@@ -8,10 +8,15 @@ import (
 
 func TestParseFlags(t *testing.T) {
 	for args, want := range map[string]string{
-		"-only nosuch":  "nosuch",
-		"-rounds 0":     "-rounds",
-		"one-too-many":  "one-too-many",
-		"-only fxhttp,": `unknown ""`,
+		"-only nosuch": "nosuch",
+		"-rounds 0":    "-rounds",
+		"-pairs 30":    "-steady",
+
+		"-steady -pairs 0":  "-pairs",
+		"-steady -rounds 4": "-rounds",
+		"-steady -render":   "-render",
+		"one-too-many":      "one-too-many",
+		"-only fxhttp,":     `unknown ""`,
 	} {
 		if _, err := parse(strings.Fields(args), io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("parse(%s) = %v, want an error with %q", args, err, want)
@@ -50,6 +55,24 @@ func TestOnly(t *testing.T) {
 		}
 		if c.partial() != (tt.only != "") {
 			t.Errorf("-only %q: partial() = %v", tt.only, c.partial())
+		}
+	}
+}
+
+func TestSteady(t *testing.T) {
+	for args, pairs := range map[string]int{
+		"-steady": 21, "-steady -pairs 30": 30, "-steady -quick": 1,
+	} {
+		c, err := parse(append(strings.Fields(args), "-only", "fxhttp"), io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.rounds != pairs {
+			t.Errorf("%s: %d pairs, want %d", args, c.rounds, pairs)
+		}
+		if !c.wants("fxhttp", steadyMeasure, steadyMeasure) || c.wants("fxhttp", stopMeasure, "idle") ||
+			c.wants("manners", steadyMeasure, steadyMeasure) {
+			t.Errorf("%s measures more than the steady state of fxhttp, or less", args)
 		}
 	}
 }

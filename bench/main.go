@@ -23,7 +23,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	err := run(ctx, os.Args[1:], os.Stderr)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	switch {
 	case err == nil || errors.Is(err, flag.ErrHelp):
@@ -36,7 +36,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string, stderr io.Writer) error {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	cfg, err := parse(args, stderr)
 	if err != nil {
 		return err
@@ -67,6 +67,11 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	}
 	s := newSession(b, cfg, stderr)
 	if err := s.run(ctx); err != nil {
+		return err
+	}
+	if cfg.steady {
+		s.results.Sum()
+		_, err := io.WriteString(stdout, report.Steady(s.results))
 		return err
 	}
 	return publish(s.results, dir, out, stderr)

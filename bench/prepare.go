@@ -16,6 +16,7 @@ import (
 
 	"github.com/fxshutdown/fxhttp/bench/internal/results"
 	"github.com/fxshutdown/fxhttp/bench/internal/subject"
+	"github.com/fxshutdown/fxhttp/internal/testcert"
 )
 
 const modulePath = "github.com/fxshutdown/fxhttp/bench"
@@ -56,8 +57,6 @@ func prepare(ctx context.Context, dir string, cfg *config, stderr io.Writer) (*b
 		place: subject.Place{
 			Bin:   filepath.Join(work, "bin"),
 			Peers: filepath.Join(dir, "peers", "node"),
-			Cert:  filepath.Join(work, "cert.pem"),
-			Key:   filepath.Join(work, "key.pem"),
 		},
 		draincheck: filepath.Join(work, "bin", "draincheck"),
 		absent:     absentPeers,
@@ -65,7 +64,9 @@ func prepare(ctx context.Context, dir string, cfg *config, stderr io.Writer) (*b
 	if err := os.MkdirAll(b.place.Bin, 0o755); err != nil {
 		return nil, err
 	}
-	if err := writeCertificate(b.place.Cert, b.place.Key); err != nil {
+	cert, _ := testcert.New()
+	var err error
+	if b.place.Cert, b.place.Key, err = testcert.Write(work, cert); err != nil {
 		return nil, err
 	}
 	progress(stderr, "building the Go servers and draincheck")

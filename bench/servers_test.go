@@ -21,17 +21,20 @@ import (
 	"github.com/fxshutdown/fxhttp/bench/internal/server"
 	"github.com/fxshutdown/fxhttp/bench/internal/steady"
 	"github.com/fxshutdown/fxhttp/bench/internal/subject"
+	"github.com/fxshutdown/fxhttp/internal/testcert"
 )
 
 // build builds servers of this module, and draincheck.
 func build(t *testing.T, ids ...string) *built {
 	t.Helper()
 	dir := t.TempDir()
-	b := &built{dir: dir, draincheck: filepath.Join(dir, "draincheck"), place: subject.Place{
-		Bin: dir, Peers: filepath.Join("peers", "node"), Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}}
-	if err := writeCertificate(b.place.Cert, b.place.Key); err != nil {
+	cert, _ := testcert.New()
+	certFile, keyFile, err := testcert.Write(dir, cert)
+	if err != nil {
 		t.Fatal(err)
 	}
+	b := &built{dir: dir, draincheck: filepath.Join(dir, "draincheck"), place: subject.Place{
+		Bin: dir, Peers: filepath.Join("peers", "node"), Cert: certFile, Key: keyFile}}
 	for _, id := range ids {
 		s, ok := subject.Find(subject.All(), id)
 		if !ok {
@@ -93,6 +96,50 @@ func TestRound(t *testing.T) {
 		}
 		if c := r.SteadyCell(sub.ID); c == nil || c.Throughput.Median <= 0 || c.PerConn.Median <= 0 {
 			t.Errorf("%s in steady state: %+v, want ratios", sub.ID, c)
+		}
+	}
+}
+
+// TestTimeouts looks whether every Go server has the timeouts that the steady state gives it.
+func TestTimeouts(t *testing.T) {
+	t.Parallel()
+	var ids []string
+	for _, s := range subject.All() {
+		if s.Runtime == subject.Go {
+			ids = append(ids, s.ID)
+		}
+	}
+	b := build(t, ids...)
+	for _, sub := range b.subjects {
+		steady := strings.Join(b.place.Steady(sub, ":0", time.Second), " ")
+		if want := "-read-header-timeout 10s -idle-timeout 2m0s"; !strings.Contains(steady, want) {
+			t.Errorf("%s, want it with %s", steady, want)
+		}
+		for flag, send := range map[string]string{
+			"-idle-timeout":        "GET / HTTP/1.1\r\nHost: bench\r\n\r\n",
+			"-read-header-timeout": "GET / HTTP/1.1\r\nHost:",
+		} {
+			t.Run(sub.ID+flag, func(t *testing.T) {
+				s, err := server.Start(t.Context(), func(addr string) []string {
+					return append(b.place.Command(sub, addr, time.Second, false), flag, "50ms")
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Kill()
+				c, err := net.Dial("tcp", s.Addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				c.SetDeadline(time.Now().Add(5 * time.Second))
+				if _, err := io.WriteString(c, send); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error("the server did not close the connection")
+				}
+			})
 		}
 	}
 }

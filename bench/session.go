@@ -50,6 +50,9 @@ func newSession(b *built, cfg *config, stderr io.Writer) *session {
 				WindowMS:   cfg.window.Milliseconds(),
 				IdleConns:  cfg.idle,
 				Sufficient: cfg.sufficient,
+
+				ReadHeaderMS: subject.ReadHeaderTimeout.Milliseconds(),
+				IdleMS:       subject.IdleTimeout.Milliseconds(),
 			},
 			Subjects:  b.subjects,
 			Absent:    b.absent,
@@ -150,6 +153,10 @@ func (s *session) command(sub subject.Subject, limit time.Duration, https bool) 
 	return func(addr string) []string { return s.place.Command(sub, addr, limit, https) }
 }
 
+func (s *session) steadyCommand(sub subject.Subject) server.Command {
+	return func(addr string) []string { return s.place.Steady(sub, addr, s.cfg.limit) }
+}
+
 // steady measures throughput and memory. The bases come first, since the others are compared with them.
 func (s *session) steady(ctx context.Context, round int) error {
 	s.bases = map[string]float64{}
@@ -179,12 +186,12 @@ func (s *session) wantsSteady(sub subject.Subject) bool {
 
 func (s *session) measureSteady(ctx context.Context, sub subject.Subject) error {
 	base, _ := subject.Find(s.subjects, sub.Baseline())
-	bytes, err := steady.PerConnection(ctx, s.command(sub, s.cfg.limit, false), s.cfg.idle)
+	bytes, err := steady.PerConnection(ctx, s.steadyCommand(sub), s.cfg.idle)
 	if err != nil {
 		return err
 	}
 	// The base is compared with another instance of itself: its range is the noise.
-	t, err := steady.Compare(ctx, s.command(base, s.cfg.limit, false), s.command(sub, s.cfg.limit, false), s.cfg.window)
+	t, err := steady.Compare(ctx, s.steadyCommand(base), s.steadyCommand(sub), s.cfg.window)
 	if err != nil {
 		return err
 	}
@@ -193,7 +200,7 @@ func (s *session) measureSteady(ctx context.Context, sub subject.Subject) error 
 	}
 	s.results.AddThroughput(sub.ID, base.ID, t)
 	s.results.AddMemory(sub.ID, base.ID, bytes, s.bases[base.ID])
-	s.say("%-16s %-10s %.2f of %s, %.0f bytes a connection", sub.ID, "steady", t.Ratio, base.ID, bytes)
+	s.say("%-16s %-10s %.3f of %s, %.0f bytes a connection", sub.ID, "steady", t.Ratio, base.ID, bytes)
 	return nil
 }
 

@@ -14,11 +14,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
+	"github.com/fxshutdown/fxhttp/internal/testproc"
 )
 
 // service is the example, built and running as a process of its own.
@@ -52,7 +52,7 @@ func startService(t *testing.T, args ...string) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.cmd.Start(); err != nil {
+	if err := testproc.Start(s.cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.cmd.Process.Kill() })
@@ -130,7 +130,7 @@ func get(url string) (r reply) {
 // and an upload.
 func TestStop(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("a process cannot be sent SIGTERM")
+		t.Skip("a process cannot be sent an interrupt")
 	}
 	s := startService(t, "-work", "1500ms")
 
@@ -173,7 +173,7 @@ func TestStop(t *testing.T) {
 		t.Errorf("/requests = %s, want the report and the upload in it", r.body)
 	}
 
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := testproc.Interrupt(s.cmd.Process); err != nil {
 		t.Fatal(err)
 	}
 	rest, err := io.ReadAll(stream)
@@ -213,13 +213,15 @@ func TestStop(t *testing.T) {
 // TestSecondSignal does not wait for the report.
 func TestSecondSignal(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("a process cannot be sent SIGTERM")
+		t.Skip("a process cannot be sent an interrupt")
 	}
 	s := startService(t, "-work", "1h")
 	report := make(chan reply, 1)
 	go func() { report <- get(s.api + "/report") }()
 	s.awaitInFlight(t, 1)
-	s.cmd.Process.Signal(os.Interrupt)
+	if err := testproc.Interrupt(s.cmd.Process); err != nil {
+		t.Fatal(err)
+	}
 	s.awaitLine(t, entry{Msg: "http server closed its listener"})
 	s.cmd.Process.Signal(os.Interrupt)
 	if r := <-report; r.err == nil && r.status == http.StatusOK {

@@ -11,7 +11,7 @@ import (
 //	begin ──────────── forceAt ───── cutAt ── end ───── deadline
 //	        graceful     │   cancelled  │  cut  │  reserve
 type budget struct {
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards what follows; a leaf
 	left    time.Duration
 	reserve time.Duration
 	end     moment // 0: none
@@ -24,7 +24,7 @@ func (b *budget) limit(deadline time.Time, now moment, reserve time.Duration) bo
 	if deadline.IsZero() {
 		return false
 	}
-	left := min(max(time.Until(deadline), 0), forever)
+	left := min(max(time.Until(deadline), 0), maxDuration)
 	if reserve == 0 {
 		reserve = min(left/10, maxStopReserve)
 	}
@@ -63,4 +63,12 @@ func (b *budget) moments() (forceAt, cutAt, end moment) {
 		return 0, 0, 0
 	}
 	return max(b.end-b.window, 1), max(b.end-b.window/4, 1), b.end
+}
+
+// shares returns the time that the context leaves, and what of it is left to
+// others and to the force.
+func (b *budget) shares() (left, reserve, window time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.left, b.reserve, b.window
 }

@@ -7,21 +7,9 @@ import (
 	"time"
 )
 
-// Defaults of [Config]'s fields, where zero means the default.
-const (
-	// DefaultIdleGrace fits a busy client's next request and is little
-	// beside an orchestrator's stop timeout.
-	DefaultIdleGrace = 250 * time.Millisecond
-
-	// forever is the longest duration that the engine tells from longer ones, so
-	// that sums of moments do not overflow: 36 years.
-	forever = 1 << 60 * time.Nanosecond
-
-	// maxStopReserve and maxForceWindow bound what is otherwise a tenth of
-	// the time left when Stop begins.
-	maxStopReserve = 2 * time.Second
-	maxForceWindow = 500 * time.Millisecond
-)
+// DefaultIdleGrace is the default of Config.IdleGrace. A busy client's next
+// request fits in, and it is little beside an orchestrator's stop timeout.
+const DefaultIdleGrace = 250 * time.Millisecond
 
 // Config says where a [Server] listens and how it stops. The zero value is
 // ready to use: it listens on the http.Server's Addr and stops with the
@@ -125,9 +113,9 @@ func (c Config) withDefaults() Config {
 		c.IdleGrace = DefaultIdleGrace
 	}
 	for _, d := range []*time.Duration{&c.ShutdownDelay, &c.IdleGrace, &c.RequestGrace, &c.HijackGrace, &c.DrainTimeout} {
-		*d = min(max(*d, 0), forever)
+		*d = min(max(*d, 0), maxDuration)
 	}
 	// StopReserve keeps its sign: its default depends on the time left.
-	c.StopReserve = min(c.StopReserve, forever)
+	c.StopReserve = min(c.StopReserve, maxDuration)
 	return c
 }

@@ -1,15 +1,228 @@
 package fxshutdown
 
 import (
-	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
-// connSet is the set of tracked connections, a list through the connections
-// themselves: it costs an idle connection two words. It is guarded by Server.mu.
+// connSet is the set of tracked connections, and their account.
 type connSet struct {
+	epoch time.Time    // moments count from here
+	given *http.Server // what http.ServerContextKey names
+
+	// hooked is whether hooks of the user's see the connections. Start writes it
+	// before there are any.
+	hooked bool
+
+	cancelled atomic.Bool             // the contexts of all requests are
+	watcher   atomic.Pointer[watcher] // who looks after the connections that retire; nil: nobody yet
+
+	clients clientSet // of the connections that retire
+
+	mu       sync.Mutex // guards what follows; conn.mu is taken inside it
+	list     connList
+	retiring bool   // connections retire from their birth
+	shut     bool   // no connection is accepted any more
+	totals   totals // of the connections that are gone
+	dropped  int    // of these, those that were dropped
+
+	// ended has the requests that ended by themselves when the stop had
+	// cancelled their contexts, and endedCount counts them.
+	ended      []Request
+	endedCount int
+}
+
+// watcher is the one door by which a connection reaches what is above it. Its
+// functions must neither block nor take a lock of the set.
+type watcher struct {
+	changed func(*conn) // a retired connection may be due earlier than was known
+	emptied func()      // the last connection is gone
+}
+
+// newConnSet returns the set of a server that is about to start. Its epoch is a
+// second ago, so that no moment is zero.
+func newConnSet(given *http.Server) *connSet {
+	return &connSet{epoch: time.Now().Add(-time.Second), given: given}
+}
+
+func (cs *connSet) now() moment { return time.Since(cs.epoch) }
+
+// momentOf returns the moment of a deadline: 0 for none.
+func (cs *connSet) momentOf(t time.Time) moment {
+	switch {
+	case t.IsZero():
+		return 0
+	case t == t.Round(0): // without a monotonic reading, which counts from today's wall clock
+		return max(cs.now()+time.Until(t), longAgo)
+	}
+	return max(t.Sub(cs.epoch), longAgo)
+}
+
+// timeOf is the reverse of momentOf.
+func (cs *connSet) timeOf(at moment) time.Time {
+	switch at {
+	case 0:
+		return time.Time{}
+	case longAgo:
+		return time.Unix(1, 0)
+	}
+	return cs.epoch.Add(at)
+}
+
+// track takes over what the listener accepted and returns what net/http gets.
+func (cs *connSet) track(raw net.Conn) (net.Conn, bool) {
+	c := &conn{Conn: raw, set: cs, quiet: cs.now()}
+	c.lazy = !cs.hooked && isSocket(raw)
+	served := net.Conn(c)
+	switch raw := raw.(type) {
+	case *tls.Conn:
+		c.bypassed = true
+		served = raw
+	case connectionStater:
+		served = &tlsStateConn{c, raw}
+	}
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if cs.shut {
+		return nil, false
+	}
+	if cs.retiring {
+		c.retireLocked() // nobody else has it yet
+	}
+	cs.totals.Accepted++
+	cs.list.add(c)
+	return served, true
+}
+
+// remove is called once for a connection, when it and its handlers are gone.
+func (cs *connSet) remove(c *conn) {
+	cs.mu.Lock()
+	cs.list.remove(c)
+	cs.totals.Closed++
+	c.mu.Lock()
+	cs.totals.addLocked(&c.account)
+	if c.dropped {
+		cs.dropped++
+	}
+	c.mu.Unlock()
+	last := cs.list.n == 0
+	cs.mu.Unlock()
+	if w := cs.watcher.Load(); w != nil && last {
+		w.emptied()
+	}
+}
+
+// changed tells that a connection may be due earlier than was known.
+func (cs *connSet) changed(c *conn) {
+	if w := cs.watcher.Load(); w != nil {
+		w.changed(c)
+	}
+}
+
+// retireAll retires every connection, those included that are still to come.
+func (cs *connSet) retireAll() {
+	cs.mu.Lock()
+	cs.retiring = true
+	cs.mu.Unlock()
+	for _, c := range cs.snapshot(nil) {
+		c.retire()
+	}
+}
+
+// close lets no further connection in.
+func (cs *connSet) close() {
+	cs.mu.Lock()
+	cs.shut = true
+	cs.mu.Unlock()
+}
+
+func (cs *connSet) isEmpty() bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return cs.list.n == 0
+}
+
+// snapshot lets the caller look at the connections without the lock. It uses the
+// space of buf.
+func (cs *connSet) snapshot(buf []*conn) []*conn {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	buf = buf[:0]
+	for c := cs.list.head; c != nil; c = c.next {
+		buf = append(buf, c)
+	}
+	return buf
+}
+
+func (cs *connSet) noteCancelled(r Request) {
+	cs.mu.Lock()
+	cs.ended = keepOldest(cs.ended, r)
+	cs.endedCount++
+	cs.mu.Unlock()
+}
+
+// outcome returns how many connections were dropped, and which requests ended by
+// themselves after they had been cancelled.
+func (cs *connSet) outcome() (dropped, endedCount int, ended []Request) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return cs.dropped, cs.endedCount, slices.Clone(cs.ended)
+}
+
+// count returns the public account and the totals of all connections, open or gone.
+func (cs *connSet) count() (Stats, totals) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	t := cs.totals
+	var st Stats
+	for c := cs.list.head; c != nil; c = c.next {
+		c.mu.Lock()
+		c.countOldAnswerLocked()
+		t.addLocked(&c.account)
+		for x := c.running; x != nil; x = x.next {
+			st.InFlight++
+		}
+		switch stage := c.stage.Load(); {
+		case c.cut: // only its handlers are left
+		case stage <= stageNew:
+			st.New++
+		case stage == stageActive:
+			st.Active++
+		case stage == stageIdle:
+			st.Idle++
+		case stage == stageHijacked:
+			st.Hijacked++
+		}
+		c.mu.Unlock()
+	}
+	st.Accepted = t.Accepted
+	st.Closed = t.Accepted - uint64(st.Open())
+	st.Requests, st.Undecided = t.begun(), int(t.Undecided)
+	st.Answered, st.Failed, st.HijackedTotal, st.Aborted = t.Answered, t.Failed, t.Hijacked, t.Aborted
+	return st, t
+}
+
+// running describes the requests whose handlers run now.
+func (cs *connSet) running(add func(Request)) {
+	for _, c := range cs.snapshot(nil) {
+		c.mu.Lock()
+		for x := c.running; x != nil; x = x.next {
+			r := c.describeLocked(x)
+			r.Running = true
+			add(r)
+		}
+		c.mu.Unlock()
+	}
+}
+
+// connList is a list through the connections themselves: it costs an idle
+// connection two words.
+type connList struct {
 	head *conn
 	n    int
 
@@ -18,164 +231,32 @@ type connSet struct {
 	byTLS map[*tls.Conn]*conn
 }
 
-func (cs *connSet) add(c *conn) {
-	if c.next = cs.head; c.next != nil {
+func (l *connList) add(c *conn) {
+	if c.next = l.head; c.next != nil {
 		c.next.prev = c
 	}
-	cs.head = c
-	cs.n++
+	l.head = c
+	l.n++
 	if tc, ok := c.Conn.(*tls.Conn); ok {
-		if cs.byTLS == nil {
-			cs.byTLS = make(map[*tls.Conn]*conn)
+		if l.byTLS == nil {
+			l.byTLS = make(map[*tls.Conn]*conn)
 		}
-		cs.byTLS[tc] = c
+		l.byTLS[tc] = c
 	}
 }
 
-func (cs *connSet) remove(c *conn) {
+func (l *connList) remove(c *conn) {
 	if c.prev != nil {
 		c.prev.next = c.next
 	} else {
-		cs.head = c.next
+		l.head = c.next
 	}
 	if c.next != nil {
 		c.next.prev = c.prev
 	}
 	c.prev, c.next = nil, nil
-	cs.n--
+	l.n--
 	if tc, ok := c.Conn.(*tls.Conn); ok {
-		delete(cs.byTLS, tc)
+		delete(l.byTLS, tc)
 	}
-}
-
-// snapshot lets the caller look at the connections without the lock.
-func (s *Server) snapshot() []*conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	cs := make([]*conn, 0, s.conns.n)
-	for c := s.conns.head; c != nil; c = c.next {
-		cs = append(cs, c)
-	}
-	return cs
-}
-
-// track takes over what the listener accepted and returns what net/http gets.
-func (s *Server) track(raw net.Conn) (net.Conn, bool) {
-	now := s.now()
-	c := &conn{Conn: raw, srv: s, quiet: now, state: http.StateNew}
-	c.phase.Store(phaseFresh)
-	served := net.Conn(c)
-	switch raw := raw.(type) {
-	case *tls.Conn:
-		c.bypassed = true
-		served = raw
-	case connectionStater:
-		served = &statedConn{c, raw}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.shut {
-		return nil, false
-	}
-	s.totals.Accepted++
-	s.conns.add(c)
-	return served, true
-}
-
-// remove is called once for a connection, when it and its handlers are gone.
-func (s *Server) remove(c *conn) {
-	s.mu.Lock()
-	s.conns.remove(c)
-	s.totals.Closed++
-	c.mu.Lock()
-	s.totals.add(c)
-	if c.dropped {
-		s.dropped++
-	}
-	c.mu.Unlock()
-	d := s.drain
-	last := s.conns.n == 0
-	s.mu.Unlock()
-	if d != nil && last {
-		d.wakeUp()
-	}
-}
-
-// connOf finds the tracked connection behind what net/http knows.
-func (s *Server) connOf(nc net.Conn) *conn {
-	switch nc := nc.(type) {
-	case *conn:
-		return nc
-	case *statedConn:
-		return nc.conn
-	case *tls.Conn:
-		if c := s.connOf(nc.NetConn()); c != nil {
-			return c
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return s.conns.byTLS[nc]
-	case interface{ UnencryptedNetConn() net.Conn }:
-		// How net/http hands an unencrypted HTTP/2 connection to TLSNextProto.
-		return s.connOf(nc.UnencryptedNetConn())
-	}
-	return nil
-}
-
-// connState is the ConnState hook of the serving server, and of the given one,
-// to which HTTP/2 connections report.
-func (s *Server) connState(nc net.Conn, state http.ConnState) {
-	if pc, ok := nc.(parkedConn); ok {
-		pc.p.connState(state)
-		return
-	}
-	hook := s.hooks.connState
-	c := s.connOf(nc)
-	if c == nil || c.srv != s {
-		if hook != nil {
-			hook(nc, state)
-		}
-		return
-	}
-	if state == http.StateClosed {
-		// The user's account is to be settled before ours says that all is over.
-		if hook != nil {
-			hook(c.visible(nc), state)
-		}
-		if c.setState(state) {
-			s.remove(c)
-		}
-		return
-	}
-	c.setState(state)
-	if s.isDraining.Load() {
-		s.drainNow().lookAt(c)
-	}
-	if hook != nil {
-		hook(c.visible(nc), state)
-	}
-}
-
-// connContext is the ConnContext hook of the serving server.
-func (s *Server) connContext(ctx context.Context, nc net.Conn) context.Context {
-	c := s.connOf(nc)
-	hook := s.hooks.connContext
-	if c == nil { // cut already
-		ctx = context.WithValue(ctx, http.ServerContextKey, s.given)
-		if hook != nil {
-			ctx = hook(ctx, nc)
-		}
-		return ctx
-	}
-	cc := &connContext{Context: ctx, conn: c}
-	if hook != nil {
-		// Ours goes around the user's: it is found first, and whatever the
-		// user's returns.
-		ctx := hook(cc, c.visible(nc))
-		if ctx == nil {
-			return nil // net/http complains by itself
-		}
-		cc = &connContext{Context: ctx, conn: c}
-	}
-	return cc
 }

@@ -19,16 +19,16 @@ import (
 // running response could not say so any more. Called late, Shutdown would let
 // streams wait for a callback that does not come.
 //
-// So there are three:
+// So there are two:
 //
 //   - the given server is the control surface: settings, handler, callbacks;
-//   - the serving server is private, has the same settings, and is never shut down;
-//   - the goaway server owns the HTTP/2 connections' state: its Shutdown sends
-//     them GOAWAY, as often as is needed, and does nothing else.
+//   - the serving server is private, has the same settings, and is never shut down.
+//
+// (Each HTTP/2 connection has one more, for itself; see http2State.)
 //
 // To make Shutdown and Close of the given server do what net/http documents, it
-// serves one connection: the parked one, with one request that ends when the
-// drain has ended. So net/http itself makes Shutdown wait, until its context
+// serves one connection: the sentinel, with one request that ends when the drain
+// has ended. So net/http itself makes Shutdown wait, until its context
 // ends, and makes Close cut the connection, which tells us.
 
 // claimed has every http.Server that is served, from Start to the end of the
@@ -44,44 +44,44 @@ func claim(srv *http.Server) error {
 
 func unclaim(srv *http.Server) { claimed.Delete(srv) }
 
-// parked is both the listener and the only connection of the given server.
-type parked struct {
-	request  io.Reader
-	serving  chan struct{} // closed when the request has reached its handler
-	told     chan struct{} // closed by Shutdown and Close of the given server
-	cut      chan struct{} // closed when the connection is closed
-	released chan struct{} // closed by release, when the drain has ended
-	ended    chan struct{} // closed when Serve has returned
-	gone     chan struct{} // closed when the connection's goroutine has asked for srv's hook for the last time
+// sentinel is both the listener and the only connection of the given server.
+type sentinel struct {
+	request        io.Reader
+	serving        chan struct{} // closed when the request has reached its handler
+	shutdownCalled chan struct{} // closed by Shutdown and Close of the given server
+	cut            chan struct{} // closed when the connection is closed
+	released       chan struct{} // closed by release, when the drain has ended
+	ended          chan struct{} // closed when Serve has returned
+	gone           chan struct{} // closed when the connection's goroutine has asked for srv's hook for the last time
 
 	accepted bool // written by Accept, read when Serve has returned
 
-	onTold, onCut              func()
-	toldOnce, cutOnce, letOnce sync.Once
+	onShutdown, onCut              func()
+	shutdownOnce, cutOnce, letOnce sync.Once
 }
 
-// park makes srv serve the parked connection. It returns when the request has
-// arrived. onTold is called when srv.Shutdown or srv.Close is, onCut when it was
+// park makes srv serve the sentinel. It returns when the request has
+// arrived. onShutdown is called when srv.Shutdown or srv.Close is, onCut when it was
 // Close; neither may block.
-func park(srv *http.Server, onTold, onCut func()) (*parked, error) {
-	p := &parked{
-		request:  strings.NewReader("GET / HTTP/1.1\r\nHost: parked\r\n\r\n"),
-		serving:  make(chan struct{}),
-		told:     make(chan struct{}),
-		cut:      make(chan struct{}),
-		released: make(chan struct{}),
-		ended:    make(chan struct{}),
-		gone:     make(chan struct{}),
-		onTold:   onTold,
-		onCut:    onCut,
+func park(srv *http.Server, onShutdown, onCut func()) (*sentinel, error) {
+	s := &sentinel{
+		request:        strings.NewReader("GET / HTTP/1.1\r\nHost: sentinel\r\n\r\n"),
+		serving:        make(chan struct{}),
+		shutdownCalled: make(chan struct{}),
+		cut:            make(chan struct{}),
+		released:       make(chan struct{}),
+		ended:          make(chan struct{}),
+		gone:           make(chan struct{}),
+		onShutdown:     onShutdown,
+		onCut:          onCut,
 	}
 
 	// The user's hooks and handler are not for this connection, and HTTP/2 is
 	// not to be set up on this server.
 	bare := http.Server{
-		Handler:      p,
+		Handler:      s,
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
-		ConnState:    func(_ net.Conn, state http.ConnState) { p.connState(state) },
+		ConnState:    func(_ net.Conn, state http.ConnState) { s.onState(state) },
 	}
 	var saved http.Server
 	fields := []string{"Handler", "BaseContext", "ConnContext", "ConnState", "Protocols", "TLSNextProto"}
@@ -91,16 +91,16 @@ func park(srv *http.Server, onTold, onCut func()) (*parked, error) {
 
 	failed := make(chan error, 1)
 	go func() {
-		defer close(p.ended)
-		failed <- srv.Serve(p)
+		defer close(s.ended)
+		failed <- srv.Serve(s)
 	}()
 	select {
-	case <-p.serving:
-		return p, nil
+	case <-s.serving:
+		return s, nil
 	case err := <-failed:
-		p.release()
-		if p.accepted {
-			<-p.gone
+		s.release()
+		if s.accepted {
+			<-s.gone
 		}
 		if errors.Is(err, http.ErrServerClosed) {
 			return nil, fmt.Errorf("%w: its http.Server was shut down: %w", ErrStopped, err)
@@ -109,82 +109,82 @@ func park(srv *http.Server, onTold, onCut func()) (*parked, error) {
 	}
 }
 
-// release lets the parked request end. It may be called more than once.
-func (p *parked) release() { p.letOnce.Do(func() { close(p.released) }) }
+// release lets the request end. It may be called more than once.
+func (s *sentinel) release() { s.letOnce.Do(func() { close(s.released) }) }
 
-// connState is what the hook that the given server has is told of the connection.
-func (p *parked) connState(state http.ConnState) {
+// onState is what the hook that the given server has is told of the connection.
+func (s *sentinel) onState(state http.ConnState) {
 	if state == http.StateClosed {
-		close(p.gone)
+		close(s.gone)
 	}
 }
 
-// ServeHTTP is the handler of the parked request.
-func (p *parked) ServeHTTP(http.ResponseWriter, *http.Request) {
-	close(p.serving)
-	<-p.released
+// ServeHTTP is the handler of the request.
+func (s *sentinel) ServeHTTP(http.ResponseWriter, *http.Request) {
+	close(s.serving)
+	<-s.released
 }
 
-// Accept returns the parked connection, once.
-func (p *parked) Accept() (net.Conn, error) {
-	if !p.accepted {
-		p.accepted = true
-		return parkedConn{p}, nil
+// Accept returns the sentinel, once.
+func (s *sentinel) Accept() (net.Conn, error) {
+	if !s.accepted {
+		s.accepted = true
+		return sentinelConn{s}, nil
 	}
-	<-p.told
+	<-s.shutdownCalled
 	return nil, net.ErrClosed
 }
 
 // Close is called with a lock of net/http's held.
-func (p *parked) Close() error {
-	p.toldOnce.Do(func() {
-		close(p.told)
-		p.onTold()
+func (s *sentinel) Close() error {
+	s.shutdownOnce.Do(func() {
+		close(s.shutdownCalled)
+		s.onShutdown()
 	})
 	return nil
 }
 
-func (p *parked) Addr() net.Addr { return parkedAddr{} }
+func (s *sentinel) Addr() net.Addr { return sentinelAddr{} }
 
-type parkedConn struct{ p *parked }
+type sentinelConn struct{ s *sentinel }
 
-func (c parkedConn) Read(b []byte) (int, error) {
-	if n, err := c.p.request.Read(b); err == nil {
+func (c sentinelConn) Read(b []byte) (int, error) {
+	if n, err := c.s.request.Read(b); err == nil {
 		return n, nil
 	}
 	// net/http reads ahead while the handler runs, and waits for that read when
 	// the handler has returned.
 	select {
-	case <-c.p.cut:
-	case <-c.p.released:
+	case <-c.s.cut:
+	case <-c.s.released:
 	}
 	return 0, io.EOF
 }
 
 // Close is called with a lock of net/http's held.
-func (c parkedConn) Close() error {
-	c.p.cutOnce.Do(func() {
-		close(c.p.cut)
+func (c sentinelConn) Close() error {
+	c.s.cutOnce.Do(func() {
+		close(c.s.cut)
 		select {
-		case <-c.p.released:
+		case <-c.s.released:
 		default:
-			c.p.onCut()
+			c.s.onCut()
 		}
 	})
 	return nil
 }
 
-func (parkedConn) Write(b []byte) (int, error)      { return len(b), nil }
-func (parkedConn) LocalAddr() net.Addr              { return parkedAddr{} }
-func (parkedConn) RemoteAddr() net.Addr             { return parkedAddr{} }
-func (parkedConn) SetDeadline(time.Time) error      { return nil }
-func (parkedConn) SetReadDeadline(time.Time) error  { return nil }
-func (parkedConn) SetWriteDeadline(time.Time) error { return nil }
+func (sentinelConn) Write(b []byte) (int, error)      { return len(b), nil }
+func (sentinelConn) LocalAddr() net.Addr              { return sentinelAddr{} }
+func (sentinelConn) RemoteAddr() net.Addr             { return sentinelAddr{} }
+func (sentinelConn) SetDeadline(time.Time) error      { return nil }
+func (sentinelConn) SetReadDeadline(time.Time) error  { return nil }
+func (sentinelConn) SetWriteDeadline(time.Time) error { return nil }
 
-type parkedAddr struct{}
+type sentinelAddr struct{}
 
-func (parkedAddr) Network() string { return "fxshutdown" }
-func (parkedAddr) String() string  { return "parked" }
+func (sentinelAddr) Network() string { return "fxshutdown" }
+func (sentinelAddr) String() string  { return "sentinel" }
 
 // copySettings copies every exported field, those that a later Go may add included.
 func copySettings(dst, src *http.Server) {

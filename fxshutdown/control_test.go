@@ -129,15 +129,12 @@ func TestParkTells(t *testing.T) {
 // A connection that Close has cut before net/http asks for its context.
 func TestConnContextOfCut(t *testing.T) {
 	given := new(http.Server)
-	s, err := New(given, Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := &hooks{set: &connSet{given: given}}
 	cut := tls.Server(nil, nil)
-	if got := s.connContext(context.Background(), cut).Value(http.ServerContextKey); got != given {
+	if got := h.onContext(context.Background(), cut).Value(http.ServerContextKey); got != given {
 		t.Errorf("ServerContextKey = %v, want the given server", got)
 	}
-	s.hooks.connContext = func(ctx context.Context, c net.Conn) context.Context {
+	h.connContext = func(ctx context.Context, c net.Conn) context.Context {
 		if got := ctx.Value(http.ServerContextKey); got != given {
 			t.Errorf("ServerContextKey in the hook = %v, want the given server", got)
 		}
@@ -146,5 +143,5 @@ func TestConnContextOfCut(t *testing.T) {
 		}
 		return ctx
 	}
-	s.connContext(context.Background(), cut)
+	h.onContext(context.Background(), cut)
 }

@@ -5,9 +5,6 @@ import (
 	"time"
 )
 
-// flushMost is how long Start and Stop wait for a Logger.
-const flushMost = 100 * time.Millisecond
-
 // dispatcher brings events to a Logger one after another. Its goroutine lives
 // while there are events, so it needs no stop.
 type dispatcher struct {
@@ -18,6 +15,10 @@ type dispatcher struct {
 	idle  chan struct{} // closed by the goroutine when it ends; nil when there is none
 }
 
+// maxQueued is for how many events a Logger may block before retried accepts are not
+// noted any more. A stop has some 200 events at most, and these are never dropped.
+const maxQueued = 1000
+
 func newDispatcher(l Logger) *dispatcher { return &dispatcher{logger: l} }
 
 func (d *dispatcher) emit(e Event) {
@@ -26,6 +27,9 @@ func (d *dispatcher) emit(e Event) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if _, ok := e.(*AcceptRetrying); ok && len(d.queue) >= maxQueued {
+		return
+	}
 	d.queue = append(d.queue, e)
 	if d.idle == nil {
 		d.idle = make(chan struct{})

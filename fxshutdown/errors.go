@@ -1,6 +1,7 @@
 package fxshutdown
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -30,42 +31,61 @@ var (
 	ErrHijackGrace = fmt.Errorf("%w: HijackGrace is over", ErrStopping)
 
 	// ErrBudget: the time of the stop is nearly used up, be it that of Stop's
-	// context or DrainTimeout.
-	ErrBudget = fmt.Errorf("%w: its time is used up", ErrStopping)
+	// context or DrainTimeout. It is a context.DeadlineExceeded too, as the error of
+	// an http.Server's Shutdown is.
+	ErrBudget error = &reason{"its time is used up", []error{ErrStopping, context.DeadlineExceeded}}
 
 	// ErrForced: Close was called, here or on the http.Server, or the context
-	// of Stop was cancelled.
+	// of Stop was cancelled: then the error is a context.Canceled too.
 	ErrForced = fmt.Errorf("%w: by force", ErrStopping)
 )
 
+// errCanceled is the ErrForced of a Stop whose context was cancelled.
+var errCanceled error = &reason{"by force, its context was cancelled", []error{ErrForced, context.Canceled}}
+
+// reason is a reason that is several errors.
+type reason struct {
+	text string
+	is   []error
+}
+
+func (r *reason) Error() string   { return ErrStopping.Error() + ": " + r.text }
+func (r *reason) Unwrap() []error { return r.is }
+
 // AbortedError is the error of a Stop that had to abort requests: they had
-// begun, and their clients got no complete response.
+// begun, and their clients got no complete response. By errors.Is it is its Reason, and
+// so context.DeadlineExceeded for a stop that ran out of time, and context.Canceled for
+// one whose context was cancelled.
 type AbortedError struct {
-	// Requests are those that were aborted, the oldest first.
+	// Count counts the requests that were aborted, those that are streams excepted. (See
+	// Request.Stream.)
+	Count int
+
+	// Requests are those requests, the oldest first, and 100 at most.
 	Requests []Request
 
-	// Unbegun counts those that were cut off before their handlers began.
+	// Unbegun counts those that were cut off before their handlers began. They are not
+	// in Count.
 	Unbegun int
 
-	// Reason is why: ErrBudget or ErrForced.
+	// Reason is why: an error that is ErrBudget or ErrForced.
 	Reason error
 }
 
-// Error names every request by method, path and age, at most ten of them.
+// Error is a line that names the requests by method, path and age, ten of them at most.
 func (e *AbortedError) Error() string {
-	const most = 10
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v: %d aborted", e.Reason, len(e.Requests)+e.Unbegun)
-	for i, r := range e.Requests {
-		if i == most {
-			fmt.Fprintf(&b, ", and %d more", len(e.Requests)-most)
-			break
-		}
+	fmt.Fprintf(&b, "%v: %d aborted", e.Reason, e.Count+e.Unbegun)
+	named := e.Requests[:min(len(e.Requests), maxNamed)]
+	for i, r := range named {
 		sep := ", "
 		if i == 0 {
 			sep = ": "
 		}
 		b.WriteString(sep + r.String())
+	}
+	if more := e.Count - len(named); more > 0 && len(named) > 0 {
+		fmt.Fprintf(&b, ", and %d more", more)
 	}
 	if e.Unbegun > 0 {
 		fmt.Fprintf(&b, "; %d of them had not reached a handler", e.Unbegun)

@@ -1,13 +1,17 @@
 package fxshutdown
 
 import (
+	"log/slog"
 	"net"
 	"time"
 )
 
 // Event is something that happened to a [Server]: a *[Started], a *[Stopping] and
 // so on. The types below are all there are; more may be added in a minor version.
-type Event interface{ event() }
+// [Describe] says each in words.
+type Event interface {
+	describe() (level slog.Level, message string, attrs []slog.Attr)
+}
 
 // Logger receives a server's events, one at a time and in order, on a
 // goroutine of its own: a Logger that blocks or panics delays or breaks
@@ -34,19 +38,30 @@ type ServeFailed struct{ Err error }
 // Stopping: a stop has begun. Left is the time that its context leaves,
 // and zero if it has no deadline. Of it Reserve is left to others, and the
 // last Force of the rest is for cancelling and cutting what did not end.
-// Delay is the ShutdownDelay that will be waited; Skipped says why one that
-// was asked for is not waited, and is empty otherwise. NoRoom reports that it is
-// because the settings do not fit the time.
+// Delay is the ShutdownDelay; Skipped says why it is not waited, and is empty if it is.
 type Stopping struct {
-	Trigger string
+	Trigger Trigger
 	Left    time.Duration
 	Delay   time.Duration
 	Reserve time.Duration
 	Force   time.Duration
-	Skipped string
-	NoRoom  bool
+	Skipped SkipReason
 	Stats   Stats
 }
+
+// SkipReason is why a stop does not wait for ShutdownDelay.
+type SkipReason string
+
+const (
+	// SkipTrigger: Stop did not begin the stop, but Close, or the http.Server.
+	SkipTrigger SkipReason = "not stopped by Stop"
+
+	// SkipUnused: there is nobody to look away.
+	SkipUnused SkipReason = "no connection was ever accepted"
+
+	// SkipNoRoom: the delay does not fit the time that Stop's context leaves.
+	SkipNoRoom SkipReason = "the time of the stop has no room for it"
+)
 
 // DrainBegan: Draining is closed, the callbacks of RegisterOnShutdown run,
 // clients are being told.
@@ -64,7 +79,7 @@ type ListenerClosed struct {
 
 // StillDraining: the drain has taken Waited so far, 2 s, then twice as long each time.
 // Left is the time until the force, zero if there is no limit. Requests are those in
-// flight, the oldest first.
+// flight, the oldest first, 100 at most; Stats.InFlight counts all.
 type StillDraining struct {
 	Waited   time.Duration
 	Left     time.Duration
@@ -72,21 +87,24 @@ type StillDraining struct {
 	Requests []Request
 }
 
-// RequestsCancelled: the contexts of the requests still running were cancelled.
-// Requests has the oldest first.
+// RequestsCancelled: the contexts of Count requests, which were still running, were
+// cancelled. Requests has the oldest first, 100 at most.
 type RequestsCancelled struct {
 	Reason   error
+	Count    int
 	Requests []Request
 }
 
 // HijackedClosed: the stop closed a hijacked connection because its grace, or
-// the stop's time, was over. Reason is ErrHijackGrace, or that of the force.
+// the stop's time, was over. Reason is ErrHijackGrace, or that of the force. A stop
+// says it of the first 100; Stopped has the count of all.
 type HijackedClosed struct {
 	Request Request
 	Reason  error
 }
 
-// RequestAborted: the stop cut off a request.
+// RequestAborted: the stop cut off a request. A stop says it of the first 100; Stopped
+// has the count of all.
 type RequestAborted struct {
 	Request Request
 	Reason  error
@@ -97,15 +115,3 @@ type Stopped struct {
 	Report Report
 	Err    error
 }
-
-func (*Started) event()           {}
-func (*AcceptRetrying) event()    {}
-func (*ServeFailed) event()       {}
-func (*Stopping) event()          {}
-func (*DrainBegan) event()        {}
-func (*ListenerClosed) event()    {}
-func (*StillDraining) event()     {}
-func (*RequestsCancelled) event() {}
-func (*HijackedClosed) event()    {}
-func (*RequestAborted) event()    {}
-func (*Stopped) event()           {}

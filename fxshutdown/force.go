@@ -2,62 +2,67 @@ package fxshutdown
 
 import (
 	"cmp"
+	"net"
 	"slices"
 	"time"
 )
 
 // cutAll is phase 5: what did not end by itself is cancelled, then cut.
-func (d *drain) cutAll() bool {
-	s := d.s
-	d.mu.Lock()
-	reason := d.reason
-	d.report.Forced = reason
-	d.mu.Unlock()
-	d.cancelRequests(reason)
+func (st *stop) cutAll() bool {
+	s := st.s
+	st.mu.Lock()
+	reason := st.reason
+	st.report.Forced = reason
+	st.mu.Unlock()
+	st.cancelRequests(reason)
 
 	// A moment for handlers to answer, unless all is to be cut at once.
-	d.awaitEmpty(d.cutNow, func() moment {
-		_, cutAt, _ := d.budget.moments()
+	st.awaitEmpty(st.cutNow, func() moment {
+		_, cutAt, _ := st.budget.moments()
 		return cutAt
 	})
-	for _, c := range s.snapshot() {
+	for _, c := range s.conns.snapshot(nil) {
 		c.mu.Lock()
 		res := c.cutLocked()
 		c.mu.Unlock()
-		d.settleCut(c, res, reason)
+		st.recordCut(c, res, reason)
 	}
 	now := s.now()
-	d.awaitEmpty(nil, func() moment {
-		_, _, end := d.budget.moments()
+	st.awaitEmpty(nil, func() moment {
+		_, _, end := st.budget.moments()
 		switch {
 		case end == 0:
-			return now + settle
-		case isClosed(d.cutNow):
-			end = min(end, now+settle)
+			return now + schedulingSlack
+		case isClosed(st.cutNow):
+			end = min(end, now+schedulingSlack)
 		}
-		return max(end, now+lateSettle)
+		return max(end, now+lateSlack)
 	})
 	return true
 }
 
 // cancelRequests cancels the contexts of all requests.
-func (d *drain) cancelRequests(reason error) {
-	d.s.cancelled.Store(true)
-	var rs []Request
-	for _, c := range d.s.snapshot() {
+func (st *stop) cancelRequests(reason error) {
+	s := st.s
+	s.conns.cancelled.Store(true)
+	e := &RequestsCancelled{Reason: reason}
+	for _, c := range s.conns.snapshot(nil) {
 		c.mu.Lock()
-		for x := c.reqs; x != nil; x = x.next {
-			if x != c.hijacker && !x.cancelled {
+		if c.h2 != nil {
+			c.h2.releaseLocked() // no handler waits for its client from here on
+		}
+		for x := c.running; x != nil; x = x.next {
+			if !x.hijacked && !x.cancelled {
 				x.cancelled = true
-				rs = append(rs, c.describeLocked(x))
+				e.Count++
+				e.Requests = keepOldest(e.Requests, c.describeLocked(x))
 			}
 		}
 		c.mu.Unlock()
 	}
-	d.s.cancel(reason)
-	oldestFirst(rs)
-	if len(rs) > 0 {
-		d.s.events.emit(&RequestsCancelled{Reason: reason, Requests: rs})
+	s.cancel(reason)
+	if e.Count > 0 {
+		s.events.emit(e)
 	}
 }
 
@@ -65,30 +70,57 @@ func oldestFirst(rs []Request) {
 	slices.SortStableFunc(rs, func(a, b Request) int { return cmp.Compare(b.Age, a.Age) })
 }
 
-// noteCancelled is called when a request has ended that was cancelled.
-func (s *Server) noteCancelled(r Request) {
-	d := s.drainNow()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.report.Cancelled = append(d.report.Cancelled, r)
+// cutResult is what a cut found.
+type cutResult struct {
+	raw      net.Conn // to be closed by the caller, since that may block; nil: nothing
+	aborted  []Request
+	takeover *Request
+	unbegun  bool // a request was read, and had not reached its handler
 }
 
-// settleCut puts on the account what a cut cost, and closes the connection.
-func (d *drain) settleCut(c *conn, res cutResult, reason error) {
-	for _, r := range res.aborted {
-		d.s.events.emit(&RequestAborted{Request: r, Reason: reason})
+// cutLocked takes the connection off its users whatever it does, without the
+// courtesy of crypto/tls, which may take 5 s a connection, and says what that
+// cost.
+func (c *conn) cutLocked() (res cutResult) {
+	stage := c.stage.Load()
+	if c.cut || stage == stageGone {
+		return res
 	}
-	d.mu.Lock()
-	d.report.Aborted = append(d.report.Aborted, res.aborted...)
-	if res.hijack != nil {
-		d.report.Cut = append(d.report.Cut, *res.hijack)
+	c.cut = true
+	if c.h2 != nil {
+		c.h2.releaseLocked()
+	}
+	if stage != stageClosed { // otherwise only handlers are left
+		res.raw = c.underTLS()
+	}
+	if c.takeover != nil {
+		res.takeover = c.takeoverEndLocked()
+		if !c.takeover.foreign {
+			return res
+		}
+	}
+	res.aborted = c.abortLocked()
+	if stage >= stageHijacked || len(res.aborted) > 0 || c.closing == closingHTTP {
+		return res
+	}
+	// An HTTP/1 connection is active from the last byte of the header on.
+	res.unbegun = stage == stageActive && c.h2 == nil && !c.dropped
+	c.dropped = c.dropped || stage.waits()
+	return res
+}
+
+// recordCut puts on the account what a cut cost, and closes the connection.
+func (st *stop) recordCut(c *conn, res cutResult, reason error) {
+	for _, r := range res.aborted {
+		st.noteAborted(r, reason)
+	}
+	if res.takeover != nil {
+		st.noteCut(*res.takeover, reason)
 	}
 	if res.unbegun {
-		d.report.Unbegun++
-	}
-	d.mu.Unlock()
-	if res.hijack != nil {
-		d.s.events.emit(&HijackedClosed{Request: *res.hijack, Reason: reason})
+		st.mu.Lock()
+		st.report.Unbegun++
+		st.mu.Unlock()
 	}
 	if res.raw == nil {
 		return
@@ -99,20 +131,20 @@ func (d *drain) settleCut(c *conn, res cutResult, reason error) {
 		gone := c.goneLocked()
 		c.mu.Unlock()
 		if gone {
-			d.s.remove(c)
+			c.set.remove(c)
 		}
 	}()
 }
 
 // awaitEmpty waits until all connections and handlers are gone, or the moment
-// comes, which may change whenever somebody joins, or enough is closed.
-func (d *drain) awaitEmpty(enough <-chan struct{}, until func() moment) {
-	for !d.s.isEmpty() {
-		t := time.NewTimer(until() - d.s.now())
+// comes, which may change whenever somebody joins, or giveUp is closed.
+func (st *stop) awaitEmpty(giveUp <-chan struct{}, until func() moment) {
+	for !st.s.conns.isEmpty() {
+		t := time.NewTimer(until() - st.s.now())
 		select {
-		case <-d.wake:
+		case <-st.wake:
 			t.Stop()
-		case <-enough:
+		case <-giveUp:
 			t.Stop()
 			return
 		case <-t.C:

@@ -7,33 +7,178 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"sync"
+	"sync/atomic"
 )
 
-// newGoaway returns the private server that owns the state of the HTTP/2
-// connections: they belong to the server on which HTTP/2 was configured, not to
-// the one that serves them. Its Shutdown sends GOAWAY to each of them that has
-// not had one. If the given server brought its own HTTP/2 (TLSNextProto has
-// "h2"), that one stays, with the callback that it registered there.
-func newGoaway(given *http.Server, useTLS bool) (*http.Server, error) {
-	g := new(http.Server)
-	copySettings(g, given)
-	g.TLSNextProto = maps.Clone(g.TLSNextProto)
-	g.BaseContext = nil // the user's is called once, for the real listener
-	if g.TLSConfig != nil {
-		g.TLSConfig = g.TLSConfig.Clone()
+// How an HTTP/2 connection is told
+//
+// GOAWAY asks a client to open no more streams here, and promises to serve those
+// that are open. Some clients take it for the end of all of them (java.net.http of
+// JDK 17, httpx 0.23): a request that runs, and is answered, fails there. So GOAWAY
+// is sent when no stream runs, a moment after the last response. A busy client
+// never leaves such a moment by itself: what it sends is held back, unread, until its
+// running requests are answered and GOAWAY is written. What it sent meanwhile is
+// above GOAWAY's last stream then: refused, never processed, and safe to be sent
+// elsewhere (RFC 9113, section 6.8). CONTRIBUTING has the measurements.
+
+// http2State is what a connection has besides if it speaks HTTP/2. It is guarded
+// by conn.mu, but for server, which is written once.
+type http2State struct {
+	// server is a private http.Server that serves this connection alone: HTTP/2's
+	// state belongs to the server on which it was configured, so its Shutdown sends
+	// GOAWAY here and nowhere else. It is nil if the user brought HTTP/2.
+	server *http.Server
+
+	goAway goAway
+
+	// finishing is set while the end of a response may still be being written,
+	// though its stream is over: from the return of the last handler until a write
+	// has ended, or schedulingSlack has passed without one.
+	finishing bool
+
+	heldAt  moment       // since when what is read is held back; 0: it is not
+	letPass bool         // nothing is held back any more
+	bodies  int          // requests whose bodies are not read to their ends: these are not held back
+	gate    sync.Cond    // signalled when what is held back may go on
+	writers atomic.Int32 // handlers in Write
+	wroteAt moment       // when the last write ended, since the connection retired
+}
+
+// goAway is how far a connection is told by GOAWAY.
+type goAway uint8
+
+const (
+	goAwayNone  goAway = iota
+	goAwayAsked        // net/http was asked to send it
+	goAwaySent         // something was written since
+)
+
+func (c *conn) speaksHTTP2(server *http.Server) {
+	h := &http2State{server: server}
+	h.gate.L = &c.mu
+	c.mu.Lock()
+	c.h2 = h
+	c.mu.Unlock()
+}
+
+// sendsGoAway reports whether the connection is told by a GOAWAY of its own. A
+// response that says close would make net/http send it at once.
+func (c *conn) sendsGoAway() bool { return c.h2 != nil && c.h2.server != nil }
+
+// holdLocked holds back what a busy client sends from here on, if somebody watches
+// who releases it.
+func (c *conn) holdLocked() {
+	if c.sendsGoAway() && !c.h2.letPass && c.h2.heldAt == 0 && c.running != nil && c.set.watcher.Load() != nil {
+		c.h2.heldAt = c.set.now()
 	}
-	// Only Serve configures HTTP/2; a listener that is closed already lets it
-	// do that and return.
+}
+
+// releaseLocked lets pass what was held back, and what is read from here on.
+func (h *http2State) releaseLocked() {
+	h.heldAt, h.letPass = 0, true
+	h.gate.Broadcast()
+}
+
+// starvedLocked reports whether a response needs what is held back to go on: its
+// handler writes, or net/http writes its end, and nothing is written.
+func (h *http2State) starvedLocked(c *conn, now moment) bool {
+	writes := h.writers.Load() > 0 || c.running == nil && c.stage.Load() == stageActive
+	return h.heldAt != 0 && writes && now >= max(h.heldAt, h.wroteAt)+recheck
+}
+
+// awaitRelease waits for as long as what was just read is held back. The rest of
+// a request whose handler runs is not.
+func (c *conn) awaitRelease() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.h2.heldAt != 0 && c.h2.bodies == 0 {
+		c.h2.gate.Wait()
+	}
+}
+
+// noteBodyLocked counts a request whose body is still being read.
+func (h *http2State) noteBodyLocked() {
+	h.bodies++
+	h.gate.Broadcast()
+}
+
+// beginWriteLocked is called when a write begins on a connection that retires.
+func (h *http2State) beginWriteLocked(c *conn) {
+	if c.stage.Load() == stageIdle && c.set.now() >= c.quiet+schedulingSlack {
+		h.finishing = false
+	}
+}
+
+// endWriteLocked is called when the last write under way has ended. It reports
+// whether the connection may be due earlier for it.
+func (h *http2State) endWriteLocked(c *conn) (changed bool) {
+	h.wroteAt = c.set.now()
+	if c.stage.Load() == stageIdle && h.finishing {
+		h.finishing, changed = false, true
+		c.countAnsweredLocked()
+	}
+	if h.goAway == goAwayAsked {
+		h.goAway, changed = goAwaySent, true
+		h.releaseLocked()
+	}
+	return changed
+}
+
+// sendGoAway asks net/http to send GOAWAY. It is called without locks, and does
+// not block: Shutdown calls what HTTP/2 has registered on a goroutine, and has
+// neither listeners nor connections to wait for. What the user brought is told by
+// the given server.
+func (h *http2State) sendGoAway() {
+	if h.server != nil {
+		h.server.Shutdown(context.Background())
+	}
+}
+
+// noteGivenShutdown notes that the Shutdown of the given server, which is about to
+// be called, sends GOAWAY on the HTTP/2 connections that the user's code serves.
+func (cs *connSet) noteGivenShutdown() {
+	for _, c := range cs.snapshot(nil) {
+		c.mu.Lock()
+		if c.h2 != nil && c.h2.server == nil {
+			c.h2.goAway, c.exit.asked = goAwayAsked, cs.now()
+		}
+		c.mu.Unlock()
+	}
+}
+
+// newHTTP2Server returns a private server that has HTTP/2 configured as net/http
+// would configure it for the given settings. With useTLS their TLSConfig is used,
+// and changed by that.
+func newHTTP2Server(settings *http.Server, useTLS bool) (*http.Server, error) {
+	s := new(http.Server)
+	copySettings(s, settings)
+	s.TLSNextProto = maps.Clone(s.TLSNextProto)
+	// Only Serve configures HTTP/2; a listener that is closed already lets it do
+	// that and return.
 	var err error
 	if useTLS {
-		err = g.ServeTLS(closedListener{}, "", "")
+		err = s.ServeTLS(closedListener{}, "", "")
 	} else {
-		err = g.Serve(closedListener{})
+		err = s.Serve(closedListener{})
 	}
 	if errors.Is(err, errConfigured) {
 		err = nil
 	}
-	return g, err
+	return s, err
+}
+
+// http2Settings returns the settings of the given server with which HTTP/2 is
+// configured. The user's BaseContext is called once, for the real listener.
+func http2Settings(given *http.Server) *http.Server {
+	s := new(http.Server)
+	copySettings(s, given)
+	s.Handler, s.BaseContext = nil, nil
+	s.TLSNextProto = maps.Clone(s.TLSNextProto)
+	if s.TLSConfig != nil {
+		s.TLSConfig = s.TLSConfig.Clone()
+	}
+	return s
 }
 
 var errConfigured = errors.New("configured")
@@ -42,36 +187,44 @@ type closedListener struct{}
 
 func (closedListener) Accept() (net.Conn, error) { return nil, errConfigured }
 func (closedListener) Close() error              { return nil }
-func (closedListener) Addr() net.Addr            { return parkedAddr{} }
+func (closedListener) Addr() net.Addr            { return sentinelAddr{} }
 
-// nextProtos makes HTTP/2 see the given server: it is the one that
-// http.ServerContextKey names, and whose ConnState hook hears of HTTP/2.
-func (s *Server) nextProtos(protos map[string]func(*http.Server, *tls.Conn, http.Handler)) map[string]func(*http.Server, *tls.Conn, http.Handler) {
+type nextProto = func(*http.Server, *tls.Conn, http.Handler)
+
+// nextProtos wraps the TLSNextProto of the serving server, which was configured
+// with the given settings.
+//
+// It is tempting to let HTTP/2 see the given server, which has the right
+// ServerContextKey and ConnState. But once that is shut down, net/http writes
+// GOAWAY in one piece with the end of a response.
+func (h *hooks) nextProtos(protos map[string]nextProto, settings *http.Server) map[string]nextProto {
 	if protos == nil {
 		return nil
 	}
-	wrapped := make(map[string]func(*http.Server, *tls.Conn, http.Handler), len(protos))
+	_, brought := settings.TLSNextProto["h2"]
+	private := http2Settings(settings)
+	private.ConnState = h.onState
+	private.TLSConfig = nil // configured connection by connection, it must not be shared
+	wrapped := make(map[string]nextProto, len(protos))
 	for name, serve := range protos {
-		wrapped[name] = func(_ *http.Server, tc *tls.Conn, h http.Handler) {
-			if c := s.connOf(tc); c != nil {
-				if name == "h2" || name == "unencrypted_http2" {
-					c.mu.Lock()
-					c.h2 = true
-					c.mu.Unlock()
-				} else {
-					// Whether it waits for something only the user's function knows.
-					c.setState(http.StateHijacked)
-				}
+		wrapped[name] = func(_ *http.Server, tc *tls.Conn, handler http.Handler) {
+			c := h.set.connOf(tc)
+			switch {
+			case c == nil: // cut already
+			case name != "h2" && name != "unencrypted_http2":
+				// Whether it waits for something only the user's function knows.
+				c.setState(http.StateHijacked)
+			case brought:
+				c.speaksHTTP2(nil)
+			default:
+				server, _ := newHTTP2Server(private, false) // it did not fail at Start
+				server.TLSConfig = nil                      // nobody looks at it
+				c.speaksHTTP2(server)
+				server.TLSNextProto[name](server, tc, handler)
+				return
 			}
-			serve(s.given, tc, h)
+			serve(h.set.given, tc, handler)
 		}
 	}
 	return wrapped
-}
-
-// sendGoAway asks every HTTP/2 connection that has not had it to send GOAWAY.
-func (s *Server) sendGoAway() {
-	// Shutdown runs the callbacks, HTTP/2's own, on goroutines; it has neither
-	// listeners nor connections to wait for.
-	s.goaway.Shutdown(context.Background())
 }

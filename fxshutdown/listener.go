@@ -12,26 +12,6 @@ import (
 	"time"
 )
 
-const (
-	// queueLook is how long an accept waits before the accept queue counts as
-	// empty. It must be so long that a goroutine that set the deadline is
-	// likely to call accept before it: an accept whose deadline has passed fails
-	// without looking at the queue.
-	queueLook = time.Millisecond
-
-	// queueLooks is how often in a row the queue must look empty.
-	queueLooks = 3
-
-	// queueMost bounds emptying the queue: a flood never lets it run empty.
-	queueMost = 250 * time.Millisecond
-
-	// queueStill is, for listeners without deadlines, how long an accept must
-	// have waited in vain.
-	queueStill = 5 * time.Millisecond
-
-	maxAcceptDelay = time.Second
-)
-
 // listen opens the listener that cfg and addr ask for.
 func listen(ctx context.Context, cfg Config, addr string) (net.Listener, error) {
 	if addr == "" {
@@ -44,7 +24,7 @@ func listen(ctx context.Context, cfg Config, addr string) (net.Listener, error) 
 		}
 	}
 	var lc net.ListenConfig
-	lc.SetMultipathTCP(false) // see quench
+	lc.SetMultipathTCP(false) // see ignoreSYNs
 	ln, err := lc.Listen(ctx, cfg.Network, addr)
 	if err != nil && cfg.Network == "unix" && errors.Is(err, errnoInUse) && removeStale(addr) {
 		ln, err = lc.Listen(ctx, cfg.Network, addr)
@@ -75,8 +55,9 @@ func removeStale(path string) bool {
 // and a deadline is one of them.
 type listener struct {
 	net.Listener
-	srv *Server
-	own bool // Start opened it, so that no other process shares it
+	conns      *connSet
+	events     *dispatcher
+	openedHere bool // by Start, so that no other process shares it
 
 	closing chan struct{} // closed by shut
 	ended   chan struct{} // closed when Accept has returned its final error
@@ -97,16 +78,17 @@ type listener struct {
 
 type deadliner interface{ SetDeadline(time.Time) error }
 
-func newListener(l net.Listener, s *Server, own bool) *listener {
+func newListener(l net.Listener, conns *connSet, events *dispatcher, openedHere bool) *listener {
 	ln := &listener{
-		Listener: l,
-		srv:      s,
-		own:      own,
-		closing:  make(chan struct{}),
-		ended:    make(chan struct{}),
-		closed:   make(chan struct{}),
+		Listener:   l,
+		conns:      conns,
+		events:     events,
+		openedHere: openedHere,
+		closing:    make(chan struct{}),
+		ended:      make(chan struct{}),
+		closed:     make(chan struct{}),
 	}
-	if ul, ok := l.(*net.UnixListener); ok && own {
+	if ul, ok := l.(*net.UnixListener); ok && openedHere {
 		// Closing would remove the file too late for the queue, and whoever it
 		// belongs to by then.
 		ul.SetUnlinkOnClose(false)
@@ -127,7 +109,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		raw, err := l.accept()
 		if err == nil {
-			if c, ok := l.srv.track(raw); ok {
+			if c, ok := l.conns.track(raw); ok {
 				return c, nil
 			}
 			raw.Close()
@@ -138,7 +120,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			// Woken by shut.
 		case isTemporary(err):
 			delay = min(max(2*delay, 5*time.Millisecond), maxAcceptDelay)
-			l.srv.events.emit(&AcceptRetrying{Err: err, Delay: delay})
+			l.events.emit(&AcceptRetrying{Err: err, Delay: delay})
 			l.pause(delay)
 		default:
 			close(l.ended)
@@ -153,8 +135,8 @@ func (l *listener) acceptQueued() (net.Conn, error) {
 	dl, hasDeadline := l.Listener.(deadliner)
 	for empty := 0; empty < queueLooks; {
 		if l.queueUntil.IsZero() {
-			l.queueUntil = time.Now().Add(queueMost)
-			l.quenchOnce()
+			l.queueUntil = time.Now().Add(maxQueue)
+			l.keepOthersAway()
 		} else if time.Now().After(l.queueUntil) {
 			l.flooded = empty == 0
 			break
@@ -165,7 +147,7 @@ func (l *listener) acceptQueued() (net.Conn, error) {
 		raw, err := l.accept()
 		if err == nil {
 			l.queued++
-			if c, ok := l.srv.track(raw); ok {
+			if c, ok := l.conns.track(raw); ok {
 				return c, nil
 			}
 			raw.Close()
@@ -186,18 +168,18 @@ func (l *listener) acceptQueued() (net.Conn, error) {
 	return nil, net.ErrClosed
 }
 
-// quenchOnce keeps new clients away from the queue, where that is possible. A
+// keepOthersAway keeps new clients away from the queue, where that is possible. A
 // socket that another process may go on listening on, systemd or a successor,
 // is left alone: what is done to it would outlive us.
-func (l *listener) quenchOnce() {
-	if !l.own {
+func (l *listener) keepOthersAway() {
+	if !l.openedHere {
 		return
 	}
 	if _, ok := l.Listener.(*net.UnixListener); ok {
 		l.removeFile()
 		return
 	}
-	quench(l.Listener)
+	ignoreSYNs(l.Listener)
 }
 
 // removeFile removes the file of a unix socket that Start has opened, unless
@@ -213,26 +195,26 @@ func (l *listener) removeFile() {
 }
 
 func (l *listener) accept() (net.Conn, error) {
-	l.acceptingSince.Store(int64(max(l.srv.now(), 1)))
+	l.acceptingSince.Store(int64(max(l.conns.now(), 1)))
 	defer l.acceptingSince.Store(0)
 	return l.Listener.Accept()
 }
 
 // shut makes Accept empty the queue and end, and closes the listener. It
-// reports whether that is done: not if the listener's Close blocks. When enough is
+// reports whether that is done: not if the listener's Close blocks. When giveUp is
 // closed it no longer waits for the queue to be empty.
-func (l *listener) shut(enough <-chan struct{}) bool {
+func (l *listener) shut(giveUp <-chan struct{}) bool {
 	close(l.closing)
 	if dl, ok := l.Listener.(deadliner); ok && dl.SetDeadline(time.Unix(1, 0)) == nil {
 		select {
 		case <-l.ended:
-		case <-enough: // or a hook of the user's blocks the accepting goroutine
+		case <-giveUp: // or a hook of the user's blocks the accepting goroutine
 		}
 	} else {
-		l.awaitStill(enough)
+		l.awaitStill(giveUp)
 	}
 	go l.Close()
-	t := time.NewTimer(settle)
+	t := time.NewTimer(schedulingSlack)
 	defer t.Stop()
 	select {
 	case <-l.closed:
@@ -242,7 +224,7 @@ func (l *listener) shut(enough <-chan struct{}) bool {
 	// What Accept has in its hands is still to be tracked.
 	select {
 	case <-l.ended:
-	case <-enough:
+	case <-giveUp:
 	case <-t.C:
 	}
 	return true
@@ -250,7 +232,7 @@ func (l *listener) shut(enough <-chan struct{}) bool {
 
 // awaitStill returns when an accept has waited for queueStill in vain: then the
 // queue of a listener without deadlines was empty.
-func (l *listener) awaitStill(enough <-chan struct{}) {
+func (l *listener) awaitStill(giveUp <-chan struct{}) {
 	t := time.NewTimer(queueStill)
 	defer t.Stop()
 	for {
@@ -258,12 +240,12 @@ func (l *listener) awaitStill(enough <-chan struct{}) {
 		case <-t.C:
 		case <-l.ended:
 			return
-		case <-enough:
+		case <-giveUp:
 			return
 		}
 		wait := queueStill
 		if since := moment(l.acceptingSince.Load()); since != 0 {
-			if wait = since + queueStill - l.srv.now(); wait <= 0 {
+			if wait = since + queueStill - l.conns.now(); wait <= 0 {
 				return
 			}
 		}

@@ -1,86 +1,128 @@
 package fxshutdown
 
 import (
-	"fmt"
 	"slices"
 	"time"
 )
 
 // Report says what a stop did. Before a stop it is zero; during one it holds
-// what is known so far.
+// what is known so far. It balances at any time:
 //
-// The figures balance once the stop is over:
-//
-//	Requests = Answered + Failed + Hijacked + len(Aborted)
+//	Requests = Answered + Failed + Hijacked + AbortedCount + Undecided
 //
 // where Requests counts those running when the stop began and those that
-// began during it. A request ends with its hijack: one that had hijacked its
-// connection before is not among them, though its handler may still run.
+// began during it, and Undecided is zero once the stop is over. A request ends with its
+// hijack: one that had hijacked its connection before is not among them, though its
+// handler may still run.
+//
+// Each list of requests has the 100 oldest at most, however many there were; the count
+// beside it is exact.
+//
+// The names in JSON are those of the log.
 type Report struct {
-	// Trigger is what began the stop: "stop" (Stop), "close" (Close),
-	// "http.Server" (Shutdown or Close of the http.Server).
-	Trigger string
+	// Trigger is what began the stop.
+	Trigger Trigger `json:"trigger"`
 
-	// Began is when the stop began, Duration how long it took.
-	Began    time.Time
-	Duration time.Duration
+	// Began is when the stop began, Duration how long it took: zero while it runs.
+	// In JSON Duration is text, such as "1.5s".
+	Began    time.Time     `json:"began"`
+	Duration time.Duration `json:"took"`
 
-	// Phases lists the phases that ran, in order. See the package comment.
-	Phases []Phase
+	// Phases lists the phases that ran, in order.
+	Phases []Phase `json:"phases"`
+
+	// Served counts the requests that were answered since Start, before the stop and
+	// during it. All figures below are of the stop alone.
+	Served int `json:"served"`
 
 	// Connections counts those open when the stop began.
-	Connections int
+	Connections int `json:"connections"`
 
 	// Queued counts the connections that were taken from the accept queue after
 	// the stop began.
-	Queued int
+	Queued int `json:"queued"`
 
 	// Dropped counts the connections that waited for a request, or had sent
 	// only a part of its header, and were closed.
-	Dropped int
+	Dropped int `json:"dropped"`
 
 	// Requests counts the requests that were running when the stop began, or
 	// began later.
-	Requests int
+	Requests int `json:"requests_in_stop"`
 
 	// Answered counts those of them whose handler returned and whose response
 	// was handed to the network. Failed counts those whose handler panicked
 	// (http.ErrAbortHandler included). Hijacked counts those whose handler took
 	// the connection over.
-	Answered int
-	Failed   int
-	Hijacked int
+	Answered int `json:"answered"`
+	Failed   int `json:"failed"`
+	Hijacked int `json:"hijacked"`
 
-	// Cancelled lists the requests whose contexts the stop cancelled and that
-	// then ended by themselves. They are counted as answered or failed too.
-	Cancelled []Request
+	// Undecided counts those that run, or whose response is not known to be written.
+	Undecided int `json:"undecided"`
 
-	// Aborted lists the requests that were cut off. They are Stop's error,
-	// unless they are streams. One whose handler had just returned is listed
-	// if it was not known yet that net/http had written its response: its client
-	// may have got it.
-	Aborted []Request
+	// CancelledCount counts the requests whose contexts the stop cancelled and that
+	// then ended by themselves, and Cancelled lists them. They are counted as answered
+	// or failed too.
+	CancelledCount int       `json:"cancelled"`
+	Cancelled      []Request `json:"cancelled_requests,omitempty"`
+
+	// AbortedCount counts the requests that were cut off, and Aborted lists them. They
+	// are Stop's error, unless they are streams. One whose handler had just returned is
+	// among them if it was not known yet that net/http had written its response: its
+	// client may have got it.
+	AbortedCount int       `json:"aborted"`
+	Aborted      []Request `json:"aborted_requests,omitempty"`
 
 	// Unbegun counts the requests that were read and cut off before their
 	// handlers began. They are in no other figure, and are Stop's error too.
-	Unbegun int
+	Unbegun int `json:"unbegun"`
 
-	// Cut lists the hijacked connections that were closed by the stop, and those
-	// whose handlers had closed them but had not returned. One whose protocol a
-	// TLSNextProto serves has a RemoteAddr alone.
-	Cut []Request
+	// CutCount counts the hijacked connections that were closed by the stop, and those
+	// whose handlers had closed them but had not returned; Cut lists them. One whose
+	// protocol a TLSNextProto serves has a RemoteAddr alone.
+	CutCount int       `json:"cut"`
+	Cut      []Request `json:"cut_connections,omitempty"`
 
-	// Forced is why the stop was not graceful: ErrBudget, ErrForced, or nil.
-	Forced error
+	// Forced is why the stop was not graceful, and nil if it was: an error that is
+	// ErrBudget or ErrForced, to be compared by errors.Is. In JSON it is its text.
+	Forced error `json:"-"`
 
-	// ListenerErr is the error of closing the listener.
-	ListenerErr error
+	// ListenerErr is the error of closing the listener. In JSON it is its text.
+	ListenerErr error `json:"-"`
+}
+
+// Trigger is what began a stop.
+type Trigger string
+
+const (
+	TriggerStop       Trigger = "stop"        // Stop
+	TriggerClose      Trigger = "close"       // Close
+	TriggerHTTPServer Trigger = "http.Server" // Shutdown or Close of the http.Server
+)
+
+// PhaseName names a phase of a stop. The package comment says what each does.
+type PhaseName string
+
+// The phases, in their order.
+const (
+	PhaseDelay    PhaseName = "delay"
+	PhaseAnnounce PhaseName = "announce"
+	PhaseListener PhaseName = "listener"
+	PhaseDrain    PhaseName = "drain"
+	PhaseForce    PhaseName = "force"
+)
+
+// Phase is a part of a stop. In JSON its duration is text, such as "1.5s".
+type Phase struct {
+	Name     PhaseName     `json:"name"`
+	Duration time.Duration `json:"took"`
 }
 
 // Graceful reports whether the stop is over and nothing had to be cut: neither
 // a request nor a hijacked connection.
 func (r Report) Graceful() bool {
-	return r.Duration > 0 && r.Forced == nil && len(r.Aborted) == 0 && r.Unbegun == 0 && len(r.Cut) == 0
+	return r.Duration > 0 && r.Forced == nil && r.AbortedCount == 0 && r.Unbegun == 0 && r.CutCount == 0
 }
 
 func (r Report) clone() Report {
@@ -91,18 +133,27 @@ func (r Report) clone() Report {
 	return r
 }
 
-// Phase is a part of a stop.
-type Phase struct {
-	// Name is "delay", "announce", "listener", "drain" or "force".
-	Name string
-
-	// Duration is how long it took.
-	Duration time.Duration
+// sum fills in the figures that the account has: those of the stop are what was added
+// since before. The account knows of a request that was cut off a moment earlier than
+// the list does.
+func (r *Report) sum(before, now totals) {
+	r.Served = int(now.Answered)
+	r.Answered = int(now.Answered - before.Answered)
+	r.Failed = int(now.Failed - before.Failed)
+	r.Hijacked = int(now.Hijacked - before.Hijacked)
+	r.AbortedCount = int(now.Aborted - before.Aborted)
+	r.Undecided = int(now.Undecided)
+	r.Requests = r.Answered + r.Failed + r.Hijacked + r.AbortedCount + r.Undecided
 }
 
 // Request describes a request, or the request by which a connection was
 // hijacked, without anything that may be secret: no query, header or body. Its
 // names in JSON are those of the log.
+//
+// Method, Path and RemoteAddr can be shown anywhere, whatever a client has sent: each is
+// the inside of a quoted Go string, whose quotes, backslashes, control and bidirectional
+// characters are escaped, and has 256 bytes at most; one that is longer is cut and ends
+// in "…".
 type Request struct {
 	// Method and Path are those of the request line.
 	Method string `json:"method"`
@@ -114,7 +165,7 @@ type Request struct {
 	// RemoteAddr is the client's address.
 	RemoteAddr string `json:"remote"`
 
-	// Age is how long ago the request began.
+	// Age is how long ago the request began. In JSON it is text, such as "1.5s".
 	Age time.Duration `json:"age"`
 
 	// Stream reports that the handler had flushed a part of its response and
@@ -125,12 +176,20 @@ type Request struct {
 	Running bool `json:"running,omitempty"`
 }
 
-// String returns the method, the path (quoted, since a client chose it) and the age.
+// String returns the method (quoted, unless it is one by RFC 9110), the path (quoted)
+// and the age.
 func (r Request) String() string {
-	return fmt.Sprintf("%s %q (%v)", r.Method, r.Path, r.Age.Round(time.Millisecond))
+	method := shown(r.Method)
+	if !isToken(method) {
+		method = `"` + method + `"`
+	}
+	return method + ` "` + shown(r.Path) + `" (` + r.Age.Round(time.Millisecond).String() + ")"
 }
 
 // Stats is a snapshot of a server's account. Its names in JSON are those of the log.
+// The figures of requests balance:
+//
+//	Requests = Answered + Failed + HijackedTotal + Aborted + Undecided
 type Stats struct {
 	// Connections by state. Accepted but silent ones are New. A hijacked
 	// connection stays Hijacked until it is closed.
@@ -143,16 +202,24 @@ type Stats struct {
 	// and of reset HTTP/2 streams included.
 	InFlight int `json:"in_flight"`
 
+	// Undecided counts the requests that run now, or whose response is not known to be
+	// written; those of hijacked connections are decided.
+	Undecided int `json:"undecided"`
+
 	// Accepted and Closed count connections since Start.
 	Accepted uint64 `json:"accepted"`
 	Closed   uint64 `json:"closed"`
 
 	// Requests counts the requests begun since Start, "OPTIONS *" included, which
-	// net/http answers by itself; Failed those whose handler panicked; Aborted those
-	// that a stop cut off.
-	Requests uint64 `json:"requests"`
-	Failed   uint64 `json:"failed"`
-	Aborted  uint64 `json:"aborted"`
+	// net/http answers by itself; Answered those whose handler returned and whose
+	// response was handed to the network; Failed those whose handler panicked;
+	// HijackedTotal those whose handler took the connection over; Aborted those that a
+	// stop cut off.
+	Requests      uint64 `json:"requests"`
+	Answered      uint64 `json:"answered"`
+	Failed        uint64 `json:"failed"`
+	HijackedTotal uint64 `json:"hijacked_total"`
+	Aborted       uint64 `json:"aborted"`
 }
 
 // Open returns how many connections are open.

@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
-	"time"
 )
 
 // Server serves an http.Server and stops it. It goes through its states once:
@@ -19,41 +17,29 @@ import (
 // every state; in new they lead to stopped at once. All methods may be called
 // at any time from any goroutine.
 type Server struct {
-	given *http.Server // the user's; see control.go
-	cfg   Config       // with defaults
-	epoch time.Time    // moments count from here
+	given  *http.Server // the user's; see control.go
+	cfg    Config       // with defaults
+	conns  *connSet
+	events *dispatcher
 
-	stopping   chan struct{} // closed when a stop begins
-	draining   chan struct{} // closed when the drain begins
-	isDraining atomic.Bool   // the same, for every response
-	drainStart atomic.Int64  // the moment at which it did
-	cancelled  atomic.Bool   // the contexts of all requests are
-	done       chan struct{} // closed when serving is over
-	events     *dispatcher
+	stopping chan struct{} // closed when a stop begins
+	draining chan struct{} // closed when the drain begins
+	done     chan struct{} // closed when serving is over
 
 	// Set by Start before it starts a goroutine, and not changed again.
-	serving *http.Server
-	goaway  *http.Server
-	parked  *parked
-	ln      *listener
-	hooks   struct {
-		connState   func(net.Conn, http.ConnState)
-		connContext func(context.Context, net.Conn) context.Context
-	}
-	cancel context.CancelCauseFunc // cancels the contexts of all requests
-	served chan struct{}           // closed when the serving server's Serve has returned
+	serving  *http.Server
+	sentinel *sentinel
+	ln       *listener
+	cancel   context.CancelCauseFunc // cancels the contexts of all requests
+	served   chan struct{}           // closed when the serving server's Serve has returned
 
-	mu       sync.Mutex // guards what follows; conn.mu is taken inside it
+	mu       sync.Mutex // guards what follows; conns.mu is taken inside it
 	state    state
 	starting chan struct{} // closed when the Start under way is over
 	abort    context.CancelFunc
 	addr     net.Addr
 	err      error // why serving ended
-	shut     bool  // no connection is accepted any more
-	drain    *drain
-	conns    connSet
-	totals   totals
-	dropped  int // connections that ended because the stop dropped them
+	stop     *stop
 }
 
 type state int
@@ -86,17 +72,17 @@ func New(srv *http.Server, cfg Config) (*Server, error) {
 	s := &Server{
 		given:    srv,
 		cfg:      cfg.withDefaults(),
-		epoch:    time.Now(),
+		conns:    newConnSet(srv),
+		events:   newDispatcher(cfg.Logger),
 		stopping: make(chan struct{}),
 		draining: make(chan struct{}),
 		done:     make(chan struct{}),
 		served:   make(chan struct{}),
 	}
-	s.events = newDispatcher(cfg.Logger)
 	return s, nil
 }
 
-func (s *Server) now() moment { return time.Since(s.epoch) }
+func (s *Server) now() moment { return s.conns.now() }
 
 // HTTPServer returns the http.Server that was given to New.
 func (s *Server) HTTPServer() *http.Server { return s.given }
@@ -152,10 +138,10 @@ func (s *Server) Start(ctx context.Context) error {
 		return ErrStarted
 	}
 	s.state = stateStarting
-	over := make(chan struct{})
-	s.starting, s.abort = over, abort
+	ended := make(chan struct{})
+	s.starting, s.abort = ended, abort
 	s.mu.Unlock()
-	defer close(over)
+	defer close(ended)
 
 	useTLS, err := s.open(ctx)
 	var addr net.Addr
@@ -167,11 +153,11 @@ func (s *Server) Start(ctx context.Context) error {
 	late := s.state == stateStopped
 	switch {
 	case late:
-	case err == nil && s.drain != nil:
+	case err == nil && s.stop != nil:
 		s.state = stateStopping // a stop began meanwhile, and waits for us
 	case err == nil:
 		s.state = stateServing
-	case s.drain == nil:
+	case s.stop == nil:
 		s.state = stateNew
 	}
 	if err == nil && !late {
@@ -179,7 +165,7 @@ func (s *Server) Start(ctx context.Context) error {
 		s.events.emit(&Started{Addr: s.addr, TLS: useTLS})
 		go s.serve(useTLS)
 	}
-	stopped := s.drain != nil
+	stopped := s.stop != nil
 	s.mu.Unlock()
 
 	switch {
@@ -190,20 +176,20 @@ func (s *Server) Start(ctx context.Context) error {
 	case err != nil && stopped:
 		return errors.Join(ErrStopped, err)
 	}
-	s.events.flush(flushMost)
+	s.events.flush(maxFlush)
 	return err
 }
 
 // discard releases what open has acquired.
 func (s *Server) discard() {
-	if s.ln.own {
+	if s.ln.openedHere {
 		s.ln.Close()
 	}
 	s.cancel(ErrStopped)
-	s.parked.release()
+	s.sentinel.release()
 	s.given.Close()
-	<-s.parked.ended
-	<-s.parked.gone
+	<-s.sentinel.ended
+	<-s.sentinel.gone
 	unclaim(s.given)
 }
 
@@ -224,15 +210,15 @@ func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
 	if err = context.Cause(ctx); err != nil {
 		return false, fmt.Errorf("not started: %w", err)
 	}
-	raw, own := s.cfg.Listener, false
+	raw, openedHere := s.cfg.Listener, false
 	if raw == nil {
 		if raw, err = listen(ctx, s.cfg, s.given.Addr); err != nil {
 			return false, err
 		}
-		own = true
+		openedHere = true
 	}
 	undo := func(err error) (bool, error) {
-		if own {
+		if openedHere {
 			raw.Close()
 		}
 		return false, err
@@ -244,32 +230,33 @@ func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
 			return undo(errors.New("the http.Server's BaseContext returned nil"))
 		}
 	}
-	goaway, err := newGoaway(s.given, useTLS)
+	settings := http2Settings(s.given)
+	http2, err := newHTTP2Server(settings, useTLS)
 	if err != nil {
 		return undo(fmt.Errorf("set up the http.Server: %w", err))
 	}
-	s.goaway = goaway
-	s.hooks.connState, s.hooks.connContext = s.given.ConnState, s.given.ConnContext
+	h := &hooks{set: s.conns, connState: s.given.ConnState, connContext: s.given.ConnContext}
+	s.conns.hooked = h.connState != nil || h.connContext != nil
 
 	// The last step that can fail.
-	s.parked, err = park(s.given,
-		func() { s.begin(context.Background(), "http.Server") },
-		func() { s.begin(context.Background(), "http.Server").force(ErrForced) })
+	s.sentinel, err = park(s.given,
+		func() { s.begin(context.Background(), TriggerHTTPServer) },
+		func() { s.begin(context.Background(), TriggerHTTPServer).force(ErrForced) })
 	if err != nil {
 		return undo(err)
 	}
-	s.given.ConnState = s.connState
-	s.ln = newListener(raw, s, own)
+	s.given.ConnState = h.onState
+	s.ln = newListener(raw, s.conns, s.events, openedHere)
 
 	base, s.cancel = context.WithCancelCause(base)
 	srv := new(http.Server)
 	copySettings(srv, s.given)
-	srv.Handler = http.HandlerFunc(s.serveHTTP)
+	srv.Handler = &requestServer{given: s.given}
 	srv.DisableGeneralOptionsHandler = true // see generalOptions
-	srv.ConnContext = s.connContext
+	srv.ConnContext = h.onContext
 	srv.BaseContext = func(net.Listener) context.Context { return base }
-	srv.TLSConfig = goaway.TLSConfig
-	srv.TLSNextProto = s.nextProtos(goaway.TLSNextProto)
+	srv.TLSConfig = http2.TLSConfig
+	srv.TLSNextProto = h.nextProtos(http2.TLSNextProto, settings)
 	s.serving = srv
 	opened = true
 	return useTLS, nil
@@ -298,7 +285,7 @@ func (s *Server) serve(useTLS bool) {
 		err = s.serving.Serve(s.ln)
 	}
 	s.mu.Lock()
-	failed := s.drain == nil
+	failed := s.stop == nil
 	if failed {
 		s.err = fmt.Errorf("accept on %s: %w", s.addr, err)
 		err = s.err
@@ -322,24 +309,24 @@ func (s *Server) serve(useTLS bool) {
 // and the server cannot be started any more; a Config.Listener is then still the
 // caller's. A Stop that is called by a handler or by a hook waits for that one too.
 func (s *Server) Stop(ctx context.Context) error {
-	d := s.begin(ctx, "stop")
+	st := s.begin(ctx, TriggerStop)
 	select {
-	case <-d.over:
+	case <-st.ended:
 	case <-ctx.Done():
-		d.force(forceReason(ctx))
-		<-d.over
+		st.force(forceReason(ctx))
+		<-st.ended
 	}
-	return d.err
+	return st.err
 }
 
 // Close stops the server by force: it cancels the requests' contexts, cuts all
 // connections, hijacked ones too, and returns what Stop would. Close during
 // Stop ends that Stop.
 func (s *Server) Close() error {
-	d := s.begin(context.Background(), "close")
-	d.force(ErrForced)
-	<-d.over
-	return d.err
+	st := s.begin(context.Background(), TriggerClose)
+	st.force(ErrForced)
+	<-st.ended
+	return st.err
 }
 
 // Ready returns a handler for readiness probes: 200 while the server serves,
@@ -367,5 +354,21 @@ func forceReason(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return ErrBudget
 	}
-	return ErrForced
+	return errCanceled
+}
+
+// Stats returns a snapshot of the account. It looks at every connection: it is
+// for metrics and tests, not for every request.
+func (s *Server) Stats() Stats {
+	stats, _ := s.conns.count()
+	return stats
+}
+
+// InFlight lists the requests whose handlers run now, the oldest first, those of
+// hijacked connections and of reset HTTP/2 streams included. Like Stats it looks at
+// every connection.
+func (s *Server) InFlight() (rs []Request) {
+	s.conns.running(func(r Request) { rs = append(rs, r) })
+	oldestFirst(rs)
+	return rs
 }

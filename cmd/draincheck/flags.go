@@ -83,9 +83,11 @@ func (inv *invocation) flags() *flag.FlagSet {
 			fs.IntVar(n.N, n.Flag, *n.N, "")
 		}
 	}
+	fs.IntVar(&c.PoolBusy, "pool-busy", c.PoolBusy, "")
 	fs.DurationVar(&c.LateAfter, "late-after", c.LateAfter, "")
 	fs.IntVar(&c.H2Concurrency, "h2-concurrency", c.H2Concurrency, "")
 	fs.DurationVar(&c.Pause, "pause", c.Pause, "")
+	fs.DurationVar(&c.Spread, "spread", 0, "")
 
 	fs.StringVar(&c.CACert, "cacert", "", "")
 	fs.BoolVar(&c.Insecure, "insecure", false, "")

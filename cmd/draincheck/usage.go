@@ -18,6 +18,8 @@ Requests
   -grpc METHOD          unary gRPC calls of /package.Service/Method, -body is the message (none)
   -timeout D            an answer that takes longer is lost (10s)
   -pause D              of each client between two requests (1ms)
+  -spread D             the clients of a kind begin spread over this time: those that are far away and begin together
+                        do everything together (0s)
   -cacert FILE          trust the certificates in this PEM file instead of the system's
   -insecure             verify no certificate
   -cert FILE            client certificate, with -key
@@ -28,6 +30,8 @@ Load: numbers of clients, 0 turns a kind off
   -keepalive N          one request after another on a connection (16)
   -newconn N            a new connection for each request (8)
   -pipelined N          two requests at a time on a connection, one behind the other (0)
+  -pool N               connections of one client, as a proxy has them: a burst of N requests opens them (0)
+  -pool-busy N          requests at a time on them after that, on those that were used last (4)
   -slow N               one slow request after another, so that one is under way at the signal
                         (4 if -slow-path is given)
   -slow-path PATH       what they ask for (the path of -url)

@@ -89,8 +89,7 @@ func (l *load) dial() (net.Conn, error) {
 	if err != nil || !l.t.tls {
 		return c, err
 	}
-	_, pool := certificate()
-	tc := tls.Client(c, &tls.Config{RootCAs: pool, ServerName: "example.com", NextProtos: []string{"http/1.1"}})
+	tc := tls.Client(c, &tls.Config{RootCAs: rootCAs, ServerName: "localhost", NextProtos: []string{"http/1.1"}})
 	tc.SetDeadline(time.Now().Add(5 * time.Second))
 	if err := tc.Handshake(); err != nil {
 		c.Close()
@@ -299,9 +298,8 @@ func late(after time.Duration) func(*load) {
 // It sends again by itself what GOAWAY refused, on a new connection.
 func http2(streams int) func(*load) {
 	return func(l *load) {
-		_, pool := certificate()
 		tr := &http.Transport{
-			TLSClientConfig:   &tls.Config{RootCAs: pool, ServerName: "example.com"},
+			TLSClientConfig:   &tls.Config{RootCAs: rootCAs, ServerName: "localhost"},
 			ForceAttemptHTTP2: true,
 		}
 		defer tr.CloseIdleConnections()

@@ -3,17 +3,15 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
+	"github.com/fxshutdown/fxhttp/internal/testcert"
 )
 
 // stopTimeout bounds every stop.
@@ -29,22 +27,14 @@ type target struct {
 	begun, ended atomic.Int64 // requests, as the handler saw them
 }
 
-// certificate is that of httptest, for 127.0.0.1.
-var certificate = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
-	ts := httptest.NewUnstartedServer(nil)
-	ts.StartTLS()
-	defer ts.Close()
-	pool := x509.NewCertPool()
-	pool.AddCert(ts.Certificate())
-	return ts.TLS.Certificates[0], pool
-})
+// certificate is that of the servers, and rootCAs trusts it.
+var certificate, rootCAs = testcert.New()
 
 func startTarget(kind string, grace time.Duration, useTLS bool) (*target, error) {
 	t := &target{tls: useTLS}
 	srv := &http.Server{Addr: "127.0.0.1:0", Handler: t}
 	if useTLS {
-		cert, _ := certificate()
-		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
+		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}}
 	}
 	if kind == "net/http" {
 		return t, t.startBare(srv)
@@ -62,7 +52,7 @@ func startTarget(kind string, grace time.Duration, useTLS bool) (*target, error)
 		switch {
 		case st.Open() != 0 || st.Accepted != st.Closed:
 			return "connections left: " + sprint(st)
-		case r.Requests != r.Answered+r.Failed+r.Hijacked+len(r.Aborted):
+		case r.Requests != r.Answered+r.Failed+r.Hijacked+r.AbortedCount:
 			return "requests do not balance: " + sprint(r)
 		case int64(st.Requests) != t.begun.Load() || t.begun.Load() != t.ended.Load():
 			return "handler saw " + sprint(t.begun.Load()) + ", account says " + sprint(st)

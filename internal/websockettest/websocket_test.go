@@ -10,7 +10,6 @@ import (
 	"io"
 	"log"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/fxshutdown/fxhttp"
 	"github.com/fxshutdown/fxhttp/fxshutdown"
+	"github.com/fxshutdown/fxhttp/internal/testcert"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -109,11 +109,10 @@ func (s *server) prepare(useTLS bool) *tls.Config {
 	if !useTLS {
 		return nil
 	}
-	ts := httptest.NewTLSServer(nil)
-	defer ts.Close()
-	tr.TLSClientConfig = ts.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	cert, roots := testcert.New()
+	tr.TLSClientConfig = &tls.Config{RootCAs: roots}
 	s.url = "wss://"
-	return &tls.Config{Certificates: ts.TLS.Certificates}
+	return &tls.Config{Certificates: []tls.Certificate{cert}}
 }
 
 // dial opens a WebSocket.

@@ -25,7 +25,7 @@ func sample() *results.Results {
 		Schema:    results.Schema,
 		Date:      "2026-01-02",
 		Machine:   results.Machine{OS: "linux", Arch: "amd64", CPUs: 2, Go: "go1.26.8", Node: "v20.20.2"},
-		Settings:  results.Settings{Rounds: 2, LimitMS: 15000, StuckMS: 3000, GraceMS: 5000},
+		Settings:  results.Settings{Rounds: 2, LimitMS: 15000, StuckMS: 3000, GraceMS: 5000, ReadHeaderMS: 10000, IdleMS: 120000},
 		Subjects:  []subject.Subject{{ID: "fxhttp", Name: "fxhttp & Fx", Runtime: subject.Go, Ours: true}, {ID: "nethttp", Name: "net/http", Runtime: subject.Go}, {ID: "close", Name: "server.close", Runtime: subject.Node}},
 		Absent:    []results.Absent{{Name: "a peer", Reason: "it could not be fetched"}},
 		Loads:     []load.Kind{{ID: "keepalive", Title: "keep-alive"}, {ID: "h2", Title: "HTTP/2"}, {ID: "late", Title: "late", OneRequest: true}},
@@ -45,9 +45,9 @@ func sample() *results.Results {
 		r.AddStop("nethttp", "stuck", probe.Time{MS: 3001})
 		r.AddStop("close", "stuck", probe.Time{MS: 8000, Killed: true})
 		ratio := 1 + float64(lost-50)/500
-		r.AddThroughput("fxhttp", "nethttp", steady.Throughput{Ratio: ratio - 0.01, Rate: 49000})
-		r.AddThroughput("nethttp", "nethttp", steady.Throughput{Ratio: ratio, Rate: 50000})
-		r.AddThroughput("close", "close", steady.Throughput{Ratio: ratio, Rate: 20000})
+		r.AddThroughput("fxhttp", "nethttp", steady.Throughput{Ratio: ratio - 0.01, Rate: 49000, CPU: 1.05})
+		r.AddThroughput("nethttp", "nethttp", steady.Throughput{Ratio: ratio, Rate: 50000, CPU: 1})
+		r.AddThroughput("close", "close", steady.Throughput{Ratio: ratio, Rate: 20000, CPU: 1})
 		r.AddMemory("fxhttp", "nethttp", 8400, 8000)
 		r.AddMemory("nethttp", "nethttp", 8000, 8000)
 		r.AddMemory("close", "close", 2000, 2000)
@@ -62,6 +62,8 @@ func TestGolden(t *testing.T) {
 		"table.md": Table(sample()),
 		"lost.svg": LostPlot(sample()),
 		"stop.svg": StopPlot(sample()),
+
+		"steady.txt": Steady(sample()),
 	} {
 		file := filepath.Join("testdata", name)
 		if *update {

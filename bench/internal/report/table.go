@@ -163,8 +163,8 @@ func (t *table) stop() {
 }
 
 func (t *table) steady() {
-	t.line("**Steady state**, relative to the runtime's own server: medians and ranges of the ratios of paired runs. The row of that server " +
-		"compares it with another instance of itself: its range is the noise.")
+	t.line("**Steady state**, relative to the runtime's own server: medians and ranges of the ratios of paired runs. The row of that server "+
+		"compares it with another instance of itself: its range is the noise.%s", t.timeouts())
 	t.line("")
 	t.head("", "relative to", "throughput", "requests/s", "memory an idle connection", "bytes")
 	for _, s := range t.r.Subjects {
@@ -178,6 +178,16 @@ func (t *table) steady() {
 			t.cell("steady/memory", s.ID, ratio(c.Memory), c.MemoryNote), fmt.Sprintf("%.0f", c.PerConn.Median))
 	}
 	t.line("")
+}
+
+// timeouts says what all Go servers were given for the steady state.
+func (t *table) timeouts() string {
+	s := t.r.Settings
+	if s.ReadHeaderMS == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" All Go servers have the same timeouts: ReadHeaderTimeout %s, IdleTimeout %s.",
+		seconds(s.ReadHeaderMS), seconds(s.IdleMS))
 }
 
 func (t *table) footnotes() {

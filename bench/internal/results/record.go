@@ -33,6 +33,7 @@ func (r *Results) AddThroughput(subject, base string, t steady.Throughput) {
 	cell := r.steadyCell(subject, base)
 	cell.Ratios = append(cell.Ratios, t.Ratio)
 	cell.Rates = append(cell.Rates, t.Rate)
+	cell.CPU = append(cell.CPU, t.CPU)
 }
 
 // AddMemory records what a connection holds, and what one of the base held in the same round.

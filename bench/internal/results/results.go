@@ -47,14 +47,18 @@ type Machine struct {
 
 // Settings are those of the session, the same for every subject.
 type Settings struct {
-	Rounds     int   `json:"rounds"`
-	LoadMS     int64 `json:"load_ms"`        // time under load before the signal
-	LimitMS    int64 `json:"limit_ms"`       // how long a stop may take
-	StuckMS    int64 `json:"stuck_limit_ms"` // the same where only the limit ends it
-	GraceMS    int64 `json:"grace_ms"`       // how long after its limit a server is killed
-	WindowMS   int64 `json:"window_ms"`      // of a throughput measurement
-	IdleConns  int   `json:"idle_conns"`     // of a memory measurement
-	Sufficient int   `json:"sufficient"`     // a subject that used up its limit this often at an obstacle is not asked again
+	Rounds    int   `json:"rounds"`
+	LoadMS    int64 `json:"load_ms"`        // time under load before the signal
+	LimitMS   int64 `json:"limit_ms"`       // how long a stop may take
+	StuckMS   int64 `json:"stuck_limit_ms"` // the same where only the limit ends it
+	GraceMS   int64 `json:"grace_ms"`       // how long after its limit a server is killed
+	WindowMS  int64 `json:"window_ms"`      // of a throughput measurement
+	IdleConns int   `json:"idle_conns"`     // of a memory measurement
+	// Timeouts of the Go servers in steady state; zero: what each has by default.
+	ReadHeaderMS int64 `json:"steady_read_header_timeout_ms,omitempty"`
+	IdleMS       int64 `json:"steady_idle_timeout_ms,omitempty"`
+
+	Sufficient int `json:"sufficient"` // a subject that used up its limit this often at an obstacle is not asked again
 }
 
 // Limit returns the limit of a stop in the way of which o is.
@@ -107,6 +111,7 @@ type Steady struct {
 	Rates   []float64 `json:"requests_per_second"`
 	Bytes   []float64 `json:"bytes_per_connection"`
 	More    []float64 `json:"memory_ratios"`
+	CPU     []float64 `json:"cpu_per_request_ratios,omitempty"`
 
 	Throughput Summary `json:"throughput"`
 	Rate       Summary `json:"rate"`

@@ -10,6 +10,17 @@ type Summary struct {
 	Max    float64 `json:"max"`
 }
 
+// MiddleHalf returns the range of the middle half of some numbers: what is left without the lowest and the highest
+// quarter.
+func MiddleHalf(values []float64) (low, high float64) {
+	n := len(values)
+	if n == 0 {
+		return 0, 0
+	}
+	v := slices.Sorted(slices.Values(values))
+	return v[n/4], v[n-1-n/4]
+}
+
 // Summarize sums numbers up. The median of an even count is the mean of the two in the middle.
 func Summarize(values []float64) Summary {
 	n := len(values)

@@ -76,10 +76,10 @@ func closeAll(clients []*client) {
 	}
 }
 
-// memory asks the server what it uses.
-func memory(addr string) (float64, error) {
+// ask asks the server what it uses: bytes at /memory, microseconds at /cpu.
+func ask(addr, path string) (float64, error) {
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Get("http://" + addr + "/memory")
+	resp, err := client.Get("http://" + addr + path)
 	if err != nil {
 		return 0, err
 	}

@@ -20,7 +20,7 @@ func PerConnection(ctx context.Context, command server.Command, conns int) (floa
 		return 0, err
 	}
 	defer closeAll(warm)
-	before, err := memory(s.Addr)
+	before, err := ask(s.Addr, "/memory")
 	if err != nil {
 		return 0, err
 	}
@@ -29,7 +29,7 @@ func PerConnection(ctx context.Context, command server.Command, conns int) (floa
 		return 0, err
 	}
 	defer closeAll(idle)
-	after, err := memory(s.Addr)
+	after, err := ask(s.Addr, "/memory")
 	if err != nil {
 		return 0, err
 	}

@@ -42,7 +42,7 @@ func All() []Subject {
 		{ID: "echofx", Name: "Echo in Fx (as yokai)", Runtime: Go, HTTP2: true,
 			Module: "github.com/labstack/echo/v4", Config: "OnStart: go Start; OnStop: Shutdown(ctx); fx.StopTimeout(limit)"},
 		{ID: "graceful", Name: "tylerb/graceful", Runtime: Go, HTTP2: true,
-			Module: "gopkg.in/tylerb/graceful.v1", Config: "graceful.Run(addr, limit, handler)"},
+			Module: "gopkg.in/tylerb/graceful.v1", Config: "graceful.Server{Timeout: limit} as graceful.Run makes it"},
 		{ID: "manners", Name: "braintree/manners", Runtime: Go, HTTP2: true,
 			Module: "github.com/braintree/manners", Config: "Close at the signal; the program adds the limit, since it has none"},
 		{ID: "close", Name: "Node server.close", Runtime: Node, HTTP2: true,
@@ -79,6 +79,23 @@ type Place struct {
 	Peers string // of the Node programs
 	Cert  string
 	Key   string
+}
+
+// Timeouts of the Go servers in steady state, which are the defaults of fxhttp. Each costs a timer that every request
+// moves several times, so a server that has none would seem faster for another reason than its way to stop.
+const (
+	ReadHeaderTimeout = 10 * time.Second
+	IdleTimeout       = 120 * time.Second
+)
+
+// Steady returns the command line of the subject's server for its steady state.
+func (p Place) Steady(s Subject, addr string, limit time.Duration) []string {
+	argv := p.Command(s, addr, limit, false)
+	if s.Runtime == Go {
+		argv = append(argv,
+			"-read-header-timeout", ReadHeaderTimeout.String(), "-idle-timeout", IdleTimeout.String())
+	}
+	return argv
 }
 
 // Command returns the command line of the subject's server.

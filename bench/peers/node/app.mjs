@@ -30,6 +30,11 @@ export function handler(req, res) {
       case '/memory':
         answer(res, String(inUse()));
         break;
+      case '/cpu': {
+        const { user, system } = process.cpuUsage();
+        answer(res, String(user + system));
+        break;
+      }
       default:
         answer(res, 'hello, world\n');
     }

@@ -17,6 +17,10 @@ type Settings struct {
 	Limit time.Duration // how long a stop may take
 	Cert  string        // PEM files; with them the server speaks TLS, and HTTP/2 where it can
 	Key   string
+
+	// Of the http.Server. Zero leaves them to the library: most have none.
+	ReadHeaderTimeout time.Duration
+	IdleTimeout       time.Duration
 }
 
 // TLS reports whether the server is to speak TLS.
@@ -29,8 +33,20 @@ func Parse() Settings {
 	flag.DurationVar(&s.Limit, "limit", 15*time.Second, "how long a stop may take")
 	flag.StringVar(&s.Cert, "cert", "", "certificate; with it and -key the server speaks TLS")
 	flag.StringVar(&s.Key, "key", "", "key of the certificate")
+	flag.DurationVar(&s.ReadHeaderTimeout, "read-header-timeout", 0, "ReadHeaderTimeout of the server")
+	flag.DurationVar(&s.IdleTimeout, "idle-timeout", 0, "IdleTimeout of the server")
 	flag.Parse()
 	return s
+}
+
+// Server returns the http.Server of those libraries that take one.
+func (s Settings) Server() *http.Server {
+	return &http.Server{
+		Addr:              s.Addr,
+		Handler:           Handler(),
+		ReadHeaderTimeout: s.ReadHeaderTimeout,
+		IdleTimeout:       s.IdleTimeout,
+	}
 }
 
 // Handler serves the routes of all servers here:
@@ -39,6 +55,7 @@ func Parse() Settings {
 //	/slow        answers after 400 ms, or after ?ms=
 //	/stuck       never answers, and does not care about its context
 //	/memory      collects garbage and answers how many bytes are in use then
+//	/cpu         answers how many microseconds of processor time were used so far
 func Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -59,6 +76,9 @@ func Handler() http.Handler {
 	})
 	mux.HandleFunc("/memory", func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, strconv.FormatUint(inUse(), 10))
+	})
+	mux.HandleFunc("/cpu", func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, strconv.FormatInt(cpu().Microseconds(), 10))
 	})
 	return mux
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/fxshutdown/fxhttp/bench/servers/app"
 	"github.com/labstack/echo/v4"
@@ -24,6 +25,9 @@ func main() {
 func newEcho(lc fx.Lifecycle, s app.Settings) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
+	for _, srv := range []*http.Server{e.Server, e.TLSServer} {
+		srv.ReadHeaderTimeout, srv.IdleTimeout = s.ReadHeaderTimeout, s.IdleTimeout
+	}
 	e.Any("/*", echo.WrapHandler(app.Handler()))
 	lc.Append(fx.Hook{
 		OnStart: func(context.Context) error {

@@ -11,7 +11,11 @@ import (
 
 func main() {
 	s := app.Parse()
-	options := []fxhttp.Option{fxhttp.WithAddr(s.Addr)}
+	options := []fxhttp.Option{
+		fxhttp.WithAddr(s.Addr),
+		fxhttp.WithReadHeaderTimeout(s.ReadHeaderTimeout), // zero is the default of fxhttp
+		fxhttp.WithIdleTimeout(s.IdleTimeout),
+	}
 	if s.TLS() {
 		options = append(options, fxhttp.WithTLSFiles(s.Cert, s.Key))
 	}

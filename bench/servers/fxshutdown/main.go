@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"log"
-	"net/http"
 	"os/signal"
 	"syscall"
 
@@ -15,7 +14,7 @@ import (
 
 func main() {
 	s := app.Parse()
-	srv := &http.Server{Addr: s.Addr, Handler: app.Handler()}
+	srv := s.Server()
 	if s.TLS() {
 		cert, err := tls.LoadX509KeyPair(s.Cert, s.Key)
 		if err != nil {

@@ -22,7 +22,7 @@ func main() {
 }
 
 func newHTTPServer(lc fx.Lifecycle, s app.Settings) *http.Server {
-	srv := &http.Server{Addr: s.Addr, Handler: app.Handler()}
+	srv := s.Server()
 	lc.Append(fx.Hook{
 		OnStart: func(context.Context) error {
 			ln, err := net.Listen("tcp", srv.Addr)

@@ -2,8 +2,10 @@
 package main
 
 import (
+	"errors"
 	"log"
-	"net/http"
+	"net"
+	"time"
 
 	"github.com/fxshutdown/fxhttp/bench/servers/app"
 	"gopkg.in/tylerb/graceful.v1"
@@ -11,15 +13,24 @@ import (
 
 func main() {
 	s := app.Parse()
-	if !s.TLS() {
-		graceful.Run(s.Addr, s.Limit, app.Handler())
-		return
-	}
+	// As graceful.Run makes it.
 	srv := &graceful.Server{
-		Timeout: s.Limit,
-		Server:  &http.Server{Addr: s.Addr, Handler: app.Handler()},
+		Timeout:      s.Limit,
+		TCPKeepAlive: 3 * time.Minute,
+		Server:       s.Server(),
 	}
-	if err := srv.ListenAndServeTLS(s.Cert, s.Key); err != nil {
+	if err := serve(srv, s); err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) && op.Op == "accept" {
+			return // as graceful.Run judges it, this is a stop
+		}
 		log.Fatal(err)
 	}
+}
+
+func serve(srv *graceful.Server, s app.Settings) error {
+	if s.TLS() {
+		return srv.ListenAndServeTLS(s.Cert, s.Key)
+	}
+	return srv.ListenAndServe()
 }

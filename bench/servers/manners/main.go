@@ -4,7 +4,6 @@ package main
 import (
 	"crypto/tls"
 	"log"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -16,12 +15,10 @@ import (
 
 func main() {
 	s := app.Parse()
-	srv := manners.NewWithServer(&http.Server{
-		Addr:    s.Addr,
-		Handler: app.Handler(),
-		// Without this it offers HTTP/1.1 alone.
-		TLSConfig: &tls.Config{NextProtos: []string{"h2", "http/1.1"}},
-	})
+	server := s.Server()
+	// Without this it offers HTTP/1.1 alone.
+	server.TLSConfig = &tls.Config{NextProtos: []string{"h2", "http/1.1"}}
+	srv := manners.NewWithServer(server)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {

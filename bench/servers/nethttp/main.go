@@ -14,7 +14,7 @@ import (
 
 func main() {
 	s := app.Parse()
-	srv := &http.Server{Addr: s.Addr, Handler: app.Handler()}
+	srv := s.Server()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 

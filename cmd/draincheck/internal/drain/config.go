@@ -50,6 +50,8 @@ type Config struct {
 	KeepAlive     int // one request after another on a connection
 	NewConn       int // a new connection for each request
 	Pipelined     int // two requests at a time on a connection
+	Pool          int // connections of one client, of which PoolBusy are in use
+	PoolBusy      int // requests at a time on them
 	Slow          int // one slow request after another, so that one is under way at the signal
 	Late          int // connections made before the signal, first request after it
 	LateAfter     time.Duration
@@ -77,6 +79,7 @@ type Config struct {
 	Ready   time.Duration // from the start to the first answer, at most
 	Timeout time.Duration // for each request
 	Pause   time.Duration // of each client between two requests
+	Spread  time.Duration // over which the clients of a kind begin
 	Rounds  int
 
 	Expect      string        // statuses that are right: "2xx,3xx"
@@ -113,6 +116,7 @@ func Default() Config {
 		NewConn:       8,
 		Late:          4,
 		LateAfter:     10 * time.Millisecond,
+		PoolBusy:      4,
 		Silent:        2,
 		HalfHeader:    2,
 		Slow:          Auto,

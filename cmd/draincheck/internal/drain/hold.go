@@ -68,6 +68,7 @@ func (c *check) diagnose(ctx context.Context) []Hold {
 		{"silent", c.cfg.Silent, func(c *Config) *int { return &c.Silent }},
 		{"half-header", c.cfg.HalfHeader, func(c *Config) *int { return &c.HalfHeader }},
 		{"keep-alive", c.cfg.KeepAlive, func(c *Config) *int { return &c.KeepAlive }},
+		{"pool", c.cfg.Pool, func(c *Config) *int { return &c.Pool }},
 		{"slow", c.cfg.Slow, func(c *Config) *int { return &c.Slow }},
 		{"stream", c.cfg.Streams, func(c *Config) *int { return &c.Streams }},
 		{"WebSocket", c.cfg.WebSockets, func(c *Config) *int { return &c.WebSockets }},

@@ -76,6 +76,7 @@ func (p *planner) loads() []load {
 		{name: "keepalive", n: http1(cfg.KeepAlive), make: p.http1(t.path, 0, 1)},
 		{name: "newconn", n: http1(cfg.NewConn), make: p.http1(t.path, 1, 1, "Connection: close")},
 		{name: "pipelined", n: http1(cfg.Pipelined), make: p.http1(t.path, 0, 2)},
+		{name: "pool", n: http1(min(cfg.Pool, cfg.PoolBusy)), make: p.pool(&pool{size: cfg.Pool})},
 		{name: "slow", n: http1(cfg.Slow), make: p.slowly(cfg.Slow, p.http1(cfg.SlowPath, 0, 1))},
 		{name: "late", n: http1(cfg.Late), make: p.late1},
 		{name: h2, n: h2conns, make: p.http2(t.path, cfg.H2Concurrency)},
@@ -119,6 +120,7 @@ func (p *planner) plan(ctx context.Context) (recorders []*recorder, members []*m
 			m.loop = func(context.Context) {
 				defer cancel()
 				defer m.arm()
+				sleep(mctx, p.gate.over, cfg.Spread*time.Duration(i)/time.Duration(l.n))
 				client(mctx)
 			}
 			members = append(members, m)
@@ -134,6 +136,17 @@ func (p *planner) http1(path string, perConn, batch int, extra ...string) maker 
 		cl := &client{member: m, gate: p.gate, dialer: p.check.dialer, clock: p.clock, timeout: cfg.Timeout,
 			pause: cfg.Pause, perConn: perConn, batch: batch, slow: m.rec.want > 0}
 		cl.newHTTP1(cfg, p.check.target, path, extra...)
+		return cl.run
+	}
+}
+
+// pool makes the clients that share a pool of connections.
+func (p *planner) pool(shared *pool) maker {
+	cfg := &p.check.cfg
+	return func(m *member, _ int) func(context.Context) {
+		cl := &poolClient{pool: shared, client: client{member: m, gate: p.gate, dialer: p.check.dialer, clock: p.clock,
+			timeout: cfg.Timeout, pause: cfg.Pause}}
+		cl.newHTTP1(cfg, p.check.target, p.check.target.path)
 		return cl.run
 	}
 }

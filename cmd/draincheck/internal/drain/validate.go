@@ -27,6 +27,7 @@ func (c *Config) Clients() []ClientNumber {
 		{"keepalive", &c.KeepAlive, false},
 		{"newconn", &c.NewConn, false},
 		{"pipelined", &c.Pipelined, false},
+		{"pool", &c.Pool, false},
 		{"late", &c.Late, false},
 		{"silent", &c.Silent, false},
 		{"halfheader", &c.HalfHeader, false},
@@ -111,6 +112,9 @@ func (c *Config) Validate() error {
 	if c.H2Concurrency < 1 || c.H2Concurrency > maxClients {
 		bad("-h2-concurrency %d: want 1 to %d", c.H2Concurrency, maxClients)
 	}
+	if c.Pool > 0 && (c.PoolBusy < 1 || c.PoolBusy > c.Pool) {
+		bad("-pool-busy %d: want 1 to %d, the connections of -pool", c.PoolBusy, c.Pool)
+	}
 	if !https && (c.CACert != "" || c.Insecure) && err == nil {
 		bad("-cacert and -insecure are for an https:// -url")
 	}
@@ -142,6 +146,7 @@ func (c *Config) Validate() error {
 		{"-load", c.Load, true},
 		{"-late-after", c.LateAfter, true},
 		{"-pause", c.Pause, true},
+		{"-spread", c.Spread, true},
 		{"-slow-limit", c.SlowLimit, true},
 		{"-within", c.Within, false},
 		{"-ready", c.Ready, false},

@@ -1,0 +1,59 @@
+package fxhttp
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+
+	"go.uber.org/fx"
+)
+
+// AsOption adds an [Option] to the unnamed server that is built from the graph.
+// The constructor returns an Option, or an Option and an error:
+//
+//	fxhttp.AsOption(func(cfg *AppConfig) fxhttp.Option {
+//		return fxhttp.WithAddr(cfg.Listen)
+//	})
+//
+// One whose dependencies have names or groups takes them in an fx.In. A dependency
+// that is missing, or that leads to the server itself, fails the app, and so do two
+// constructors whose options set the same.
+func AsOption(constructor any) fx.Option { return asOption("AsOption", "", constructor) }
+
+// AsNamedOption is [AsOption] for the server of that name.
+func AsNamedOption(name string, constructor any) fx.Option {
+	if err := checkName(name); err != nil {
+		return fx.Error(fmt.Errorf("fxhttp.AsNamedOption(%q): %w", name, err))
+	}
+	return asOption("AsNamedOption", name, constructor)
+}
+
+func asOption(caller, name string, constructor any) fx.Option {
+	if err := checkConstructor(constructor); err != nil {
+		return fx.Error(fmt.Errorf("fxhttp.%s: %T %w", caller, constructor, err))
+	}
+	return fx.Options(
+		fx.Provide(fx.Annotated{Group: group(name), Target: constructor}), // Fx's errors name it
+		// An option for a server that the app does not have is a mistake, and
+		// nobody would ask for its group.
+		fx.Invoke(fx.Annotate(requireServer, fx.ParamTags(nameTag(name)))),
+	)
+}
+
+func requireServer(*http.Server) {}
+
+func checkConstructor(constructor any) error {
+	t := reflect.TypeOf(constructor)
+	if t == nil || t.Kind() != reflect.Func {
+		return errors.New("is no constructor: want a function that returns a fxhttp.Option (not annotated: dependencies with names go into an fx.In)")
+	}
+	ok := t.NumOut() > 0 && t.Out(0) == reflect.TypeFor[Option]()
+	if t.NumOut() > 1 {
+		ok = ok && t.NumOut() == 2 && t.Out(1) == reflect.TypeFor[error]()
+	}
+	if !ok {
+		return errors.New("does not return a fxhttp.Option, or a fxhttp.Option and an error")
+	}
+	return nil
+}

@@ -1,0 +1,279 @@
+package fxshutdown
+
+import "net"
+
+// account is the account of one connection's requests. A request that has begun
+// is in exactly one place:
+//
+//	running     its handler runs
+//	undecided   its handler has returned; whether its response is written is not known yet
+//	answered    its response was handed to the network
+//	failed      its handler panicked
+//	hijacked    its handler took the connection over
+//	aborted     the stop cut it off
+//
+// net/http says that an HTTP/1 response is written by the next state of its
+// connection. Of HTTP/2 it says so only when the connection has no other stream, and
+// flushes when the user's hook has heard of that. There, schedulingSlack without a
+// pending write counts as written.
+//
+// The fields are guarded by conn.mu.
+type account struct {
+	running   *exchange // newest first
+	undecided *exchange // the last one that returned
+	takeover  *takeover // the request that hijacked the connection
+
+	answered uint64
+	failed   uint32
+	aborted  uint32
+}
+
+// totals is the account of many connections.
+type totals struct {
+	Accepted uint64
+	Closed   uint64
+
+	Answered  uint64
+	Failed    uint64
+	Hijacked  uint64
+	Aborted   uint64
+	Undecided uint64 // running ones included
+}
+
+// begun is the number of requests that have begun.
+func (t *totals) begun() uint64 {
+	return t.Answered + t.Failed + t.Hijacked + t.Aborted + t.Undecided
+}
+
+// addLocked adds the requests of a connection whose lock the caller holds.
+func (t *totals) addLocked(a *account) {
+	t.Answered += a.answered
+	t.Failed += uint64(a.failed)
+	t.Aborted += uint64(a.aborted)
+	if a.takeover != nil && !a.takeover.foreign {
+		t.Hijacked++
+	}
+	if a.undecided != nil {
+		t.Undecided++
+	}
+	for x := a.running; x != nil; x = x.next {
+		if !x.aborted && !x.hijacked {
+			t.Undecided++
+		}
+	}
+}
+
+// countAnsweredLocked counts the last response as written.
+func (a *account) countAnsweredLocked() {
+	if a.undecided != nil {
+		a.undecided = nil
+		a.answered++
+	}
+}
+
+// countOldAnswerLocked does it for an HTTP/2 response that had all the time it
+// takes to write its last frame.
+func (c *conn) countOldAnswerLocked() {
+	if c.h2 != nil && c.hooks == 0 && c.writes.Load() == 0 && c.set.now() >= c.quiet+schedulingSlack {
+		c.countAnsweredLocked()
+	}
+}
+
+// begin puts x on the account. It reports false if it is too late.
+func (c *conn) begin(x *exchange, major int) bool {
+	c.mu.Lock()
+	begun, retired := c.beginLocked(x, major), c.retired.Load()
+	c.mu.Unlock()
+	if begun && retired && c.h2 != nil {
+		c.set.changed(c) // it may be held back from here on
+	}
+	return begun
+}
+
+func (c *conn) beginLocked(x *exchange, major int) bool {
+	if c.cut || c.stage.Load() == stageGone {
+		return false
+	}
+	c.countAnsweredLocked()
+	x.cancelled = c.set.cancelled.Load()
+	if major == 1 {
+		x.start = c.quiet // when its last header byte came
+	} else {
+		x.start = c.set.now()
+	}
+	x.next, c.running = c.running, x
+	c.noteClientLocked(x.start, 1)
+	if x.bodyOpen {
+		c.h2.noteBodyLocked()
+	}
+	if c.retired.Load() {
+		c.holdLocked()
+	}
+	return true
+}
+
+// end takes x off those that run. returned is whether its handler did, and did
+// not panic.
+func (c *conn) end(x *exchange, returned bool) {
+	c.mu.Lock()
+	c.removeLocked(x)
+	c.bodyEndsLocked(x)
+	if !x.hijacked {
+		c.noteClientLocked(c.set.now(), -1)
+	}
+	stage := c.stage.Load()
+	switch {
+	case x.aborted || x.hijacked:
+		// Counted already.
+	case returned && stage == stageActive:
+		c.countAnsweredLocked() // HTTP/2 had another one
+		c.undecided = x
+		if c.h2 != nil {
+			c.quiet = c.set.now()
+			c.h2.finishing = true
+		}
+	case returned: // the client reset the stream, or went away
+		c.answered++
+	default:
+		c.failed++
+		c.closingLocked() // net/http closes an HTTP/1 connection behind a panic
+	}
+	if c.bypassed && x.hijacked {
+		c.stage.setLocked(stageClosed) // its Close goes past us
+	}
+	var cancelled *Request
+	if x.cancelled && !x.aborted && !x.hijacked {
+		r := c.describeLocked(x)
+		cancelled = &r
+	}
+	gone := c.goneLocked()
+	changed := c.running == nil && (stage == stageIdle || c.closing == closingHTTP)
+	c.mu.Unlock()
+
+	if cancelled != nil {
+		c.set.noteCancelled(*cancelled)
+	}
+	switch {
+	case gone:
+		c.set.remove(c)
+	case changed && c.retired.Load():
+		c.set.changed(c) // the handler of a reset stream outlived it, or panicked
+	}
+}
+
+// bodyEndsLocked notes that the body of an HTTP/2 request is read, or given up.
+func (c *conn) bodyEndsLocked(x *exchange) {
+	if x.bodyOpen {
+		x.bodyOpen = false
+		c.h2.bodies--
+	}
+}
+
+// removeLocked takes x out of the list. It walks: HTTP/1 runs one handler at a
+// time, HTTP/2 as many as its MaxConcurrentStreams, which net/http sets to 250.
+func (a *account) removeLocked(x *exchange) {
+	p := &a.running
+	for *p != x {
+		p = &(*p).next
+	}
+	*p = x.next
+}
+
+// hijackLocked counts the request that runs as hijacked. On a connection that
+// was cut it is aborted already.
+func (c *conn) hijackLocked() {
+	switch x := c.running; {
+	case c.cut:
+	case x == nil:
+		c.takeover = &takeover{foreign: true}
+	default:
+		x.hijacked = true
+		c.noteClientLocked(c.set.now(), -1)
+		c.takeover = &takeover{method: kept(x.method), path: kept(x.path), start: x.start}
+	}
+}
+
+// abortLocked counts the requests of the connection as aborted: those whose
+// handlers run, and the one whose response is not known to be written.
+func (c *conn) abortLocked() (rs []Request) {
+	for x := c.running; x != nil; x = x.next {
+		if !x.aborted {
+			x.aborted = true
+			r := c.describeLocked(x)
+			r.Running = true
+			rs = append(rs, r)
+		}
+	}
+	c.countOldAnswerLocked()
+	if x := c.undecided; x != nil {
+		c.undecided = nil
+		rs = append(rs, c.describeLocked(x))
+	}
+	c.aborted += uint32(len(rs))
+	return rs
+}
+
+// takeover is what is kept of the request by which a connection was hijacked.
+type takeover struct {
+	foreign      bool // there was none: a TLSNextProto of the user's serves its protocol
+	method, path string
+	start        moment
+	stream       bool // see Request.Stream
+	reported     bool // its end is in the report
+}
+
+// takeoverEndLocked describes a hijacked connection that is being closed, once.
+func (c *conn) takeoverEndLocked() *Request {
+	if c.takeover.reported {
+		return nil
+	}
+	c.takeover.reported = true
+	r := c.describeTakeoverLocked()
+	r.Running = c.running != nil
+	return &r
+}
+
+// describeLocked describes a request.
+func (c *conn) describeLocked(x *exchange) Request {
+	if x.hijacked {
+		return c.describeTakeoverLocked()
+	}
+	r := c.requestLocked(x.method, x.path, x.start)
+	r.Stream = x.streams()
+	return r
+}
+
+// describeTakeoverLocked describes the request by which the connection was
+// hijacked; of one whose protocol a TLSNextProto serves only the client is known.
+func (c *conn) describeTakeoverLocked() Request {
+	t := c.takeover
+	if t.foreign {
+		return Request{RemoteAddr: kept(addrString(c.Conn.RemoteAddr()))}
+	}
+	r := c.requestLocked(t.method, t.path, t.start)
+	r.Stream = t.stream
+	return r
+}
+
+// requestLocked asks for RemoteAddr, which is the listener's code and may read;
+// net/http has asked for it before any request.
+func (c *conn) requestLocked(method, path string, start moment) Request {
+	proto := "HTTP/1.1"
+	if c.h2 != nil {
+		proto = "HTTP/2.0"
+	}
+	return Request{
+		Method:     kept(method),
+		Path:       kept(path),
+		Proto:      proto,
+		RemoteAddr: kept(addrString(c.Conn.RemoteAddr())),
+		Age:        c.set.now() - start,
+	}
+}
+
+func addrString(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
+}

@@ -1,0 +1,103 @@
+package fxshutdown
+
+import (
+	"fmt"
+	"sync/atomic"
+)
+
+// stage is what net/http does with a connection.
+type stage uint32
+
+const (
+	stageAccepted stage = iota // nobody has read from it yet
+	stageNew                   // its first request, or its TLS handshake, is being read
+	stageActive                // a request is served; on HTTP/2, there are streams
+	stageIdle                  // the next request is waited for
+	stageHijacked              // a handler, or the function of a TLSNextProto, has taken it over
+	stageClosed                // net/http, or who took it over, has closed it; handlers may still run
+	stageGone                  // closed or cut, and its last handler has returned: it is out of the set
+)
+
+func (s stage) String() string {
+	return [...]string{"accepted", "new", "active", "idle", "hijacked", "closed", "gone"}[s]
+}
+
+// waits reports whether net/http waits for a request.
+func (s stage) waits() bool { return s <= stageNew || s == stageIdle }
+
+// stageValue is a stage that is read without the lock of its connection.
+type stageValue struct{ v atomic.Uint32 }
+
+func (s *stageValue) Load() stage { return stage(s.v.Load()) }
+
+// setLocked is called with the lock of the connection held.
+func (s *stageValue) setLocked(to stage) { s.v.Store(uint32(to)) }
+
+// closing is who is ending an open connection.
+type closing uint8
+
+const (
+	closingNone closing = iota
+	closingHTTP         // net/http has closed it, or its side: what it had to write on HTTP/1 is written
+	closingStop         // the stop has closed our side, to end it politely
+)
+
+// aheadHistory is whether a byte was read before its turn: net/http reads one
+// byte ahead while a handler runs. Bit 0 is that of the request that runs or ran
+// last, bit 1 that of the request before, behind which there may be more.
+type aheadHistory uint8
+
+func (a *aheadHistory) next() { *a = *a << 1 & 2 }
+
+func (a *aheadHistory) note(early bool) {
+	if *a &^= 1; early {
+		*a |= 1
+	}
+}
+
+func (a aheadHistory) any() bool { return a != 0 }
+
+// waitingLocked reports whether nothing would be lost if the connection ended:
+// it waits for a request, no handler runs on it and nothing is being written.
+// (An HTTP/2 connection is idle for net/http while handlers of streams that were
+// reset still run.)
+func (c *conn) waitingLocked() bool {
+	return c.stage.Load().waits() && c.running == nil && c.writes.Load() == 0
+}
+
+// checkLocked reports what cannot be true at once, all of it in one place. Tests
+// call it in the middle of everything.
+func (c *conn) checkLocked() error {
+	s := c.stage.Load()
+	e := retirement{}
+	if c.exit != nil {
+		e = *c.exit
+	}
+	rules := []struct {
+		broken bool
+		rule   string
+	}{
+		{s == stageGone && c.running != nil, "a connection that is gone runs no handler"},
+		{s == stageAccepted && c.running != nil, "a handler runs only behind a read"},
+		{c.h2 == nil && c.running != nil && c.running.next != nil && !c.bypassed, "HTTP/1 runs one handler at a time"},
+		{c.h2 == nil && c.undecided != nil && c.running != nil, "on HTTP/1 a response is decided before the next request begins"},
+		{c.takeover != nil && s.waits(), "a hijacked connection never comes back"},
+		{c.takeover != nil && s == stageActive, "a hijacked connection is not net/http's"},
+		{c.closing == closingHTTP && c.h2 != nil, "net/http's closing of HTTP/2 is its end"},
+		{c.closing == closingHTTP && s.waits(), "net/http closes a connection whose request it has read"},
+		{c.closing != closingNone && c.retired.Load() && e.asked == 0, "who is closing was asked"},
+		{c.closing == closingStop && !c.retired.Load(), "the stop ends only what it has retired"},
+		{c.intr.pending() && !c.retired.Load(), "only a retired connection is interrupted"},
+		{c.intr.pending() && s == stageHijacked, "who took a connection over is not interrupted"},
+		{c.cut && !c.retired.Load(), "only a retired connection is cut"},
+		{c.dropped && s == stageHijacked, "only what waits for a request is dropped"},
+		{c.retired.Load() != (e.at != 0), "retired has its moment"},
+		{c.h2 != nil && c.h2.goAway != goAwayNone && !c.retired.Load(), "GOAWAY is for who retires"},
+	}
+	for _, r := range rules {
+		if r.broken {
+			return fmt.Errorf("%v connection: broken: %s", s, r.rule)
+		}
+	}
+	return nil
+}

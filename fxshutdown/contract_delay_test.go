@@ -1,0 +1,133 @@
+package fxshutdown_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+// delayScenarios are about ShutdownDelay.
+var delayScenarios = []scenario{
+	{"NothingChangesMeanwhile", bubbles, allModes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe, delay(200*ms))
+		c := s.client()
+		s.get(c, "/").want(t, "hello")
+		if isClosed(s.Stopping()) {
+			t.Error("Stopping() is closed before the stop")
+		}
+		time.AfterFunc(100*ms, func() {
+			for _, c := range []*http.Client{c, s.client()} {
+				r := s.get(c, "/")
+				r.want(t, "hello")
+				r.wantClose(t, false)
+			}
+			if isClosed(s.Draining()) {
+				t.Error("Draining() is closed during the delay")
+			}
+			if !isClosed(s.Stopping()) {
+				t.Error("Stopping() is open during the delay")
+			}
+			if got := readiness(s.Server); got != http.StatusServiceUnavailable {
+				t.Errorf("Ready() during the delay = %d, want 503", got)
+			}
+		})
+		time.AfterFunc(199*ms, func() {
+			if isClosed(s.Draining()) {
+				t.Error("Draining() is closed during the delay")
+			}
+		})
+		d, err := s.timeStop(time.Hour)
+		if err != nil {
+			t.Errorf("Stop() = %v, want nil", err)
+		}
+		if m.h2 {
+			took(t, "Stop()", d, 200*ms, 200*ms+bound)
+		} else {
+			// The last activity was 100ms into the delay.
+			took(t, "Stop()", d, 100*ms+grace, 100*ms+grace+atOnce)
+		}
+		if r := s.Report(); len(r.Phases) == 0 || r.Phases[0] != (fxshutdown.Phase{Name: "delay", Duration: 200 * ms}) {
+			t.Errorf("Report().Phases = %v, want a delay of 200ms first", r.Phases)
+		}
+		if e := event[*fxshutdown.Stopping](s); e.Delay != 200*ms || e.Skipped != "" {
+			t.Errorf("Stopping = %+v, want a delay of 200ms, not skipped", e)
+		}
+	}},
+
+	{"SkippedWithoutConnection", bubbles, allModes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe, delay(time.Minute))
+		s.mustStopIn(0, atOnce)
+		wantSkipped(t, s, fxshutdown.SkipUnused)
+	}},
+
+	{"SkippedWithoutRoom", bubbles, allModes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe, delay(time.Minute))
+		s.get(s.client(), "/").want(t, "hello")
+		time.Sleep(time.Second)
+		d, err := s.timeStop(10 * time.Second)
+		if err != nil {
+			t.Errorf("Stop() = %v, want nil", err)
+		}
+		took(t, "Stop()", d, 0, 500*ms)
+		wantSkipped(t, s, fxshutdown.SkipNoRoom)
+	}},
+
+	// A server that accepted a connection waits, though it is closed by now.
+	{"NotSkippedAfterConnection", bubbles, allModes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe, delay(200*ms))
+		c := s.client()
+		s.get(c, "/").want(t, "hello")
+		c.CloseIdleConnections()
+		time.Sleep(time.Minute)
+		s.mustStopIn(200*ms, 200*ms+atOnce)
+	}},
+
+	{"EndsWithContext", bubbles, []mode{h1}, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe, delay(time.Minute))
+		s.get(s.client(), "/").want(t, "hello")
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(100*ms, cancel)
+		began := time.Now()
+		if err := s.Stop(ctx); err != nil {
+			t.Errorf("Stop() = %v, want nil: no request ran", err)
+		}
+		took(t, "Stop()", time.Since(began), 100*ms, 100*ms+atOnce)
+	}},
+
+	// A Stop that joins with little time ends the delay of the first.
+	{"EndsWithJoinedStop", bubbles, []mode{h1}, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe, delay(time.Hour))
+		s.get(s.client(), "/").want(t, "hello")
+		done := make(chan error, 1)
+		go func() { done <- s.Stop(context.Background()) }()
+		time.Sleep(time.Second)
+		d, err := s.timeStop(time.Second)
+		if err != nil {
+			t.Errorf("Stop() = %v, want nil: no request ran", err)
+		}
+		took(t, "the joined Stop()", d, 0, time.Second)
+		if err := <-done; err != nil {
+			t.Errorf("Stop() = %v, want nil", err)
+		}
+	}},
+}
+
+// delay is a setting.
+func delay(d time.Duration) setting {
+	return config(func(c *fxshutdown.Config) { c.ShutdownDelay = d })
+}
+
+// wantSkipped checks that there was no delay, and that the log says why.
+func wantSkipped(t *testing.T, s *server, reason fxshutdown.SkipReason) {
+	t.Helper()
+	if e := event[*fxshutdown.Stopping](s); e.Delay == 0 || e.Skipped != reason {
+		t.Errorf("Stopping = %+v, want the delay, skipped since %s", e, reason)
+	}
+	if r := s.Report(); len(r.Phases) > 0 && r.Phases[0].Name == "delay" {
+		t.Errorf("Report().Phases = %v, want no delay", r.Phases)
+	}
+}

@@ -1,0 +1,150 @@
+package fxshutdown_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// http2Scenarios are about HTTP/2 connections and how long they hold the stop.
+var http2Scenarios = []scenario{
+	// The handler of a stream that was reset outlives its connection, and is
+	// waited for.
+	{"HandlerOutlivesConnection", bubbles, h2Modes, func(t *testing.T, m mode) {
+		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			time.Sleep(3 * time.Second)
+		}, onPipe)
+		c := s.rawH2()
+		c.get(1, "/")
+		go c.untilClosed()
+		eventually(t, "the handler runs", func() bool { return s.Stats().InFlight == 1 })
+		c.reset(1)
+		synctest.Wait()
+		c.Close()
+		synctest.Wait()
+		if st := s.Stats(); st.InFlight != 1 {
+			t.Errorf("Stats() = %+v, want one in flight", st)
+		}
+		s.mustStopIn(3*time.Second-ms, 3*time.Second+ms)
+	}},
+
+	// The pings of an idle client buy no time.
+	{"Pings", bubbles, h2Modes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe)
+		c := s.rawH2()
+		drip(t, 50*ms, func() error { return c.write(frame{framePing, 0, 0, make([]byte, 8)}) })
+		gone := make(chan bool, 1)
+		go func() {
+			told := false
+			for _, f := range c.untilClosed() {
+				told = told || f.kind == frameGoAway
+			}
+			gone <- told
+		}()
+		time.Sleep(time.Minute)
+		s.mustStopIn(0, bound)
+		if told := <-gone; !told {
+			t.Error("the client got no GOAWAY")
+		}
+	}},
+
+	// A request on an HTTP/2 connection that was used less than IdleGrace ago is
+	// answered, and its client told to go then.
+	{"RequestInTime", bubbles, h2Modes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe)
+		c := s.rawH2()
+		c.get(1, "/")
+		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+		synctest.Wait()
+		frames := make(chan []frame, 1)
+		go func() {
+			time.Sleep(grace - ms)
+			c.get(3, "/")
+			frames <- c.untilClosed()
+		}()
+		s.mustStopIn(grace-ms, grace-ms+bound)
+		answered, told := false, false
+		for _, f := range <-frames {
+			answered = answered || f.stream == 3 && f.ended() && f.kind != frameRSTStream
+			told = told || f.kind == frameGoAway
+		}
+		if !answered || !told {
+			t.Errorf("late request answered: %v, client told to go: %v; want both", answered, told)
+		}
+		s.wantReport(account{answered: 1})
+	}},
+
+	// An HTTP/2 connection that is quiet for long, of a client that does not
+	// close when it is told to go.
+	{"Quiet", bubbles, h2Modes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe)
+		fresh, used := s.rawH2(), s.rawH2()
+		used.get(1, "/")
+		used.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+		time.Sleep(time.Minute)
+		go fresh.untilClosed()
+		go used.untilClosed()
+		s.mustStopIn(0, 500*ms)
+		s.wantReport(account{})
+	}},
+
+	// An idle HTTP/2 client that does not read what its PINGs are answered with.
+	{"Deaf", bubbles, h2Modes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe)
+		c := s.rawH2()
+		// More answers than a pipe holds, and fewer than net/http puts up with.
+		for range flowSize/17 + 1000 {
+			if err := c.write(frame{kind: framePing, payload: make([]byte, 8)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Minute)
+		s.mustStopIn(0, bound)
+	}},
+
+	// One that reads the end of its HTTP/2 responses late gets it: net/http calls the
+	// connection idle before all is written.
+	{"LateReader", bubbles, h2Modes, func(t *testing.T, m mode) {
+		s := start(t, m, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, strings.Repeat("x", 1000)) }, onPipe)
+		// fill sends requests, and reads no response, until one is not answered.
+		fill := func(c *h2Conn, most int) (answered int) {
+			c.write(frame{kind: frameWindowUpdate, payload: []byte{1 << 6, 0, 0, 0}})
+			for answered < most {
+				idle := s.states.count(http.StateIdle)
+				c.get(uint32(2*answered+1), "/")
+				synctest.Wait()
+				if s.states.count(http.StateIdle) == idle {
+					return answered
+				}
+				answered++
+			}
+			return answered
+		}
+		first := s.rawH2()
+		n := fill(first, 1000)
+		first.Close()
+		synctest.Wait()
+		c := s.rawH2()
+		if got := fill(c, n); got != n { // the last of these is answered, and not written
+			t.Fatalf("the second connection took %d requests, the first %d", got, n)
+		}
+		done := s.stopIn(time.Hour)
+		time.Sleep(10 * time.Second)
+		ended := 0
+		for _, f := range c.untilClosed() {
+			if f.ended() {
+				ended++
+			}
+		}
+		if err := <-done; err != nil {
+			t.Errorf("Stop() = %v, want nil", err)
+		}
+		if ended != n {
+			t.Errorf("got the ends of %d responses, want all %d", ended, n)
+		}
+	}},
+}

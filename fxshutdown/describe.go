@@ -1,0 +1,181 @@
+package fxshutdown
+
+import "log/slog"
+
+// Describe returns an event as a line of a log: its level, its words and its attributes.
+// Every logger of this module writes what Describe returns, and so should yours: then all
+// loggers use the same words and keys.
+//
+// The level is Info for the ordinary course of a server; Warn for what clients may have
+// noticed, or will: what was retried, cancelled, cut or aborted; and Error for a
+// listener that failed. An attribute is a string, a number, a bool, a [time.Duration],
+// an error, a group of these, or a []Request of at most ten requests. The slice belongs
+// to the caller.
+//
+// What a client chose is escaped and cut as [Request] says: nobody can forge a line, or
+// make a long one.
+//
+// A log is read by programs too, so a message or a key changes in a major version only.
+func Describe(e Event) (level slog.Level, message string, attrs []slog.Attr) {
+	return e.describe()
+}
+
+func (e *Started) describe() (slog.Level, string, []slog.Attr) {
+	var attrs []slog.Attr
+	if e.Addr != nil {
+		attrs = append(attrs, slog.String("addr", e.Addr.String()))
+	}
+	return slog.LevelInfo, "http server started", append(attrs, slog.Bool("tls", e.TLS))
+}
+
+func (e *AcceptRetrying) describe() (slog.Level, string, []slog.Attr) {
+	return slog.LevelWarn, "http server cannot accept, retrying", []slog.Attr{
+		slog.Any("error", e.Err), slog.Duration("delay", e.Delay),
+	}
+}
+
+func (e *ServeFailed) describe() (slog.Level, string, []slog.Attr) {
+	return slog.LevelError, "http server failed", []slog.Attr{slog.Any("error", e.Err)}
+}
+
+func (e *Stopping) describe() (slog.Level, string, []slog.Attr) {
+	level, attrs := slog.LevelInfo, []slog.Attr{slog.String("trigger", string(e.Trigger))}
+	if e.Left > 0 {
+		attrs = append(attrs, slog.Duration("left", e.Left))
+	}
+	attrs = append(attrs,
+		slog.Duration("reserve", e.Reserve), slog.Duration("force", e.Force))
+	if e.Delay > 0 {
+		attrs = append(attrs, slog.Duration("delay", e.Delay))
+	}
+	if e.Skipped != "" {
+		attrs = append(attrs, slog.String("delay_skipped", string(e.Skipped)))
+	}
+	if e.Skipped == SkipNoRoom {
+		level = slog.LevelWarn
+	}
+	return level, "http server stopping", append(attrs, e.Stats.attrs()...)
+}
+
+func (e *DrainBegan) describe() (slog.Level, string, []slog.Attr) {
+	return slog.LevelInfo, "http server draining", e.Stats.attrs()
+}
+
+func (e *ListenerClosed) describe() (slog.Level, string, []slog.Attr) {
+	level, attrs := slog.LevelInfo, []slog.Attr{
+		slog.Int("queued", e.Queued), slog.Duration("took", e.Took),
+	}
+	if e.Flooded {
+		level, attrs = slog.LevelWarn, append(attrs, slog.Bool("flooded", true))
+	}
+	if e.Err != nil {
+		level, attrs = slog.LevelWarn, append(attrs, slog.Any("error", e.Err))
+	}
+	return level, "http server closed its listener", attrs
+}
+
+func (e *StillDraining) describe() (slog.Level, string, []slog.Attr) {
+	attrs := []slog.Attr{slog.Duration("waited", e.Waited)}
+	if e.Left > 0 {
+		attrs = append(attrs, slog.Duration("left", e.Left))
+	}
+	attrs = append(attrs, e.Stats.attrs()...)
+	return slog.LevelInfo, "http server still draining", append(attrs, requestsAttr(e.Requests))
+}
+
+func (e *RequestsCancelled) describe() (slog.Level, string, []slog.Attr) {
+	return slog.LevelWarn, "http server cancelled requests", []slog.Attr{
+		slog.Any("reason", e.Reason),
+		slog.Int("count", e.Count), requestsAttr(e.Requests),
+	}
+}
+
+func (e *HijackedClosed) describe() (slog.Level, string, []slog.Attr) {
+	attrs := []slog.Attr{slog.Any("reason", e.Reason)}
+	return slog.LevelWarn, "http server closed a hijacked connection",
+		append(attrs, e.Request.attrs()...)
+}
+
+func (e *RequestAborted) describe() (slog.Level, string, []slog.Attr) {
+	attrs := []slog.Attr{slog.Any("reason", e.Reason)}
+	return slog.LevelWarn, "http server aborted a request",
+		append(attrs, e.Request.attrs()...)
+}
+
+func (e *Stopped) describe() (slog.Level, string, []slog.Attr) {
+	level, attrs := slog.LevelInfo, e.Report.attrs()
+	if e.Err != nil || !e.Report.Graceful() {
+		level = slog.LevelWarn
+	}
+	if e.Err != nil {
+		attrs = append(attrs, slog.Any("error", e.Err))
+	}
+	return level, "http server stopped", attrs
+}
+
+func (r Report) attrs() []slog.Attr {
+	phases := make([]slog.Attr, len(r.Phases))
+	for i, p := range r.Phases {
+		phases[i] = slog.Duration(string(p.Name), p.Duration)
+	}
+	attrs := []slog.Attr{
+		slog.Duration("took", r.Duration),
+		slog.Bool("graceful", r.Graceful()),
+		slog.Int("served", r.Served),
+		slog.Int("connections", r.Connections),
+		slog.Int("queued", r.Queued),
+		slog.Int("dropped", r.Dropped),
+		slog.Int("requests_in_stop", r.Requests),
+		slog.Int("answered", r.Answered),
+		slog.Int("failed", r.Failed),
+		slog.Int("hijacked", r.Hijacked),
+		slog.Int("cancelled", r.CancelledCount),
+		slog.Int("aborted", r.AbortedCount),
+		slog.Int("unbegun", r.Unbegun),
+		slog.Int("cut", r.CutCount),
+		slog.GroupAttrs("phases", phases...),
+	}
+	if r.Forced != nil {
+		attrs = append(attrs, slog.Any("forced", r.Forced))
+	}
+	if r.ListenerErr != nil {
+		attrs = append(attrs, slog.Any("listener_error", r.ListenerErr))
+	}
+	return attrs
+}
+
+// requestsAttr shows the oldest requests.
+func requestsAttr(rs []Request) slog.Attr {
+	return slog.Any("requests", rs[:min(len(rs), maxNamed)])
+}
+
+func (s Stats) attrs() []slog.Attr {
+	return []slog.Attr{
+		slog.Int("connections", s.Open()),
+		slog.Int("new", s.New),
+		slog.Int("active", s.Active),
+		slog.Int("idle", s.Idle),
+		slog.Int("hijacked", s.Hijacked),
+		slog.Int("in_flight", s.InFlight),
+	}
+}
+
+func (r Request) attrs() []slog.Attr {
+	attrs := []slog.Attr{
+		slog.String("method", shown(r.Method)),
+		slog.String("path", shown(r.Path)),
+		slog.String("proto", r.Proto),
+		slog.String("remote", shown(r.RemoteAddr)),
+		slog.Duration("age", r.Age),
+	}
+	if r.Stream {
+		attrs = append(attrs, slog.Bool("stream", true))
+	}
+	if r.Running {
+		attrs = append(attrs, slog.Bool("running", true))
+	}
+	return attrs
+}
+
+// LogValue makes a Request a group of attributes, with the keys of its JSON.
+func (r Request) LogValue() slog.Value { return slog.GroupValue(r.attrs()...) }

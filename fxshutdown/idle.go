@@ -1,0 +1,276 @@
+package fxshutdown
+
+import "time"
+
+// What is to be done to a retired connection, and when to look at it again, is
+// decided here, and done elsewhere.
+
+// view is what is known of a connection.
+type view struct {
+	stage     stage
+	http2     bool
+	bypassed  bool
+	handlers  bool // some run
+	reading   bool // its goroutine is in Read
+	writing   bool // a Write is under way
+	finishing bool // it may be that of the end of an HTTP/2 response
+	part      bool // of a request, or of a handshake, came
+	dropped   bool
+	cut       bool
+	intr      interruptState
+	closing   closing
+	goAway    goAway
+	heldAt    moment // since when what an HTTP/2 client sends is held back; 0: it is not
+	starved   bool   // a response needs what is held back
+	hooked    bool   // a hook of the user's runs
+
+	retiredAt moment
+	quiet     moment        // since when it is
+	waited    time.Duration // for it, in earlier reads
+	asked     moment        // when it was asked to end
+
+	clientQuiet moment // since when its client is, on all its connections
+}
+
+// viewLocked returns what is known of c, which has retired.
+func (c *conn) viewLocked(now moment) view {
+	v := view{
+		stage:     c.stage.Load(),
+		bypassed:  c.bypassed,
+		handlers:  c.running != nil,
+		reading:   c.reading.Load(),
+		writing:   c.writes.Load() > 0,
+		part:      c.part,
+		dropped:   c.dropped,
+		cut:       c.cut,
+		hooked:    c.hooks > 0,
+		intr:      c.intr.state,
+		closing:   c.closing,
+		retiredAt: c.exit.at,
+		quiet:     c.quiet,
+		waited:    c.exit.waited,
+		asked:     c.exit.asked,
+	}
+	if c.exit.client != nil {
+		v.clientQuiet = c.exit.client.quietSince(now)
+	}
+	if c.h2 != nil {
+		v.http2, v.finishing, v.goAway = true, c.h2.finishing, c.h2.goAway
+		v.heldAt, v.starved = c.h2.heldAt, c.h2.starvedLocked(c, now)
+	}
+	return v
+}
+
+// action is what is to be done to a connection.
+type action uint8
+
+const (
+	actNone           action = iota
+	actInterrupt             // wake its reader, to drop it unless something came
+	actInterruptFinal        // the same, and its time is over
+	actGoAway
+	actRelease   // read on what an HTTP/2 client has sent
+	actHalfClose // end our side
+	actCut
+)
+
+// verdict is an action, and the moment to look at the connection again; zero is
+// when something happens to it.
+type verdict struct {
+	do action
+	at moment
+}
+
+// soonest returns the moment at which something is to be done, or to be looked at.
+func (v verdict) soonest(now moment) moment {
+	if v.do != actNone {
+		return now
+	}
+	return v.at
+}
+
+// graces is how long connections have. Zero is none for hijack.
+type graces struct{ idle, hijack time.Duration }
+
+// decide says what is due for a retired connection. Nothing that a client does
+// or does not do delays the end of a connection without a request for longer than
+// the bounds in timing.go; nor does what hooks of the user's do.
+func (g graces) decide(v view, now moment) verdict {
+	pending := v.intr == interruptPending || v.intr == interruptFinal
+	switch {
+	case v.stage >= stageClosed || v.cut:
+		return verdict{}
+
+	case v.dropped && !v.bypassed:
+		// net/http has been told, and closes it. crypto/tls may take 5 s for that,
+		// if the peer does not read.
+		return cutBy(v.asked+cutDelay, now)
+
+	case v.stage == stageHijacked:
+		return g.decideHijacked(v, now)
+
+	case v.closing == closingHTTP && !v.handlers:
+		// Answered, and closed by net/http: when it has read on, or a hook of the
+		// user's has heard of it.
+		if v.writing { // of a response that somebody's reading seemed to follow
+			return verdict{at: now + recheck}
+		}
+		return cutBy(closesBy(v.quiet, v.asked, v.reading), now)
+
+	case v.http2 && v.goAway != goAwaySent && (!v.stage.waits() || v.handlers):
+		return decideStreams(v, now)
+
+	case !v.stage.waits() || v.handlers:
+		return verdict{}
+
+	case v.hooked:
+		return recheckUntil(g.waitsUntil(v)+maxServerStall, now)
+
+	case v.writing && v.finishing:
+		return verdict{at: now + recheck} // no event follows
+
+	case v.writing:
+		// A TLS handshake is, or the answer to a PING. A client that does not read
+		// may block that.
+		return recheckUntil(g.waitsUntil(v)+cutDelay, now)
+
+	case v.http2 && v.stage == stageIdle:
+		return g.decideHTTP2(v, now)
+
+	case !v.reading && !v.bypassed:
+		return g.decideStalled(v, now, pending)
+
+	case v.intr == interruptSpent:
+		return verdict{do: actCut} // it trickles
+
+	case pending:
+		if at := v.asked + cutDelay; now < at {
+			return verdict{at: at}
+		}
+		return cutBy(v.asked+maxInterruptWait, now)
+	}
+
+	at, end := v.quiet+g.idle, g.waitsUntil(v)-v.waited
+	if v.part {
+		at += maxTrickle
+	}
+	due := verdict{actInterrupt, now + cutDelay}
+	// Its client may be about to use it in place of one that was told to close.
+	// Behind address translation thousands of clients have one address, and are
+	// never quiet.
+	if limit := v.retiredAt + maxClientWait; v.clientQuiet > limit {
+		at, due.do = max(at, limit+g.idle), actInterruptFinal
+	} else {
+		at = max(at, v.clientQuiet+g.idle)
+	}
+	if at >= end && (v.part || v.waited > 0) {
+		at, due.do = end, actInterruptFinal
+	}
+	if at -= lastRead; now < at {
+		return verdict{at: at}
+	}
+	return due
+}
+
+// decideStalled is for a connection that waits, and nobody reads: not the client
+// is silent, but a goroutine computes, or is starved, or a hook of the user's
+// blocks it. Or the listener's connection reads by itself, in RemoteAddr say (PROXY
+// protocol): a deadline wakes that, and costs the others nothing.
+func (g graces) decideStalled(v view, now moment, pending bool) verdict {
+	due := recheckUntil(g.waitsUntil(v)+maxServerStall, now)
+	if v.stage == stageAccepted && !pending && due.do == actNone && now >= v.quiet+g.idle+maxTrickle {
+		due.do = actInterrupt
+	}
+	return due
+}
+
+// decideHijacked is for a connection that a handler has taken over.
+func (g graces) decideHijacked(v view, now moment) verdict {
+	if g.hijack == 0 {
+		return verdict{}
+	}
+	switch at := v.retiredAt + g.hijack; {
+	case now < at:
+		return verdict{at: at}
+	case v.closing == closingStop:
+		return cutBy(v.asked+cutDelay, now)
+	}
+	return verdict{actHalfClose, now + cutDelay}
+}
+
+// decideStreams is for an HTTP/2 connection whose streams run. GOAWAY waits for
+// them, and not for ever.
+func decideStreams(v view, now moment) verdict {
+	due, at := actGoAway, max(v.heldAt, v.retiredAt)+maxHold
+	switch {
+	case v.goAway == goAwayAsked && v.heldAt == 0:
+		return verdict{}
+	case v.goAway == goAwayAsked: // and cannot be written
+		due, at = actRelease, v.asked+goAwayWait
+	case v.starved:
+		return verdict{do: actRelease}
+	}
+	if now >= at {
+		return verdict{do: due}
+	}
+	if v.heldAt != 0 {
+		at = min(at, now+recheck) // no event tells that a response is starved
+	}
+	return verdict{at: at}
+}
+
+// decideHTTP2 is for an HTTP/2 connection that has no streams. What it sends after
+// GOAWAY is refused, and safe to be sent elsewhere; so it need not be quiet then.
+func (g graces) decideHTTP2(v view, now moment) verdict {
+	switch {
+	case v.closing == closingStop:
+		return cutBy(v.asked+cutDelay, now)
+	case v.goAway == goAwayNone:
+		// Its next request may be on its way, and is welcome, unless it is held
+		// back. Then only the last response is to be on its way first.
+		at := v.quiet + g.idle
+		switch {
+		case v.heldAt != 0 && v.finishing:
+			at = v.quiet + goAwayGap
+		case v.heldAt != 0:
+			at = now
+		}
+		if now < at {
+			return verdict{at: at}
+		}
+		return verdict{actGoAway, now + goAwayWait}
+	}
+	wait := goAwayWait
+	switch {
+	case v.finishing:
+		wait = schedulingSlack
+	case v.goAway == goAwaySent:
+		wait = goAwayWritten
+	}
+	if at := max(v.asked, v.quiet) + wait; now < at {
+		return verdict{at: at}
+	}
+	return verdict{actHalfClose, now + cutDelay}
+}
+
+// waitsUntil returns when a connection that waits is dropped at the latest, if
+// its client is to blame.
+func (g graces) waitsUntil(v view) moment {
+	return max(v.quiet, v.retiredAt) + g.idle + maxTrickle
+}
+
+// recheckUntil is cutBy for a connection of which no event tells.
+func recheckUntil(at, now moment) verdict {
+	if now < at {
+		return verdict{at: min(now+recheck, at)}
+	}
+	return verdict{do: actCut}
+}
+
+// cutBy cuts when the moment has come.
+func cutBy(at, now moment) verdict {
+	if now < at {
+		return verdict{at: at}
+	}
+	return verdict{do: actCut}
+}

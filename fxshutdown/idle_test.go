@@ -1,0 +1,163 @@
+package fxshutdown
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+const ms = moment(time.Millisecond)
+
+// TestDecide has a row for each thing that the decision looks at. A row starts
+// from a connection that has waited since before it retired at 1 s, and says what
+// is different, what time it is, and what is to be done.
+func TestDecide(t *testing.T) {
+	const (
+		retired = 1000 * ms
+		idle    = 250 * ms
+		hijack  = 400 * ms
+	)
+	waits := view{stage: stageIdle, reading: true, retiredAt: retired, quiet: 900 * ms}
+	with := func(v view, change func(*view)) view {
+		change(&v)
+		return v
+	}
+	fresh := with(waits, func(v *view) { v.stage = stageNew })
+	busy := with(waits, func(v *view) { v.stage, v.handlers, v.reading = stageActive, true, false })
+	http2 := with(waits, func(v *view) { v.http2 = true })
+	held := with(busy, func(v *view) { v.http2, v.heldAt = true, 1050*ms })
+	idling := with(http2, func(v *view) { v.heldAt, v.quiet = 1050*ms, 1100*ms })
+	told := with(http2, func(v *view) { v.goAway, v.quiet, v.asked = goAwayAsked, 100*ms, 1200*ms })
+	woken := with(waits, func(v *view) { v.intr, v.asked = interruptPending, 1200*ms })
+	answered := with(waits, func(v *view) {
+		v.stage, v.closing, v.reading, v.quiet, v.asked = stageActive, closingHTTP, false, 1100*ms, 1100*ms
+	})
+	taken := with(waits, func(v *view) { v.stage, v.reading = stageHijacked, false })
+
+	for _, test := range []struct {
+		name string
+		v    view
+		now  moment
+		want verdict
+	}{
+		// Over.
+		{"closed", with(waits, func(v *view) { v.stage = stageClosed }), 9000 * ms, verdict{}},
+		{"gone", with(waits, func(v *view) { v.stage = stageGone }), 9000 * ms, verdict{}},
+		{"cut", with(waits, func(v *view) { v.cut = true }), 9000 * ms, verdict{}},
+		{"dropped", with(woken, func(v *view) { v.dropped = true }), 1250 * ms, verdict{at: 1300 * ms}},
+		{"dropped and not closed", with(woken, func(v *view) { v.dropped = true }), 1300 * ms, verdict{do: actCut}},
+
+		// Idle on HTTP/1.
+		{"quiet long before", with(waits, func(v *view) { v.quiet = 0 }), retired, verdict{actInterrupt, 1100 * ms}},
+		{"quiet just before", waits, retired, verdict{at: 1149 * ms}},
+		{"quiet for IdleGrace", waits, 1149 * ms, verdict{actInterrupt, 1249 * ms}},
+		{"a part came", with(waits, func(v *view) { v.part = true }), 1149 * ms, verdict{at: 1449 * ms}},
+		{"a part came, over", with(waits, func(v *view) { v.part = true }), 1449 * ms, verdict{actInterrupt, 1549 * ms}},
+		{"a part, late", with(waits, func(v *view) { v.part, v.quiet = true, 1200*ms }), 1600 * ms, verdict{at: 1749 * ms}},
+		{"a part, the last chance", with(waits, func(v *view) { v.part, v.quiet = true, 1200*ms }), 1749 * ms, verdict{actInterruptFinal, 1849 * ms}},
+		{"it trickled before", with(waits, func(v *view) { v.part, v.quiet, v.waited = true, 1200*ms, 200*ms }), 1549 * ms, verdict{actInterruptFinal, 1649 * ms}},
+		{"it trickled before, not yet", with(waits, func(v *view) { v.part, v.quiet, v.waited = true, 1200*ms, 200*ms }), 1548 * ms, verdict{at: 1549 * ms}},
+		{"it trickles", with(waits, func(v *view) { v.intr = interruptSpent }), retired, verdict{do: actCut}},
+		{"interrupted", woken, 1299 * ms, verdict{at: 1300 * ms}},
+		{"interrupted for the last time", with(woken, func(v *view) { v.intr = interruptFinal }), 1299 * ms, verdict{at: 1300 * ms}},
+		{"interrupted, and no answer", woken, 1300 * ms, verdict{at: 2200 * ms}},
+		{"deaf", woken, 2200 * ms, verdict{do: actCut}},
+
+		// Its client is not quiet.
+		{"its client was just seen", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1100*ms }), 1348 * ms, verdict{at: 1349 * ms}},
+		{"its client is quiet too", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1100*ms }), 1349 * ms, verdict{actInterrupt, 1449 * ms}},
+		{"its client is never quiet", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1500*ms }), 1548 * ms, verdict{at: 1549 * ms}},
+		{"its client was never quiet", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1549*ms }), 1549 * ms, verdict{actInterruptFinal, 1649 * ms}},
+		{"a part came, its client is quiet", with(waits, func(v *view) { v.part, v.clientQuiet = true, 1000*ms }), 1448 * ms, verdict{at: 1449 * ms}},
+
+		// Nobody reads.
+		{"stalled", with(fresh, func(v *view) { v.reading = false }), retired, verdict{at: 1050 * ms}},
+		{"stalled, nearly over", with(fresh, func(v *view) { v.reading = false }), 3540 * ms, verdict{at: 3550 * ms}},
+		{"stalled for good", with(fresh, func(v *view) { v.reading = false }), 3550 * ms, verdict{do: actCut}},
+		{"its listener reads", with(fresh, func(v *view) { v.stage, v.reading = stageAccepted, false }), 1450 * ms, verdict{actInterrupt, 1500 * ms}},
+		{"its listener reads, not yet", with(fresh, func(v *view) { v.stage, v.reading = stageAccepted, false }), 1449 * ms, verdict{at: 1499 * ms}},
+		{"its listener was woken", with(fresh, func(v *view) { v.stage, v.reading, v.intr = stageAccepted, false, interruptPending }), 1450 * ms, verdict{at: 1500 * ms}},
+		{"its listener reads for good", with(fresh, func(v *view) { v.stage, v.reading = stageAccepted, false }), 3550 * ms, verdict{do: actCut}},
+		{"the listener's TLS", with(fresh, func(v *view) { v.stage, v.reading, v.bypassed = stageAccepted, false, true }), 1149 * ms, verdict{actInterrupt, 1249 * ms}},
+		{"the listener's TLS, dropped", with(woken, func(v *view) { v.reading, v.bypassed, v.dropped = false, true, true }), 1250 * ms, verdict{at: 1300 * ms}},
+		{"the listener's TLS, deaf", with(woken, func(v *view) { v.reading, v.bypassed, v.dropped = false, true, true }), 2200 * ms, verdict{do: actCut}},
+
+		// Something is being written.
+		{"a handshake is written", with(fresh, func(v *view) { v.writing = true }), 1100 * ms, verdict{at: 1150 * ms}},
+		{"a handshake is not read", with(fresh, func(v *view) { v.writing = true }), 1650 * ms, verdict{do: actCut}},
+		{"the end of a response", with(http2, func(v *view) { v.writing, v.finishing = true, true }), 9000 * ms, verdict{at: 9050 * ms}},
+		{"a PING is answered", with(http2, func(v *view) { v.writing = true }), 1650 * ms, verdict{do: actCut}},
+
+		{"a hook runs", with(http2, func(v *view) { v.hooked, v.goAway = true, goAwaySent }), 3540 * ms, verdict{at: 3550 * ms}},
+		{"a hook runs for good", with(http2, func(v *view) { v.hooked, v.goAway = true, goAwaySent }), 3550 * ms, verdict{do: actCut}},
+
+		// Requests.
+		{"a handler runs", busy, 9000 * ms, verdict{}},
+		{"a request is read", with(busy, func(v *view) { v.handlers = false }), 9000 * ms, verdict{}},
+		{"the handler of a reset stream", with(http2, func(v *view) { v.handlers, v.goAway = true, goAwaySent }), 9000 * ms, verdict{}},
+		{"streams run, nothing is held", with(busy, func(v *view) { v.http2 = true }), 1499 * ms, verdict{at: 1500 * ms}},
+		{"streams run on, nothing is held", with(busy, func(v *view) { v.http2 = true }), 1500 * ms, verdict{do: actGoAway}},
+		{"streams run", held, 1100 * ms, verdict{at: 1150 * ms}},
+		{"streams run, nearly over", held, 1549 * ms, verdict{at: 1550 * ms}},
+		{"streams run on", held, 1550 * ms, verdict{do: actGoAway}},
+		{"a response is starved", with(held, func(v *view) { v.starved = true }), 1100 * ms, verdict{do: actRelease}},
+		{"streams run, GOAWAY asked", with(held, func(v *view) { v.goAway, v.asked = goAwayAsked, 1550*ms }), 1559 * ms, verdict{at: 1600 * ms}},
+		{"streams run, GOAWAY stuck", with(held, func(v *view) { v.goAway, v.asked = goAwayAsked, 1550*ms }), 1600 * ms, verdict{do: actRelease}},
+		{"streams run, GOAWAY asked, nothing is held", with(held, func(v *view) { v.goAway, v.heldAt = goAwayAsked, 0 }), 9000 * ms, verdict{}},
+		{"streams run, GOAWAY sent", with(held, func(v *view) { v.goAway, v.heldAt = goAwaySent, 0 }), 9000 * ms, verdict{}},
+		{"the handler of a reset stream, held", with(held, func(v *view) { v.stage = stageIdle }), 1550 * ms, verdict{do: actGoAway}},
+
+		// net/http closes it.
+		{"answered", answered, 3000 * ms, verdict{at: 3100 * ms}},
+		{"answered, and not closed", answered, 3100 * ms, verdict{do: actCut}},
+		{"answered, the rest is read", with(answered, func(v *view) { v.reading = true }), 1500 * ms, verdict{at: 1600 * ms}},
+		{"answered, the rest never ends", with(answered, func(v *view) { v.reading = true }), 1600 * ms, verdict{do: actCut}},
+		{"answered, and still written", with(answered, func(v *view) { v.writing = true }), 9000 * ms, verdict{at: 9050 * ms}},
+		{"answered, and its handler runs", with(answered, func(v *view) { v.handlers = true }), 9000 * ms, verdict{}},
+
+		// Hijacked.
+		{"hijacked", taken, 1399 * ms, verdict{at: 1400 * ms}},
+		{"hijacked for too long", taken, 1400 * ms, verdict{actHalfClose, 1500 * ms}},
+		{"hijacked, told", with(taken, func(v *view) { v.closing, v.asked = closingStop, 1400*ms }), 1499 * ms, verdict{at: 1500 * ms}},
+		{"hijacked, does not end", with(taken, func(v *view) { v.closing, v.asked = closingStop, 1400*ms }), 1500 * ms, verdict{do: actCut}},
+
+		// HTTP/2 without streams.
+		{"no streams, quiet", http2, 1150 * ms, verdict{actGoAway, 1200 * ms}},
+		{"no streams, used just now", http2, 1149 * ms, verdict{at: 1150 * ms}},
+		{"no streams any more", idling, 1100 * ms, verdict{actGoAway, 1150 * ms}},
+		{"no streams, not flushed", with(idling, func(v *view) { v.finishing = true }), 1104 * ms, verdict{at: 1105 * ms}},
+		{"no streams, nothing to flush", with(idling, func(v *view) { v.finishing = true }), 1105 * ms, verdict{actGoAway, 1155 * ms}},
+		{"GOAWAY asked", told, 1249 * ms, verdict{at: 1250 * ms}},
+		{"GOAWAY asked, nothing written", told, 1250 * ms, verdict{actHalfClose, 1350 * ms}},
+		{"GOAWAY sent", with(told, func(v *view) { v.goAway = goAwaySent }), 1204 * ms, verdict{at: 1205 * ms}},
+		{"GOAWAY sent, read", with(told, func(v *view) { v.goAway = goAwaySent }), 1205 * ms, verdict{actHalfClose, 1305 * ms}},
+		{"GOAWAY sent, answered since", with(told, func(v *view) { v.goAway, v.quiet = goAwaySent, 2000*ms }), 2004 * ms, verdict{at: 2005 * ms}},
+		{"GOAWAY sent, not flushed", with(told, func(v *view) { v.goAway, v.finishing = goAwaySent, true }), 1249 * ms, verdict{at: 1250 * ms}},
+		{"half-closed", with(told, func(v *view) { v.closing = closingStop }), 1299 * ms, verdict{at: 1300 * ms}},
+		{"half-closed, and stays", with(told, func(v *view) { v.closing = closingStop }), 1300 * ms, verdict{do: actCut}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := (graces{idle: idle, hijack: hijack}).decide(test.v, test.now); got != test.want {
+				t.Errorf("decide() = %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// Settings that are none change which rows there are.
+func TestDecideWithoutGraces(t *testing.T) {
+	v := view{stage: stageHijacked, retiredAt: 1}
+	if got := (graces{}).decide(v, maxDuration); got != (verdict{}) {
+		t.Errorf("without HijackGrace decide() = %v, want nothing", got)
+	}
+	v = view{stage: stageIdle, reading: true, retiredAt: 10 * ms, quiet: 10 * ms}
+	if got := (graces{}).decide(v, 10*ms); got.do != actInterrupt {
+		t.Errorf("without IdleGrace decide() = %v, want an interruption at once", got)
+	}
+}
+
+func (a action) String() string {
+	return [...]string{"nothing", "interrupt", "interrupt for the last time", "GOAWAY", "release", "half-close", "cut"}[a]
+}
+
+func (v verdict) String() string { return fmt.Sprintf("%v, look at %v", v.do, v.at) }

@@ -1,0 +1,139 @@
+package fxshutdown
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Draining returns a channel that is closed when the connection that carries the
+// request of ctx is told to go, at the latest when the drain of its server begins,
+// and marks that request as a stream. ctx is the context of a request or one
+// derived from it. It is for handlers that do not end by themselves: server-sent
+// events, long polls, WebSockets.
+//
+// A stream that has flushed a part of its response, and still does not end before
+// the stop's time is over, is reported, but is no error. Other requests on an
+// HTTP/2 connection are not affected.
+//
+// Given the context of a connection (http.Server.ConnContext) it returns the
+// channel and marks nothing. For any other context it returns nil, which blocks
+// for ever.
+func Draining(ctx context.Context) <-chan struct{} {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	if x != nil {
+		return x.draining()
+	}
+	c, _ := ctx.Value(connKey{}).(*conn)
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.toldLocked()
+}
+
+// exchange is a running request: its place in the account, its context and,
+// where the protocol is one that we know, its ResponseWriter. It is the one
+// allocation that a request costs.
+type exchange struct {
+	rw  http.ResponseWriter // net/http's
+	ctx context.Context     // net/http's
+
+	conn   *conn
+	method string // copies: the handler may change its request
+	path   string
+	start  moment
+	next   *exchange // in account.running; guarded by conn.mu, as is the rest
+
+	header    headerState // of the response; only the handler's goroutine looks
+	saidClose bool        // its response did; set before the handler returns, read after it
+
+	bodyOpen  bool // of an HTTP/2 request: not read to its end yet
+	flushed   bool
+	asked     bool // for Draining
+	cancelled bool // by the stop
+	aborted   bool
+	hijacked  bool
+}
+
+type exchangeKey struct{}
+
+// requestContext is an exchange as the context of its request: so Draining finds
+// the one request that asks, through whatever contexts were derived from it.
+type requestContext exchange
+
+func (r *requestContext) Deadline() (time.Time, bool) { return r.ctx.Deadline() }
+func (r *requestContext) Done() <-chan struct{}       { return r.ctx.Done() }
+func (r *requestContext) Err() error                  { return r.ctx.Err() }
+
+func (r *requestContext) Value(key any) any {
+	switch key {
+	case exchangeKey{}:
+		return (*exchange)(r)
+	case http.ServerContextKey:
+		return r.conn.set.given // HTTP/2 would name the server of its connection
+	}
+	return r.ctx.Value(key)
+}
+
+// draining marks the request as one whose handler knows of the drain.
+func (x *exchange) draining() <-chan struct{} {
+	c := x.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x.asked = true
+	if x.hijacked {
+		c.takeover.stream = x.streams()
+	}
+	return c.toldLocked()
+}
+
+// streams reports whether the response is a stream that was told to end. The
+// caller holds conn.mu.
+func (x *exchange) streams() bool { return x.flushed && x.asked }
+
+// requestServer is what serves the requests of a Server.
+type requestServer struct{ given *http.Server }
+
+// ServeHTTP is the handler of the serving server.
+func (s *requestServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c, _ := r.Context().Value(connKey{}).(*conn)
+	if c == nil {
+		// A TLSNextProto of the user's that makes up its own contexts.
+		s.handler(r).ServeHTTP(w, r)
+		return
+	}
+	x, w := newExchange(c, w, r)
+	if !c.begin(x, r.ProtoMajor) {
+		panic(http.ErrAbortHandler) // the stop has cut the connection already
+	}
+	// In place, so that the copy stays on the stack and r is what net/http gave.
+	*r = *r.WithContext((*requestContext)(x))
+	returned := false
+	defer func() { c.end(x, returned) }()
+	s.handler(r).ServeHTTP(w, r)
+	x.tellClose()
+	returned = true
+}
+
+// handler asks the given server at each request: it may be set late.
+func (s *requestServer) handler(r *http.Request) http.Handler {
+	if r.RequestURI == "*" && r.Method == http.MethodOptions && !s.given.DisableGeneralOptionsHandler {
+		return http.HandlerFunc(generalOptions)
+	}
+	if h := s.given.Handler; h != nil {
+		return h
+	}
+	return http.DefaultServeMux
+}
+
+// generalOptions answers "OPTIONS *" as net/http does. It is here, and switched
+// off there, so that these requests are counted and told to close like all others.
+func generalOptions(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Length", "0")
+	if r.ContentLength != 0 {
+		io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, 4<<10))
+	}
+}

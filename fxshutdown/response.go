@@ -1,0 +1,226 @@
+package fxshutdown
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// A ResponseWriter must be exactly what net/http's own is, and no more: those
+// who look for an http.Hijacker must not find one on HTTP/2.
+
+// http1Writer is the ResponseWriter of an HTTP/1 request.
+type http1Writer struct{ exchange }
+
+// http2Writer is the ResponseWriter of an HTTP/2 request, and its body.
+type http2Writer struct {
+	exchange
+	body io.ReadCloser
+}
+
+var (
+	_ interface {
+		http.ResponseWriter
+		http.Flusher
+		http.Hijacker
+		http.CloseNotifier //lint:ignore SA1019 net/http's writer is one, so ours is
+		io.StringWriter
+		io.ReaderFrom
+	} = (*http1Writer)(nil)
+	_ interface {
+		http.ResponseWriter
+		http.Flusher
+		http.Pusher
+		http.CloseNotifier //lint:ignore SA1019 net/http's writer is one, so ours is
+		io.StringWriter
+	} = (*http2Writer)(nil)
+)
+
+// newExchange wraps w by what it can do. One that is neither net/http's HTTP/1
+// nor HTTP/2 writer stays as it is: its request is counted, its response
+// cannot be told to say close.
+func newExchange(c *conn, w http.ResponseWriter, r *http.Request) (*exchange, http.ResponseWriter) {
+	_, hijacker := w.(http.Hijacker)
+	_, pusher := w.(http.Pusher)
+	switch {
+	case hijacker && !pusher && r.ProtoMajor == 1:
+		h := new(http1Writer)
+		h.exchange.set(c, w, r)
+		return &h.exchange, h
+	case pusher && !hijacker && r.ProtoMajor == 2:
+		h := new(http2Writer)
+		h.exchange.set(c, w, r)
+		// Every HTTP/2 request has a body, those included that have none.
+		if c.h2 != nil && r.Body != nil && r.ContentLength != 0 {
+			h.bodyOpen, h.body = true, r.Body
+			r.Body = (*http2Body)(h)
+		}
+		return &h.exchange, h
+	}
+	x := new(exchange)
+	x.set(c, w, r)
+	x.header = headerSettled
+	return x, w
+}
+
+func (x *exchange) set(c *conn, w http.ResponseWriter, r *http.Request) {
+	*x = exchange{rw: w, ctx: r.Context(), conn: c, method: r.Method, path: r.URL.Path}
+}
+
+// Unwrap is for http.ResponseController.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.rw }
+
+func (x *exchange) Header() http.Header { return x.rw.Header() }
+
+func (x *exchange) WriteHeader(status int) {
+	switch {
+	case status == http.StatusSwitchingProtocols:
+		// Its Connection header says upgrade.
+	case status >= 200:
+		x.tellClose()
+	default: // informational: the header is still to come; net/http panics at others
+		x.rw.WriteHeader(status)
+		return
+	}
+	x.rw.WriteHeader(status)
+	x.header = headerWritten
+}
+
+func (x *exchange) Write(p []byte) (int, error) {
+	x.tellClose()
+	x.header = headerWritten
+	x.writing(+1)
+	defer x.writing(-1)
+	return x.rw.Write(p)
+}
+
+func (x *exchange) WriteString(s string) (int, error) {
+	x.tellClose()
+	x.header = headerWritten
+	x.writing(+1)
+	defer x.writing(-1)
+	return io.WriteString(x.rw, s)
+}
+
+func (x *exchange) Flush() {
+	x.noteFlush()
+	x.writing(+1)
+	defer x.writing(-1)
+	x.rw.(http.Flusher).Flush()
+}
+
+// FlushError is what http.ResponseController prefers to Flush.
+func (x *exchange) FlushError() error {
+	x.noteFlush()
+	x.writing(+1)
+	defer x.writing(-1)
+	return http.NewResponseController(x.rw).Flush()
+}
+
+// writing counts the handlers that wait for HTTP/2's flow control, or might.
+func (x *exchange) writing(by int32) {
+	if x.conn != nil && x.conn.h2 != nil {
+		x.conn.h2.writers.Add(by)
+	}
+}
+
+// CloseNotify implements the deprecated http.CloseNotifier.
+func (x *exchange) CloseNotify() <-chan bool {
+	//lint:ignore SA1019 net/http's writer is one, so ours is
+	return x.rw.(http.CloseNotifier).CloseNotify()
+}
+
+// SetReadDeadline, SetWriteDeadline and EnableFullDuplex are for those who look
+// for them without an http.ResponseController.
+
+func (x *exchange) SetReadDeadline(t time.Time) error {
+	return http.NewResponseController(x.rw).SetReadDeadline(t)
+}
+
+func (x *exchange) SetWriteDeadline(t time.Time) error {
+	return http.NewResponseController(x.rw).SetWriteDeadline(t)
+}
+
+func (x *exchange) EnableFullDuplex() error {
+	return http.NewResponseController(x.rw).EnableFullDuplex()
+}
+
+func (x *exchange) noteFlush() {
+	x.tellClose()
+	x.header = headerWritten
+	x.conn.mu.Lock()
+	x.flushed = true
+	x.conn.mu.Unlock()
+}
+
+func (w *http1Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return w.rw.(http.Hijacker).Hijack()
+}
+
+// ReadFrom keeps sendfile.
+func (w *http1Writer) ReadFrom(r io.Reader) (int64, error) {
+	w.tellClose()
+	n, err := w.rw.(io.ReaderFrom).ReadFrom(r)
+	if n > 0 { // of an empty reader net/http writes nothing, the header neither
+		w.header = headerWritten
+	}
+	return n, err
+}
+
+func (w *http2Writer) Push(target string, opts *http.PushOptions) error {
+	return w.rw.(http.Pusher).Push(target, opts)
+}
+
+// http2Body is an http2Writer as the body of its request. It tells when the body
+// was read to its end; see http2.go.
+type http2Body http2Writer
+
+func (b *http2Body) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	if err != nil {
+		b.ends()
+	}
+	return n, err
+}
+
+func (b *http2Body) Close() error {
+	b.ends()
+	return b.body.Close()
+}
+
+func (b *http2Body) ends() {
+	c := b.exchange.conn
+	c.mu.Lock()
+	c.bodyEndsLocked(&b.exchange)
+	c.mu.Unlock()
+}
+
+// tellClose is called before the header is written. Once the connection retires
+// it makes the response say "Connection: close", so that the client does not send
+// its next request here.
+func (x *exchange) tellClose() {
+	if x.header != headerOpen {
+		return
+	}
+	x.header = headerSettled
+	if !x.conn.retired.Load() || x.conn.sendsGoAway() {
+		return
+	}
+	x.saidClose = true
+	// net/http looks at the first value alone. Others, such as the "Upgrade" of
+	// a 426, keep their meaning.
+	h := x.rw.Header()
+	values := []string{"close"}
+	for _, list := range h["Connection"] {
+		for option := range strings.SplitSeq(list, ",") {
+			option = strings.Trim(option, " \t")
+			if option != "" && !strings.EqualFold(option, "close") && !strings.EqualFold(option, "keep-alive") {
+				values = append(values, option)
+			}
+		}
+	}
+	h["Connection"] = values
+}

@@ -1,0 +1,94 @@
+package fxshutdown
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Whatever clients send, a report, a log and an error stay short and say what they mean.
+const (
+	// maxText is how many bytes are kept of a method, a path or an address, the mark
+	// of one that was cut included.
+	maxText = 256
+	cutMark = "…"
+
+	// maxListed is how many requests a list keeps: the oldest.
+	maxListed = 100
+
+	// maxNamed is how many requests a line of the log or an error names.
+	maxNamed = 10
+)
+
+// shown returns a text that a client chose as the inside of a quoted Go string: quotes,
+// backslashes and whatever is not printable (control characters, those that change the
+// direction of text, bytes that are no UTF-8) are escaped. What is longer than maxText
+// is cut and marked. A text that is the inside of a quoted string stays as it is.
+func shown(s string) string {
+	if len(s) <= maxText && isShown(s) {
+		return s
+	}
+	b := make([]byte, 0, maxText)
+	fits := 0 // what of b leaves room for the mark
+	for len(s) > 0 {
+		_, n := utf8.DecodeRuneInString(s)
+		quoted := strconv.Quote(s[:n])
+		b = append(b, quoted[1:len(quoted)-1]...)
+		if len(b) > maxText {
+			return string(b[:fits]) + cutMark
+		}
+		if len(b) <= maxText-len(cutMark) {
+			fits = len(b)
+		}
+		s = s[n:]
+	}
+	return string(b)
+}
+
+// isShown reports whether s is printable and the inside of a quoted string.
+func isShown(s string) bool {
+	plain := true
+	for i, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			plain = false
+		case !strconv.IsPrint(r), r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
+			return false
+		}
+	}
+	if plain {
+		return true
+	}
+	_, err := strconv.Unquote(`"` + s + `"`)
+	return err == nil
+}
+
+// kept is shown, in memory of its own: a short path must not keep a long header alive.
+func kept(s string) string { return strings.Clone(shown(s)) }
+
+// isToken reports whether s needs no quotes among other words: RFC 9110, section 5.6.2.
+func isToken(s string) bool {
+	for _, r := range s {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9',
+			strings.ContainsRune("!#$%&'*+-.^_`|~", r):
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
+
+// keepOldest adds r to a list that has the oldest requests first, and no more than
+// maxListed.
+func keepOldest(rs []Request, r Request) []Request {
+	i, _ := slices.BinarySearchFunc(rs, r.Age, func(e Request, age moment) int {
+		return cmp.Or(cmp.Compare(age, e.Age), -1) // behind those of the same age
+	})
+	if i >= maxListed {
+		return rs
+	}
+	return slices.Insert(rs[:min(len(rs), maxListed-1)], i, r)
+}

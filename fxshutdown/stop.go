@@ -1,0 +1,270 @@
+package fxshutdown
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// stop is one stop of a server, from its beginning to its report. Its goroutine,
+// run, does all that the stop does; everybody else only wakes it.
+type stop struct {
+	s       *Server
+	trigger Trigger
+	budget  budget
+
+	wake   chan struct{} // receives when something changed that run should look at
+	forced chan struct{} // closed when the stop is to end by force
+	cutNow chan struct{} // closed when it is to cut at once
+	ended  chan struct{} // closed when the stop has ended
+	err    error         // of Stop; written before ended is closed
+
+	// Only run uses these.
+	graces     graces
+	drainAt    moment  // when the drain began
+	requestAt  moment  // when RequestGrace is over; 0: never
+	progressAt moment  // when it is logged what the drain waits for
+	conns      []*conn // space for snapshots
+
+	next atomic.Int64 // the moment for which run has set its timer; 0: none
+
+	before totals // the account when the stop began
+
+	mu      sync.Mutex // guards what follows; a leaf
+	reason  error      // of the force
+	report  Report
+	aborted int          // requests that were told to be
+	lost    AbortedError // what becomes the error of Stop
+}
+
+// begin begins a stop, or joins the one that began before, on the budget of ctx.
+func (s *Server) begin(ctx context.Context, trigger Trigger) *stop {
+	deadline, _ := ctx.Deadline()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st := s.stop; st != nil {
+		if st.budget.limit(deadline, s.now(), s.cfg.StopReserve) {
+			st.wakeUp()
+		}
+		return st
+	}
+	stats, totals := s.conns.count()
+	st := &stop{
+		s:       s,
+		trigger: trigger,
+		wake:    make(chan struct{}, 1),
+		forced:  make(chan struct{}),
+		cutNow:  make(chan struct{}),
+		ended:   make(chan struct{}),
+		graces:  graces{idle: s.cfg.IdleGrace, hijack: s.cfg.HijackGrace},
+		before:  totals,
+		report:  Report{Trigger: trigger, Began: time.Now(), Connections: stats.Open()},
+	}
+	st.budget.limit(deadline, s.now(), s.cfg.StopReserve)
+	s.stop = st
+	close(s.stopping)
+	switch s.state {
+	case stateNew:
+		s.stopUnservedLocked(st)
+		close(st.ended)
+	case stateStarting:
+		s.abort()
+		go st.run(s.starting)
+	default:
+		s.state = stateStopping
+		go st.run(nil)
+	}
+	return st
+}
+
+// stopUnservedLocked ends the life of a server that never served.
+func (s *Server) stopUnservedLocked(st *stop) {
+	st.mu.Lock()
+	st.report.Duration = max(time.Since(st.report.Began), 1)
+	st.mu.Unlock()
+	s.state = stateStopped
+	close(s.draining)
+	s.closeDoneLocked()
+}
+
+func (s *Server) closeDoneLocked() {
+	select {
+	case <-s.done: // the listener failed
+	default:
+		close(s.done)
+	}
+}
+
+func (st *stop) wakeUp() {
+	select {
+	case st.wake <- struct{}{}:
+	default:
+	}
+}
+
+// force ends the graceful part of the stop. With ErrBudget handlers have the
+// force window to answer; otherwise all is cut at once.
+func (st *stop) force(reason error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.reason == nil {
+		st.reason = reason
+		close(st.forced)
+	}
+	if !errors.Is(reason, ErrBudget) && !isClosed(st.cutNow) {
+		close(st.cutNow)
+		st.wakeUp() // whoever waits for what was cut waits less
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// within returns a timer that fires after most, or when the force is due.
+func (st *stop) within(most time.Duration) *time.Timer {
+	if forceAt, _, _ := st.budget.moments(); forceAt != 0 {
+		most = min(most, max(forceAt-st.s.now(), 0))
+	}
+	return time.NewTimer(most)
+}
+
+// run is the goroutine of the stop.
+func (st *stop) run(starting <-chan struct{}) {
+	defer close(st.ended)
+	if starting != nil && !st.awaitStart(starting) {
+		return
+	}
+	st.phase(PhaseDelay, st.delay)
+	st.phase(PhaseAnnounce, st.announce)
+	st.phase(PhaseListener, st.closeListener)
+	st.phase(PhaseDrain, st.drain)
+	if !st.s.conns.isEmpty() {
+		st.phase(PhaseForce, st.cutAll)
+	}
+	st.finish()
+}
+
+func (st *stop) phase(name PhaseName, f func() (ran bool)) {
+	t := time.Now()
+	if !f() {
+		return
+	}
+	st.mu.Lock()
+	st.report.Phases = append(st.report.Phases, Phase{Name: name, Duration: time.Since(t)})
+	st.mu.Unlock()
+}
+
+// awaitStart waits for the Start under way, whose context begin has cancelled,
+// and reports whether there is something to stop. If it takes too long, blocked
+// by a hook of the user's, that Start finds that it came too late.
+func (st *stop) awaitStart(starting <-chan struct{}) bool {
+	for waiting := true; waiting; {
+		t := st.within(maxDuration)
+		select {
+		case <-starting:
+			waiting = false
+		case <-st.forced:
+			waiting = false
+		case <-t.C:
+			waiting = false
+		case <-st.wake: // somebody joined with less time
+		}
+		t.Stop()
+	}
+	s := st.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == stateStopping {
+		return true // Start has succeeded
+	}
+	s.stopUnservedLocked(st)
+	return false
+}
+
+// finish settles the account and ends the stop.
+func (st *stop) finish() {
+	s := st.s
+	s.cancel(ErrStopping)
+	st.mu.Lock()
+	st.sumLocked()
+	e := &Stopped{Report: st.report.clone(), Err: st.err}
+	st.mu.Unlock()
+
+	s.sentinel.release() // the given server's Shutdown returns, and its caller may ask for the report
+	st.awaitServers()
+	unclaim(s.given)
+
+	s.mu.Lock()
+	s.state = stateStopped
+	if s.err == nil {
+		s.err = st.err
+	}
+	s.closeDoneLocked()
+	s.mu.Unlock()
+
+	s.events.emit(e)
+	s.events.flush(st.rest(maxFlush))
+}
+
+// sumLocked sums up the account, and makes the error of Stop.
+func (st *stop) sumLocked() {
+	_, now := st.s.conns.count()
+	r := &st.report
+	r.sum(st.before, now)
+	r.Dropped, r.CancelledCount, r.Cancelled = st.s.conns.outcome()
+	if lost := st.lost; lost.Count > 0 || r.Unbegun > 0 {
+		lost.Unbegun, lost.Reason = r.Unbegun, cmp.Or(st.reason, ErrStopping)
+		st.err = &lost
+	}
+	r.Duration = max(time.Since(r.Began), 1)
+}
+
+// awaitServers waits for the goroutines that Start began: they have nothing left
+// to do, unless something of the user's blocks them.
+func (st *stop) awaitServers() {
+	t := time.NewTimer(st.rest(schedulingSlack))
+	defer t.Stop()
+	for _, ended := range []<-chan struct{}{st.s.served, st.s.sentinel.ended, st.s.sentinel.gone} {
+		select {
+		case <-ended:
+		case <-t.C:
+			return
+		}
+	}
+}
+
+// rest returns most, or what is left of the budget.
+func (st *stop) rest(most time.Duration) time.Duration {
+	if _, _, end := st.budget.moments(); end != 0 {
+		most = min(most, max(end-st.s.now(), lateSlack))
+	}
+	return most
+}
+
+// Report returns what the last stop did, or has done so far.
+func (s *Server) Report() Report {
+	s.mu.Lock()
+	st := s.stop
+	s.mu.Unlock()
+	if st == nil {
+		return Report{}
+	}
+	_, now := s.conns.count()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	r := st.report.clone()
+	if r.Duration == 0 {
+		r.sum(st.before, now)
+		r.Dropped, r.CancelledCount, r.Cancelled = s.conns.outcome()
+	}
+	return r
+}

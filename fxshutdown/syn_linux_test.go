@@ -1,0 +1,67 @@
+package fxshutdown
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"testing"
+	"time"
+)
+
+// What is in the queue, or has a handshake behind it, is accepted; who comes
+// later is ignored.
+func TestIgnoreSYNs(t *testing.T) {
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
+		t.Run(addr, func(t *testing.T) {
+			l, err := lc.Listen(context.Background(), "tcp", addr)
+			if err != nil {
+				t.Skipf("no such address here: %v", err)
+			}
+			defer l.Close()
+			early, err := net.Dial("tcp", l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer early.Close()
+
+			if !ignoreSYNs(l) {
+				t.Fatal("ignoreSYNs() = false on plain TCP")
+			}
+			late, err := net.DialTimeout("tcp", l.Addr().String(), 100*time.Millisecond)
+			if err == nil {
+				late.Close()
+				t.Error("a handshake after quench succeeded")
+			} else if ne := net.Error(nil); !errors.As(err, &ne) || !ne.Timeout() {
+				t.Errorf("a handshake after quench ended with %v, want it ignored", err)
+			}
+			c, err := l.Accept()
+			if err != nil {
+				t.Fatalf("Accept() = %v of what was queued", err)
+			}
+			defer c.Close()
+			// The accepted connection works in both directions.
+			early.Write([]byte("x"))
+			if _, err := c.Read(make([]byte, 1)); err != nil {
+				t.Errorf("Read() = %v on an accepted connection", err)
+			}
+			l.(*net.TCPListener).SetDeadline(time.Now().Add(time.Millisecond))
+			if _, err := l.Accept(); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("Accept() = %v, want the queue to be empty", err)
+			}
+		})
+	}
+}
+
+func TestIgnoreSYNsOthers(t *testing.T) {
+	l, err := net.Listen("unix", t.TempDir()+"/socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if ignoreSYNs(l) {
+		t.Error("ignoreSYNs() = true on a unix socket")
+	}
+}

@@ -1,0 +1,126 @@
+package fxshutdown
+
+import "time"
+
+// moment is a point in time, counted from the epoch of the server. It is
+// monotonic, and a third of the size of a time.Time. Zero means never, or none.
+type moment = time.Duration
+
+// longAgo is the moment of every deadline in the past.
+const longAgo moment = 1
+
+// Every time that the engine chooses by itself is in this table. What users may
+// choose is in Config.
+const (
+	// maxDuration is the longest duration that is told from longer ones, so that
+	// sums of moments do not overflow: 36 years.
+	maxDuration = 1 << 60 * time.Nanosecond
+
+	// schedulingSlack is how long something may take that is done at once but for
+	// a bug, or a lack of processors; lateSlack is the same when no time is left.
+	schedulingSlack = 50 * time.Millisecond
+	lateSlack       = 5 * time.Millisecond
+
+	// maxStopReserve and maxForceWindow bound what is otherwise a tenth of the
+	// time left when Stop begins.
+	maxStopReserve = 2 * time.Second
+	maxForceWindow = 500 * time.Millisecond
+
+	// progressAfter is how long a drain goes on before it logs what it waits for.
+	progressAfter = 2 * time.Second
+
+	// maxFlush is how long Start and Stop wait for a Logger.
+	maxFlush = 100 * time.Millisecond
+)
+
+// The accept queue.
+const (
+	// queueLook is how long an accept waits before the accept queue counts as
+	// empty. It must be so long that a goroutine that set the deadline is likely
+	// to call accept before it: an accept whose deadline has passed fails without
+	// a look at the queue.
+	queueLook = time.Millisecond
+
+	// queueLooks is how often in a row the queue must look empty.
+	queueLooks = 3
+
+	// maxQueue bounds the emptying of the queue: a flood never lets it run empty.
+	maxQueue = 250 * time.Millisecond
+
+	// queueStill is, for listeners without deadlines, how long an accept must
+	// have waited in vain.
+	queueStill = 5 * time.Millisecond
+
+	// maxAcceptDelay bounds the pause after a temporary error.
+	maxAcceptDelay = time.Second
+)
+
+// A connection that waits for a request.
+const (
+	// lastRead is how long before it is dropped a quiet connection is read from
+	// once more. The reader that a deadline has woken did not look into the
+	// kernel's buffer again; this does.
+	lastRead = time.Millisecond
+
+	// lastReads is into how many parts lastRead is divided: a read that was
+	// preempted until its deadline had passed does not look at all.
+	lastReads = 2
+
+	// maxTrickle is how much longer than IdleGrace a client may be quiet that has
+	// sent something, and all that a byte now and then can buy it.
+	maxTrickle = 300 * time.Millisecond
+
+	// maxClientWait is how much longer than IdleGrace into the drain a quiet
+	// connection is kept because its client is not.
+	maxClientWait = 300 * time.Millisecond
+
+	// maxInterruptWait is how long an interrupted reader may take to wake, on a
+	// machine that has no time for it, before it counts as deaf to deadlines.
+	maxInterruptWait = time.Second
+
+	// maxServerStall bounds what is not the client's doing: a goroutine of ours
+	// that computes, or a hook of the user's, such as GetCertificate, that
+	// blocks it.
+	maxServerStall = 2 * time.Second
+)
+
+// A connection that ends.
+const (
+	// cutDelay is how long a connection that was asked to end may take to do so
+	// before it is cut.
+	cutDelay = 100 * time.Millisecond
+
+	// maxLinger bounds how long a connection that was told to close is read on, so
+	// that what its client had sent behind the last request does not make the
+	// kernel answer with a reset, which destroys the response on its way
+	// (RFC 9112, section 9.6). net/http waits as long (rstAvoidanceDelay).
+	maxLinger = 500 * time.Millisecond
+
+	// goAwayWait is how long after GOAWAY was asked for an HTTP/2 connection is
+	// closed from our side, and goAwayWritten how long after something was written
+	// since: that was GOAWAY.
+	goAwayWait    = 50 * time.Millisecond
+	goAwayWritten = 5 * time.Millisecond
+
+	// goAwayGap is how long before GOAWAY the last response counts as written, if
+	// no write has told. httpx 0.23 loses a response that it reads together with
+	// GOAWAY.
+	goAwayGap = 5 * time.Millisecond
+
+	// maxHold is how long a busy HTTP/2 client is held back, and GOAWAY with it, so
+	// that its running requests end.
+	maxHold = 500 * time.Millisecond
+
+	// recheck is how soon a connection is looked at again of which no event tells.
+	recheck = 50 * time.Millisecond
+)
+
+// earliest returns the smallest moment that is not zero.
+func earliest(ms ...moment) (first moment) {
+	for _, m := range ms {
+		if m != 0 && (first == 0 || m < first) {
+			first = m
+		}
+	}
+	return first
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+)
+
+// A load is what draincheck sends.
+type load struct {
+	title  string
+	tls    bool
+	flags  []string // of draincheck; all other kinds of load are off
+	spread bool     // the clients begin spread over a cycle: each stop finds some everywhere
+}
+
+// sizes are what the command line says about all loads.
+type sizes struct {
+	clients, pool, busy int
+	tls, together       bool
+}
+
+func loadNames() []string { return []string{"new", "keepalive", "pool", "h2"} }
+
+// streams is how many requests at a time an HTTP/2 connection has.
+const streams = 8
+
+func (s sizes) load(name string) (l load, ok bool) {
+	l.tls, l.spread = s.tls, !s.together
+	switch name {
+	case "new":
+		l.title = fmt.Sprintf("new connections, %d clients", s.clients)
+		l.flags = []string{"-newconn", strconv.Itoa(s.clients)}
+	case "keepalive":
+		l.title = fmt.Sprintf("keep-alive, %d clients", s.clients)
+		l.flags = []string{"-keepalive", strconv.Itoa(s.clients)}
+	case "pool":
+		l.title = fmt.Sprintf("pool of %d, %d in use", s.pool, s.busy)
+		l.flags = []string{"-pool", strconv.Itoa(s.pool), "-pool-busy", strconv.Itoa(s.busy)}
+	case "h2":
+		conns := max(s.clients/streams, 1)
+		l.title = fmt.Sprintf("HTTP/2, %d connections with %d requests", conns, streams)
+		l.tls = true
+		l.flags = []string{"-h2", strconv.Itoa(conns), "-h2-concurrency", strconv.Itoa(streams)}
+	default:
+		return load{}, false
+	}
+	if s.tls && name != "h2" {
+		l.title += ", TLS"
+	}
+	return l, true
+}
+
+// args are the arguments of draincheck for one stop of the server at addr. The
+// load lasts so long that what a pool does not use has been quiet for longer than
+// any grace, and ends at a random point of the two round trips that a new
+// connection and a request take: clients that began together do everything
+// together for ever.
+func (l load) args(addr string, rtt, within time.Duration) []string {
+	lasts := 500*time.Millisecond + 4*rtt + rand.N(2*rtt+1)
+	args := []string{"-json", "-pause", "0", "-load", lasts.String(), "-within", within.String(),
+		"-keepalive", "0", "-newconn", "0", "-late", "0", "-silent", "0", "-halfheader", "0", "-h2", "0", "-h2c", "0"}
+	if l.spread {
+		args = append(args, "-spread", (2 * rtt).String())
+	}
+	if l.tls {
+		// The server has made its certificate itself.
+		args = append(args, "-insecure", "-url", "https://"+addr+"/")
+	} else {
+		args = append(args, "-url", "http://"+addr+"/")
+	}
+	return append(args, l.flags...) // the last of two flags counts
+}

@@ -1,0 +1,148 @@
+// Command mutate tells how much a package's tests notice. It makes a sample of small
+// changes in the package, one at a time, runs the tests for each, and lists the changes
+// with which they still pass. From the root of the repository:
+//
+//	go run ./internal/mutate -pkg ./fxshutdown -n 100 -seed 1
+//	go run ./internal/mutate -pkg ./fxshutdown -n 10 -only budget.go -fast 'Budget|Decide'
+//
+// The same seed makes the same sample of the same source. A survivor is a gap in the
+// tests, or a change that changes nothing; only a reader can tell. A test that fails by
+// itself now and then makes the result look better than it is. The source is left alone:
+// changed files are overlays (go help build, -overlay).
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// options are what the command line says.
+type options struct {
+	pkg     string
+	n       int
+	seed    uint64
+	only    []string
+	fast    string
+	run     string
+	timeout time.Duration
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "mutate:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	p, err := load(ctx, o.pkg)
+	if err != nil {
+		return err
+	}
+	sample, err := p.sample(o)
+	if err != nil {
+		return err
+	}
+	t, err := newTester(p, o)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+
+	// Tests that fail anyway would notice everything.
+	began := time.Now()
+	r, err := t.test(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if r.outcome != survived {
+		return fmt.Errorf("the tests of %s do not pass without a change: %s", p.ImportPath, r)
+	}
+	fmt.Fprintf(out, "%d mutants are possible; without a change the tests take %v\n",
+		len(sample), time.Since(began).Round(100*time.Millisecond))
+
+	s := summary{out: out}
+	defer s.print() // what was found so far, if it was interrupted
+	for _, m := range sample {
+		if s.counted() == o.n {
+			break
+		}
+		began := time.Now()
+		r, err := t.test(ctx, &m)
+		if err != nil {
+			return err
+		}
+		s.add(m, r, time.Since(began))
+	}
+	return nil
+}
+
+func parse(args []string) (o options, err error) {
+	fs := flag.NewFlagSet("mutate", flag.ContinueOnError)
+	fs.StringVar(&o.pkg, "pkg", "./fxshutdown", "the package")
+	fs.IntVar(&o.n, "n", 20, "how many mutants to test; those that do not compile do not count")
+	fs.Uint64Var(&o.seed, "seed", 1, "which sample to take")
+	only := fs.String("only", "", "comma-separated names of the files to change (all)")
+	fs.StringVar(&o.fast, "fast", "", "regular expression of tests to run first, since they notice most")
+	fs.StringVar(&o.run, "run", "", "regular expression of the tests to run (all)")
+	fs.DurationVar(&o.timeout, "timeout", 2*time.Minute, "of one run of the tests; a mutant that exceeds it is noticed")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	switch {
+	case fs.NArg() > 0:
+		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	case o.n < 1:
+		return o, errors.New("-n: want at least 1")
+	case o.timeout <= 0:
+		return o, errors.New("-timeout: want more than 0")
+	}
+	if *only != "" {
+		o.only = strings.Split(*only, ",")
+	}
+	return o, nil
+}
+
+// sample returns the mutants of the package, shuffled by the seed.
+func (p *pkg) sample(o options) ([]mutant, error) {
+	for _, name := range o.only {
+		if !slices.Contains(p.GoFiles, name) {
+			return nil, fmt.Errorf("-only: %s has no %q, it has %s", p.ImportPath, name, strings.Join(p.GoFiles, " "))
+		}
+	}
+	var all []mutant
+	for _, name := range p.GoFiles {
+		if o.only != nil && !slices.Contains(o.only, name) {
+			continue
+		}
+		src, err := os.ReadFile(filepath.Join(p.Dir, name))
+		if err != nil {
+			return nil, err
+		}
+		p.sources[name] = src
+		ms, err := mutants(name, src)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ms...)
+	}
+	rand.New(rand.NewPCG(o.seed, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all, nil
+}

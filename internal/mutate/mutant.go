@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strings"
+)
+
+// A mutant is a source file with one small change.
+type mutant struct {
+	file     string
+	line     int
+	from, to int    // the bytes that are replaced
+	text     string // by this
+	what     string // for people
+}
+
+// apply returns the changed source. Lines keep their numbers.
+func (m mutant) apply(src []byte) []byte {
+	old := src[m.from:m.to]
+	text := m.text + strings.Repeat("\n", bytes.Count(old, []byte("\n"))-strings.Count(m.text, "\n"))
+	return append(append(bytes.Clone(src[:m.from]), text...), src[m.to:]...)
+}
+
+// comparisons has the neighbor of each: the change that a test must be exact to notice.
+var comparisons = map[token.Token]token.Token{
+	token.EQL: token.NEQ, token.NEQ: token.EQL,
+	token.LSS: token.LEQ, token.LEQ: token.LSS,
+	token.GTR: token.GEQ, token.GEQ: token.GTR,
+}
+
+// mutants returns the mutants of a source file, in the order of the source:
+//
+//   - a comparison is changed: < and <=, > and >=, == and != for each other;
+//   - a condition is negated, unless a changed comparison is the same;
+//   - a statement is deleted: a call, an assignment, a send, a go, a defer, a return, a
+//     jump, an if with all that it has. What declares a variable is left.
+func mutants(file string, src []byte) ([]mutant, error) {
+	fset := token.NewFileSet()
+	parsed, err := parser.ParseFile(fset, file, src, parser.SkipObjectResolution)
+	if err != nil {
+		return nil, err
+	}
+	c := &collector{file: file, src: src, fset: fset}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.BinaryExpr:
+			c.compare(n)
+		case *ast.IfStmt:
+			c.negate(n.Cond)
+		case *ast.ForStmt:
+			c.negate(n.Cond)
+		case *ast.SwitchStmt:
+			if n.Tag == nil {
+				c.negateCases(n.Body)
+			}
+		case *ast.BlockStmt:
+			c.remove(n.List)
+		case *ast.CaseClause:
+			c.remove(n.Body)
+		case *ast.CommClause:
+			c.remove(n.Body)
+		}
+		return true
+	})
+	return c.mutants, nil
+}
+
+// A collector gathers the mutants of a file.
+type collector struct {
+	file    string
+	src     []byte
+	fset    *token.FileSet
+	mutants []mutant
+}
+
+func (c *collector) offset(p token.Pos) int { return c.fset.Position(p).Offset }
+
+func (c *collector) text(n ast.Node) string {
+	return string(c.src[c.offset(n.Pos()):c.offset(n.End())])
+}
+
+func (c *collector) add(from, to token.Pos, text, what string, args ...any) {
+	c.mutants = append(c.mutants, mutant{
+		file: c.file, line: c.fset.Position(from).Line,
+		from: c.offset(from), to: c.offset(to), text: text, what: fmt.Sprintf(what, args...),
+	})
+}
+
+func (c *collector) compare(e *ast.BinaryExpr) {
+	op, ok := comparisons[e.Op]
+	if !ok {
+		return
+	}
+	end := e.OpPos + token.Pos(len(e.Op.String()))
+	c.add(e.OpPos, end, op.String(), "%s: %s instead of %s", oneLine(c.text(e)), op, e.Op)
+}
+
+func (c *collector) negate(cond ast.Expr) {
+	if cond == nil {
+		return // for without a condition
+	}
+	if e, ok := ast.Unparen(cond).(*ast.BinaryExpr); ok && (e.Op == token.EQL || e.Op == token.NEQ) {
+		return
+	}
+	c.add(cond.Pos(), cond.End(), "!("+c.text(cond)+")", "negated: %s", oneLine(c.text(cond)))
+}
+
+func (c *collector) negateCases(body *ast.BlockStmt) {
+	for _, s := range body.List {
+		for _, cond := range s.(*ast.CaseClause).List {
+			c.negate(cond)
+		}
+	}
+}
+
+func (c *collector) remove(list []ast.Stmt) {
+	for _, s := range list {
+		switch s := s.(type) {
+		case *ast.AssignStmt:
+			if s.Tok == token.DEFINE {
+				continue
+			}
+		case *ast.ExprStmt, *ast.IncDecStmt, *ast.SendStmt, *ast.GoStmt, *ast.DeferStmt,
+			*ast.ReturnStmt, *ast.BranchStmt, *ast.IfStmt:
+		default:
+			continue
+		}
+		c.add(s.Pos(), s.End(), "", "deleted: %s", oneLine(c.text(s)))
+	}
+}
+
+// oneLine shows the beginning of a piece of source.
+func oneLine(text string) string {
+	const most = 80
+	text, _, cut := strings.Cut(text, "\n")
+	if len(text) > most {
+		text, cut = strings.ToValidUTF8(text[:most], ""), true
+	}
+	if cut {
+		text += " …"
+	}
+	return text
+}

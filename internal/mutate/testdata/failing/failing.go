@@ -1,0 +1,2 @@
+// Package failing has a test that fails, so mutate refuses to mutate it.
+package failing
