@@ -61,7 +61,6 @@ type h2conn struct {
 	sawSettings  bool
 	lastErr      error     // why the reader ended
 	lastFrame    time.Time // when the last frame was read
-	lastStream   uint32    // what GOAWAY says was or may be processed
 }
 
 // An h2stream is one request and its response.

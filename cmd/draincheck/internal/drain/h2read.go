@@ -30,8 +30,8 @@ func (h *h2conn) read() {
 		text = fmt.Errorf("%w, after GOAWAY (%v)", h.lastErr, h.goAwayCode)
 	}
 	for _, st := range h.streams {
-		// What GOAWAY named was read, and so was what came before a frame of the server's.
-		st.unread = unread && st.opened.After(h.lastFrame) && (!h.sawGoAway || st.id > h.lastStream)
+		// What came before a frame of the server's counts as read, GOAWAY among them.
+		st.unread = unread && st.opened.After(h.lastFrame)
 		h.finishLocked(st, end, fmt.Errorf("HTTP/2 stream %d: wait for response: %w", st.id, text))
 	}
 }
@@ -89,7 +89,6 @@ func (h *h2conn) handle(f http2.Frame) error {
 		h.gone = true
 		h.sawGoAway = true
 		h.goAwayCode = f.ErrCode
-		h.lastStream = f.LastStreamID
 		for id, st := range h.streams {
 			if id > f.LastStreamID {
 				h.finishLocked(st, endRefused, nil)
