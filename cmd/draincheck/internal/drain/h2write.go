@@ -47,7 +47,6 @@ func (h *h2conn) open(fields []hpack.HeaderField, body string, sent, unsent func
 	h.encBuf.Reset()
 	if changed {
 		// The encoder announces it at the head of the next block (RFC 7541, 4.2).
-		h.enc.SetMaxDynamicTableSizeLimit(tableSize)
 		h.enc.SetMaxDynamicTableSize(min(tableSize, 4096))
 	}
 	for _, f := range fields {

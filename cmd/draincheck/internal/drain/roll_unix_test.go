@@ -219,3 +219,20 @@ func TestHandoverLeavesTheSuccessor(t *testing.T) {
 	endDaemon(l.PID)
 	wantFree(t, spec.Addr)
 }
+
+// TestRollWithoutProxy restarts what is loaded: its clients are turned away meanwhile.
+func TestRollWithoutProxy(t *testing.T) {
+	t.Parallel()
+	cfg := off(Default())
+	cfg.KeepAlive = 2
+	cfg, _ = prepare(t, cfg, losing.Spec{Way: losing.Queued}, false)
+	cfg.Target = cfg.URL
+	res, err := Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := strings.Join(res.Rounds[0].Reasons, "\n")
+	if res.Verdict != Fail || res.Total.RefusedDials == 0 || !strings.Contains(reasons, "connections refused") {
+		t.Errorf("verdict = %s %q, %d refused, want them to fail it", res.Verdict, reasons, res.Total.RefusedDials)
+	}
+}
