@@ -83,6 +83,7 @@ func (inv *invocation) flags() *flag.FlagSet {
 			fs.IntVar(n.N, n.Flag, *n.N, "")
 		}
 	}
+	fs.DurationVar(&c.PacedOver, "paced-over", c.PacedOver, "")
 	fs.IntVar(&c.PoolBusy, "pool-busy", c.PoolBusy, "")
 	fs.DurationVar(&c.LateAfter, "late-after", c.LateAfter, "")
 	fs.IntVar(&c.H2Concurrency, "h2-concurrency", c.H2Concurrency, "")
@@ -116,6 +117,7 @@ func (inv *invocation) flags() *flag.FlagSet {
 	fs.DurationVar(&c.Timeout, "timeout", c.Timeout, "")
 	fs.IntVar(&c.Rounds, "rounds", c.Rounds, "")
 	fs.BoolVar(&c.FailOnCut, "fail-on-cut", false, "")
+	fs.StringVar(&c.ExitCode, "exit-code", "", "")
 
 	fs.BoolVar(&inv.json, "json", false, "")
 	fs.StringVar(&inv.junit, "junit", "", "")

@@ -30,6 +30,9 @@ Load: numbers of clients, 0 turns a kind off
   -keepalive N          one request after another on a connection (16)
   -newconn N            a new connection for each request (8)
   -pipelined N          two requests at a time on a connection, one behind the other (0)
+  -continue N           one request after another, with Expect: 100-continue (0)
+  -paced N              one request after another, each client with a pause of its own (0)
+  -paced-over D         up to this long (200ms)
   -pool N               connections of one client, as a proxy has them: a burst of N requests opens them (0)
   -pool-busy N          requests at a time on them after that, on those that were used last (4)
   -slow N               one slow request after another, so that one is under way at the signal
@@ -68,6 +71,7 @@ Verdict
   -expect-after LIST    statuses that are right after the signal as well, such as 503
   -slow-limit D         an answer that takes longer fails the verdict, except to -slow clients (0s: none)
   -fail-on-cut          streams and WebSockets cut without a goodbye fail the verdict, too
+  -exit-code N          a command that ends with another code fails the verdict (any will do)
   -diagnose             if the process does not end, find out in short further rounds what holds it (true)
 
 Report

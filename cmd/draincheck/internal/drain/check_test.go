@@ -27,6 +27,7 @@ var protocols = []struct {
 
 func off(cfg Config) Config {
 	cfg.KeepAlive, cfg.NewConn, cfg.Pipelined, cfg.Slow, cfg.Late = 0, 0, 0, 0, 0
+	cfg.Pool, cfg.Paced, cfg.Continue = 0, 0, 0
 	cfg.Silent, cfg.HalfHeader, cfg.Streams, cfg.WebSockets, cfg.H2, cfg.H2C = 0, 0, 0, 0, 0, 0
 	return cfg
 }

@@ -49,6 +49,7 @@ type client struct {
 	clock   *clock
 	method  string
 	request []byte
+	body    []byte // nil, or what is sent when the server says 100 Continue to request
 	timeout time.Duration
 	pause   time.Duration
 
@@ -145,6 +146,14 @@ func (c *client) exchange(ctx context.Context, cn *conn) (keep bool) {
 	if werr == nil && c.slow {
 		c.arm()
 	}
+	final := false
+	if c.body != nil && werr == nil {
+		if cn.readContinue(c.method) {
+			_, werr = cn.send(c.body)
+		} else {
+			final = true // what comes is its answer, or the end
+		}
+	}
 	if !left {
 		for _, q := range requests {
 			q.unsent()
@@ -183,7 +192,7 @@ func (c *client) exchange(ctx context.Context, cn *conn) (keep bool) {
 			return false
 		}
 	}
-	return werr == nil
+	return werr == nil && !final
 }
 
 // runLate connects when the round says so, shortly before the signal, and sends its first request after it.

@@ -47,13 +47,16 @@ type Config struct {
 
 	// Numbers of clients: 0 for none; Slow, Streams, WebSockets, H2 and H2C may be Auto.
 
-	KeepAlive     int // one request after another on a connection
-	NewConn       int // a new connection for each request
-	Pipelined     int // two requests at a time on a connection
-	Pool          int // connections of one client, of which PoolBusy are in use
-	PoolBusy      int // requests at a time on them
-	Slow          int // one slow request after another, so that one is under way at the signal
-	Late          int // connections made before the signal, first request after it
+	KeepAlive     int           // one request after another on a connection
+	NewConn       int           // a new connection for each request
+	Pipelined     int           // two requests at a time on a connection
+	Continue      int           // one request after another, each with Expect: 100-continue
+	Paced         int           // one request after another, each client with a pause of its own
+	PacedOver     time.Duration // the longest of these pauses
+	Pool          int           // connections of one client, of which PoolBusy are in use
+	PoolBusy      int           // requests at a time on them
+	Slow          int           // one slow request after another, so that one is under way at the signal
+	Late          int           // connections made before the signal, first request after it
 	LateAfter     time.Duration
 	Silent        int // connections that never send a byte
 	HalfHeader    int // connections that send half of a request header
@@ -91,7 +94,8 @@ type Config struct {
 
 	Diagnose bool // find out what holds a process that does not end
 
-	FailOnCut bool // streams and WebSockets that end without a goodbye fail the verdict
+	ExitCode  string // the exit code that the command should end with, "" for any
+	FailOnCut bool   // streams and WebSockets that end without a goodbye fail the verdict
 
 	Passthrough io.Writer      // what the command prints is copied here, unless nil
 	Progress    func(Progress) // called about ten times a second, unless nil
@@ -117,6 +121,7 @@ func Default() Config {
 		Late:          4,
 		LateAfter:     10 * time.Millisecond,
 		PoolBusy:      4,
+		PacedOver:     200 * time.Millisecond,
 		Silent:        2,
 		HalfHeader:    2,
 		Slow:          Auto,

@@ -79,6 +79,16 @@ func (c *conn) readAnswer(method string) (answer, error) {
 	}, nil
 }
 
+// readContinue reads a 100 Continue. If something else comes, it is left to be read.
+func (c *conn) readContinue(method string) bool {
+	const start = "HTTP/1.1 100"
+	if b, err := c.br.Peek(len(start)); err != nil || string(b) != start {
+		return false
+	}
+	resp, err := http.ReadResponse(c.br, &http.Request{Method: method})
+	return err == nil && resp.StatusCode == http.StatusContinue
+}
+
 // readHead reads a response up to its body, past interim responses. Package net/http only parses here: nothing of it
 // sends, retries or reconnects.
 func (c *conn) readHead(method string) (*http.Response, answer, error) {

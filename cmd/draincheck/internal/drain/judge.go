@@ -1,6 +1,9 @@
 package drain
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // judge fills in the verdict and its reasons.
 func (r *Round) judge(cfg *Config) {
@@ -32,6 +35,9 @@ func (r *Round) judge(cfg *Config) {
 		reason("the command ended, but its port was still served: a process that it started went on "+
 			"(start the server itself rather than through a shell, npm or `go run`, or use -group)%s", r.cutByKill())
 	}
+	if got := strconv.Itoa(r.ExitCode); cfg.ExitCode != "" && !r.Killed && got != cfg.ExitCode {
+		reason("the command ended with %s, want exit code %s", howEnded(r), cfg.ExitCode)
+	}
 	cut := 0
 	for _, k := range r.Kinds {
 		if k.Ends != nil {
@@ -45,6 +51,14 @@ func (r *Round) judge(cfg *Config) {
 	if len(r.Reasons) > 0 {
 		r.Verdict = Fail
 	}
+}
+
+// howEnded says how the command of a round ended.
+func howEnded(r *Round) string {
+	if r.ExitSignal != "" {
+		return "signal: " + r.ExitSignal
+	}
+	return "exit code " + strconv.Itoa(r.ExitCode)
 }
 
 func (r *Round) cutByKill() string {

@@ -76,6 +76,8 @@ func (p *planner) loads() []load {
 		{name: "keepalive", n: http1(cfg.KeepAlive), make: p.http1(t.path, 0, 1)},
 		{name: "newconn", n: http1(cfg.NewConn), make: p.http1(t.path, 1, 1, "Connection: close")},
 		{name: "pipelined", n: http1(cfg.Pipelined), make: p.http1(t.path, 0, 2)},
+		{name: "continue", n: http1(cfg.Continue), make: p.continued},
+		{name: "paced", n: http1(cfg.Paced), make: p.paced},
 		{name: "pool", n: http1(min(cfg.Pool, cfg.PoolBusy)), make: p.pool(&pool{size: cfg.Pool})},
 		{name: "slow", n: http1(cfg.Slow), make: p.slowly(cfg.Slow, p.http1(cfg.SlowPath, 0, 1))},
 		{name: "late", n: http1(cfg.Late), make: p.late1},
@@ -129,23 +131,46 @@ func (p *planner) plan(ctx context.Context) (recorders []*recorder, members []*m
 	return recorders, members
 }
 
+func (p *planner) client(m *member) *client {
+	cfg := &p.check.cfg
+	return &client{member: m, gate: p.gate, dialer: p.check.dialer, clock: p.clock, timeout: cfg.Timeout, pause: cfg.Pause}
+}
+
 // http1 makes clients of HTTP/1.1. perConn and batch are those of [client].
 func (p *planner) http1(path string, perConn, batch int, extra ...string) maker {
 	cfg := &p.check.cfg
 	return func(m *member, _ int) func(context.Context) {
-		cl := &client{member: m, gate: p.gate, dialer: p.check.dialer, clock: p.clock, timeout: cfg.Timeout,
-			pause: cfg.Pause, perConn: perConn, batch: batch, slow: m.rec.want > 0}
+		cl := p.client(m)
+		cl.perConn, cl.batch, cl.slow = perConn, batch, m.rec.want > 0
 		cl.newHTTP1(cfg, p.check.target, path, extra...)
 		return cl.run
 	}
+}
+
+// continued makes clients that send a body only when the server asks for it.
+func (p *planner) continued(m *member, i int) func(context.Context) {
+	cfg := &p.check.cfg
+	cl := p.client(m)
+	cl.newHTTP1(cfg, p.check.target, p.check.target.path, "Expect: 100-continue")
+	head := len(cl.request) - len(cfg.Body)
+	cl.request, cl.body = cl.request[:head], cl.request[head:]
+	return cl.run
+}
+
+// paced makes clients whose pauses are spread evenly up to the longest.
+func (p *planner) paced(m *member, i int) func(context.Context) {
+	cfg := &p.check.cfg
+	cl := p.client(m)
+	cl.pause = spread(cfg.PacedOver, i, cfg.Paced)
+	cl.newHTTP1(cfg, p.check.target, p.check.target.path)
+	return cl.run
 }
 
 // pool makes the clients that share a pool of connections.
 func (p *planner) pool(shared *pool) maker {
 	cfg := &p.check.cfg
 	return func(m *member, _ int) func(context.Context) {
-		cl := &poolClient{pool: shared, client: client{member: m, gate: p.gate, dialer: p.check.dialer, clock: p.clock,
-			timeout: cfg.Timeout, pause: cfg.Pause}}
+		cl := &poolClient{pool: shared, client: *p.client(m)}
 		cl.newHTTP1(cfg, p.check.target, p.check.target.path)
 		return cl.run
 	}
@@ -162,7 +187,7 @@ func (p *planner) slowly(n int, make maker) maker {
 
 func (p *planner) late1(m *member, i int) func(context.Context) {
 	cfg := &p.check.cfg
-	cl := &client{member: m, gate: p.gate, dialer: p.check.dialer, clock: p.clock, timeout: cfg.Timeout}
+	cl := p.client(m)
 	cl.newHTTP1(cfg, p.check.target, p.check.target.path)
 	p.gate.lateArmed.Add(1)
 	return func(ctx context.Context) { cl.runLate(ctx, spread(cfg.LateAfter, i, cfg.Late)) }

@@ -27,6 +27,8 @@ func (c *Config) Clients() []ClientNumber {
 		{"keepalive", &c.KeepAlive, false},
 		{"newconn", &c.NewConn, false},
 		{"pipelined", &c.Pipelined, false},
+		{"continue", &c.Continue, false},
+		{"paced", &c.Paced, false},
 		{"pool", &c.Pool, false},
 		{"late", &c.Late, false},
 		{"silent", &c.Silent, false},
@@ -109,8 +111,14 @@ func (c *Config) Validate() error {
 	if c.H2C > 0 && https {
 		bad("-h2c %d: HTTP/2 without TLS needs an http:// -url; over TLS it is -h2", c.H2C)
 	}
+	if c.ExitCode != "" && (!isNumber(c.ExitCode) || len(c.Command) == 0) {
+		bad("-exit-code %q: want the number that a command behind -- should end with", c.ExitCode)
+	}
 	if c.H2Concurrency < 1 || c.H2Concurrency > maxClients {
 		bad("-h2-concurrency %d: want 1 to %d", c.H2Concurrency, maxClients)
+	}
+	if c.Continue > 0 && c.Body == "" {
+		bad("-continue %d: there is nothing to continue with; give it a -body", c.Continue)
 	}
 	if c.Pool > 0 && (c.PoolBusy < 1 || c.PoolBusy > c.Pool) {
 		bad("-pool-busy %d: want 1 to %d, the connections of -pool", c.PoolBusy, c.Pool)
@@ -146,6 +154,7 @@ func (c *Config) Validate() error {
 		{"-load", c.Load, true},
 		{"-late-after", c.LateAfter, true},
 		{"-pause", c.Pause, true},
+		{"-paced-over", c.PacedOver, true},
 		{"-spread", c.Spread, true},
 		{"-slow-limit", c.SlowLimit, true},
 		{"-within", c.Within, false},

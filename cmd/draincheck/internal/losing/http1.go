@@ -22,6 +22,9 @@ func (s *server) serveH1(c *conn) {
 			return
 		}
 		c.busy.Store(true)
+		if req.Header.Get("Expect") != "" {
+			fmt.Fprint(c, "HTTP/1.1 100 Continue\r\n\r\n")
+		}
 		if _, err := io.Copy(io.Discard, req.Body); err != nil {
 			return
 		}
