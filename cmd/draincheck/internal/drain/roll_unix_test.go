@@ -208,6 +208,11 @@ func TestHandoverLeavesTheSuccessor(t *testing.T) {
 	cfg, spec := prepare(t, cfg, losing.Spec{Handover: true}, false)
 	server := startLosing(t, spec)
 	cfg.Command, cfg.PID, cfg.Signal, cfg.Handover = nil, fmt.Sprint(server.Process.Pid), "HUP", true
+	t.Cleanup(func() {
+		if l, ok := process.Owner(spec.Addr); ok {
+			endDaemon(l.PID)
+		}
+	})
 	res, err := Run(t.Context(), cfg)
 	if err != nil || res.Verdict != Pass {
 		t.Fatalf("Run() = %s, %v, want %s", res.Verdict, err, Pass)

@@ -102,7 +102,8 @@ func statusHint(code int, kind string) string {
 	hint := "look at " + path + ", -method, -body and -header"
 	switch code {
 	case http.StatusNotFound, http.StatusGone:
-		hint = "look at " + path
+		hint = "look at " + path + ", and at -method: some frameworks answer so to a method that the path does not take " +
+			"(-method GET -body '')"
 	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
 		hint = "look at -method (GET needs -body '' as well)"
 	case http.StatusUnauthorized, http.StatusForbidden:

@@ -34,11 +34,13 @@ func FreeAddr(t *testing.T) string {
 	for range 1000 {
 		port := 10000 + (os.Getpid()*97+int(addrs.Add(1)))%20000
 		addr := fmt.Sprintf("%s:%d", host, port)
-		l, err := net.Listen("tcp", addr)
-		if err == nil {
-			l.Close()
+		// Listening to find out would leave the listener, for a moment, to a process that
+		// another test is just starting.
+		c, err := net.DialTimeout("tcp", addr, time.Second)
+		if err != nil {
 			return addr
 		}
+		c.Close()
 	}
 	t.Fatal("no free port")
 	return ""
