@@ -24,7 +24,7 @@ func TestDaemon(t *testing.T) {
 	cfg := off(Default())
 	cfg.KeepAlive = 1
 	cfg, spec := prepare(t, cfg, losing.Spec{}, false)
-	cfg.Command = append([]string{"sh", "-c", `setsid "$0" & sleep 0.1`}, cfg.Command...)
+	cfg.Command = append([]string{"sh", "-c", `setsid "$0" &`}, cfg.Command...)
 	_, err := Run(t.Context(), cfg)
 	if err == nil || !strings.Contains(err.Error(), "run it in the foreground") || !strings.Contains(err.Error(), "(drain.test), which serves now") {
 		t.Errorf("Run() = %v, want it to name the daemon", err)

@@ -99,20 +99,20 @@ func (t *target) find(p *process.Process) (*process.Process, error) {
 	return process.Attach(l.PID)
 }
 
+// daemonWait is how long a daemon may take to listen once its parent has ended.
+const daemonWait = 2 * time.Second
+
 // explainExit says why a command that ended too early did, as far as that can be known.
 // A daemon that it started is ended: its port was free before.
 func (c *check) explainExit(p *process.Process) error {
 	p.Settle()
 	exit := p.Exit()
 	if exit.Code == 0 && exit.Signal == "" && len(c.cfg.Command) > 0 {
-		for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(readyPoll) {
+		for deadline := time.Now().Add(daemonWait); time.Now().Before(deadline); time.Sleep(readyPoll) {
 			if l, ok := c.instance.serving(); ok {
 				endDaemon(l.PID)
 				return fmt.Errorf("the command started %v, which serves now, and ended itself: run it in the foreground, "+
 					"so that it can be watched (nginx -g 'daemon off;', without -D, --daemon or '&'); it was ended", l)
-			}
-			if p.Descendants() {
-				break
 			}
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func FreeAddr(t *testing.T) string {
 	}
 	for range 1000 {
 		port := 10000 + (os.Getpid()*97+int(addrs.Add(1)))%20000
-		addr := fmt.Sprintf("%s:%d", host, port)
+		addr := net.JoinHostPort(host, strconv.Itoa(port))
 		// Listening to find out would leave the listener, for a moment, to a process that
 		// another test is just starting.
 		c, err := net.DialTimeout("tcp", addr, time.Second)
