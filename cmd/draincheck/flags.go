@@ -29,12 +29,14 @@ type invocation struct {
 func parse(args []string, stderr io.Writer) (*invocation, error) {
 	inv := &invocation{cfg: drain.Default()}
 	fs := inv.flags()
-	// Package flag prints the problem and the whole usage, and the problem is gone from the screen.
+	// Package flag prints the problem and the whole usage, and the problem is gone from
+	// the screen.
 	fs.SetOutput(io.Discard)
 	err := fs.Parse(args)
 	inv.cfg.Command = fs.Args()
 	if err != nil {
-		// Somebody who waits for JSON gets it. The flags behind the wrong one were not read.
+		// Somebody who waits for JSON gets it. The flags behind the wrong one were not
+		// read.
 		for _, a := range args {
 			if a == "--" {
 				break

@@ -37,7 +37,8 @@ type (
 	}
 )
 
-// writeJUnit writes a test case for each round, and one more for a check that could not be carried out.
+// writeJUnit writes a test case for each round, and one more for a check that could not
+// be carried out.
 func writeJUnit(name string, res *drain.Result) error {
 	suite := junitSuite{Name: "draincheck"}
 	var total float64

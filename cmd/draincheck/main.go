@@ -23,7 +23,8 @@ const (
 )
 
 func main() {
-	// SIGTERM and SIGHUP as well: whatever ends this program should end the command under test first.
+	// SIGTERM and SIGHUP as well: whatever ends this program should end the command under
+	// test first.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -52,7 +53,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	res, err := drain.Run(ctx, inv.cfg)
 	line.clear()
 
-	// Results are written even of a check that could not be finished: a machine that waits for a file wants one.
+	// Results are written even of a check that could not be finished: a machine that
+	// waits for a file wants one.
 	if werr := report(res, inv, stdout, stderr); werr != nil {
 		fmt.Fprintln(stderr, prefixed(werr))
 		return exitError

@@ -39,7 +39,8 @@ func executable(t *testing.T) string {
 	return exe
 }
 
-// draincheck is the command as a process of its own, with the losing server in its environment.
+// draincheck is the command as a process of its own, with the losing server in its
+// environment.
 func draincheck(t *testing.T, spec losing.Spec, args ...string) *exec.Cmd {
 	t.Helper()
 	spec.Quiet = 300 * time.Millisecond
@@ -62,8 +63,8 @@ func outcome(t *testing.T, cmd *exec.Cmd) (stdout, stderr string, code int) {
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-// against are the flags for a short check of the losing server. New connections are left out: on some systems they are
-// lost by accident.
+// against are the flags for a short check of the losing server. New connections are left
+// out: on some systems they are lost by accident.
 func against(addr string, more ...string) []string {
 	return append([]string{"-url", "http://" + addr + "/", "-ready-path", "/ready", "-ready", "30s", "-load", "100ms",
 		"-keepalive", "4", "-newconn", "0", "-h2c", "0", "-late", "0", "-silent", "0", "-halfheader", "0"}, more...)

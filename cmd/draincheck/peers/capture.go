@@ -60,8 +60,8 @@ type packet struct {
 	fin, reset bool
 }
 
-// match looks each loss up. The other way round, it counts the connections whose last word
-// is a request of which draincheck told neither that it was lost nor that it cut it.
+// match looks each loss up. The other way round, it counts the connections whose last
+// word is a request of which draincheck told neither that it was lost nor that it cut it.
 func (r *recording) match(ctx context.Context, losses, cut []loss) (string, error) {
 	// What the kernel has not handed over yet would be lost with tcpdump.
 	time.Sleep(time.Second)

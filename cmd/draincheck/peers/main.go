@@ -154,8 +154,8 @@ func (p *place) check(ctx context.Context, s server, rounds int, capture bool) e
 		if rec, err = record(ctx, filepath.Join(p.Dir, "run.pcap"), p.Port); err != nil {
 			return err
 		}
-		// The rounds that look for what holds a process would be in the capture, too. Half
-		// headers and HTTP/2's acknowledgements are last words that ask for nothing.
+		// The rounds that look for what holds a process would be in the capture, too.
+		// Half headers and HTTP/2's acknowledgements are last words that ask for nothing.
 		args = append([]string{"-diagnose=false", "-halfheader", "0", "-h2c", "0"}, args...)
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(p.Dir, "draincheck"), args...)

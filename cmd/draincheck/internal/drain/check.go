@@ -25,8 +25,9 @@ type check struct {
 	totals []*recorder // of each kind over all rounds, in the order of their first appearance
 }
 
-// Run carries out the check that cfg describes. The result is never nil. The error, which result.Error repeats, says why
-// the check could not be carried out; a server that loses requests is no error but a verdict.
+// Run carries out the check that cfg describes. The result is never nil. The error, which
+// result.Error repeats, says why the check could not be carried out; a server that loses
+// requests is no error but a verdict.
 //
 // Run leaves no process behind, whether it ends by itself or because ctx does.
 func Run(ctx context.Context, cfg Config) (*Result, error) {

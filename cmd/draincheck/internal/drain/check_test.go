@@ -99,7 +99,8 @@ func kindOf(t *testing.T, res *Result, name string) Kind {
 	return Kind{}
 }
 
-// newConn is a number of new-connection clients for a test that must lose nothing by accident. Only on Linux can the
+// newConn is a number of new-connection clients for a test that must lose nothing by
+// accident. Only on Linux can the
 
 // server turn connections away without resetting one now and then.
 
@@ -152,7 +153,8 @@ func TestIgnoresSignal(t *testing.T) {
 	}
 }
 
-// tooShort is long enough for the losing server to start on a busy machine, and so to be found wanting.
+// tooShort is long enough for the losing server to start on a busy machine, and so to be
+// found wanting.
 
 // TestCannotCheck has commands and settings that make a check impossible.
 

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// backoff is how long a client waits after a connection was refused. Without it, clients of a closed port would take
-// the processor from the server that is still draining.
+// backoff is how long a client waits after a connection was refused. Without it, clients
+// of a closed port would take the processor from the server that is still draining.
 const backoff = 5 * time.Millisecond
 
 // A gate lets clients and the round meet.
@@ -20,7 +20,8 @@ type gate struct {
 	signalled chan struct{}  // closed when the signal was sent
 	over      chan struct{}  // closed when no more requests are to be sent: the command has ended
 
-	// dialing ends with over: a connection to a process that is gone may take a second to fail.
+	// dialing ends with over: a connection to a process that is gone may take a second to
+	// fail.
 	dialing       context.Context
 	cancelDialing context.CancelFunc
 
@@ -116,8 +117,8 @@ func (c *client) run(ctx context.Context) {
 	}
 }
 
-// exchange sends one batch of requests, one if c.batch is 0, and reads the answers. It reports whether the connection
-// can be used again.
+// exchange sends one batch of requests, one if c.batch is 0, and reads the answers. It
+// reports whether the connection can be used again.
 func (c *client) exchange(ctx context.Context, cn *conn) (keep bool) {
 	first := cn.uses == 0
 	accepted := !first || cn.tls != nil
@@ -163,7 +164,8 @@ func (c *client) exchange(ctx context.Context, cn *conn) (keep bool) {
 	}
 	cn.uses += n
 
-	// After a failed write, too, the answer may be there: a server need not read a request to its end to answer it.
+	// After a failed write, too, the answer may be there: a server need not read a
+	// request to its end to answer it.
 	for i, q := range requests {
 		a, err := cn.readAnswer(c.method)
 		if err != nil {
@@ -195,7 +197,8 @@ func (c *client) exchange(ctx context.Context, cn *conn) (keep bool) {
 	return werr == nil && !final
 }
 
-// runLate connects when the round says so, shortly before the signal, and sends its first request after it.
+// runLate connects when the round says so, shortly before the signal, and sends its first
+// request after it.
 func (c *client) runLate(ctx context.Context, after time.Duration) {
 	c.arm()
 	armed := sync.OnceFunc(func() {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Auto, as a number of clients, means: some where the server offers it (or a path for it was given), none otherwise.
+// Auto, as a number of clients, means: some where the server offers it (or a path for it
+// was given), none otherwise.
 const Auto = -1
 
 // What Auto becomes, each.
@@ -26,7 +27,8 @@ const (
 	maxBody    = 16 << 20
 )
 
-// A Config says what to run and how to load it. Start from [Default]: the zero value has no load in it.
+// A Config says what to run and how to load it. Start from [Default]: the zero value has
+// no load in it.
 type Config struct {
 	URL     string   // what to load: http or https, a loopback host
 	Command []string // the server's command line

@@ -10,8 +10,8 @@ import (
 	"github.com/fxshutdown/fxhttp/cmd/draincheck/internal/losing"
 )
 
-// TestClosedBeforeTheRequest has a server that closes a connection on which nothing is under way. No request may be
-// sent on it, and none be lost.
+// TestClosedBeforeTheRequest has a server that closes a connection on which nothing is
+// under way. No request may be sent on it, and none be lost.
 func TestClosedBeforeTheRequest(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -43,7 +43,8 @@ func TestClosedBeforeTheRequest(t *testing.T) {
 	}
 }
 
-// connectAndClose is a connection that its server has closed, as the kernel knows already.
+// connectAndClose is a connection that its server has closed, as the kernel knows
+// already.
 func connectAndClose(t *testing.T, https bool) *conn {
 	t.Helper()
 	addr := losing.FreeAddr(t)
@@ -81,7 +82,8 @@ func connectAndClose(t *testing.T, https bool) *conn {
 	return cn
 }
 
-// TestOpenBeforeTheRequest has servers that close nothing, one of which has sent session tickets.
+// TestOpenBeforeTheRequest has servers that close nothing, one of which has sent session
+// tickets.
 func TestOpenBeforeTheRequest(t *testing.T) {
 	t.Parallel()
 	a, b := net.Pipe()

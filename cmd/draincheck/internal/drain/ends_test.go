@@ -64,7 +64,8 @@ func TestCutStreamHTTP2(t *testing.T) {
 			if p.tls {
 				kind, cfg.H2, cfg.H2C = "h2", 1, 0
 			}
-			// Both kinds of streams are on, and which of them is cut is the server's choice: all are.
+			// Both kinds of streams are on, and which of them is cut is the server's
+			// choice: all are.
 			cfg.Streams = 2
 			cfg, spec := prepare(t, cfg, losing.Spec{CutStreams: losing.Reset, Cuts: 100}, p.tls)
 			cfg.StreamPath = "/events"

@@ -156,8 +156,8 @@ func TestLosesExactlyHTTP2(t *testing.T) {
 				if res.Total.Lost != tt.lost || st.Lost != tt.lost {
 					t.Errorf("lost = %d, server lost %d, want %d", res.Total.Lost, st.Lost, tt.lost)
 				}
-				// Streams that were sent while GOAWAY was on its way are refused as well, except by the ways
-				// that wait until nothing is on its way.
+				// Streams that were sent while GOAWAY was on its way are refused as well,
+				// except by the ways that wait until nothing is on its way.
 				if got := res.Total.RefusedStreams; got < tt.refused {
 					t.Errorf("refused = %d, want %d", got, tt.refused)
 				}

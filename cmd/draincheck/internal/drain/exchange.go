@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// requestBytes is an HTTP/1.1 request as it goes over the wire. Written as one piece, so that a request is sent or not.
+// requestBytes is an HTTP/1.1 request as it goes over the wire. Written as one piece, so
+// that a request is sent or not.
 func requestBytes(method, path, host string, header http.Header, body string, extra ...string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\n", method, path)
@@ -89,8 +90,8 @@ func (c *conn) readContinue(method string) bool {
 	return err == nil && resp.StatusCode == http.StatusContinue
 }
 
-// readHead reads a response up to its body, past interim responses. Package net/http only parses here: nothing of it
-// sends, retries or reconnects.
+// readHead reads a response up to its body, past interim responses. Package net/http only
+// parses here: nothing of it sends, retries or reconnects.
 func (c *conn) readHead(method string) (*http.Response, answer, error) {
 	var a answer
 	for {
@@ -100,7 +101,8 @@ func (c *conn) readHead(method string) (*http.Response, answer, error) {
 		a.begun = true
 		resp, err := http.ReadResponse(c.br, &http.Request{Method: method})
 		if err != nil {
-			// A header that was cut off may be malformed, too, and the parser notices that first.
+			// A header that was cut off may be malformed, too, and the parser notices
+			// that first.
 			if plain(err) == err {
 				if _, end := c.br.Peek(1); end != nil {
 					err = fmt.Errorf("%w (%w)", plain(end), err)
@@ -131,7 +133,8 @@ func unframed(resp *http.Response) bool {
 	return resp.ContentLength < 0 && !slices.Contains(resp.TransferEncoding, "chunked")
 }
 
-// plain takes the addresses out of an error of package net: hundreds of losses then read, and group, alike.
+// plain takes the addresses out of an error of package net: hundreds of losses then read,
+// and group, alike.
 func plain(err error) error {
 	switch {
 	case errors.Is(err, errnoReset):

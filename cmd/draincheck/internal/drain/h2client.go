@@ -72,7 +72,8 @@ func (c *h2client) run(ctx context.Context) {
 	}
 }
 
-// drive loads one connection until it takes no more streams, and waits for those that were opened.
+// drive loads one connection until it takes no more streams, and waits for those that
+// were opened.
 func (c *h2client) drive(ctx context.Context, h *h2conn) {
 	h.mu.Lock()
 	n := min(uint32(c.concurrency), max(h.maxStreams, 1))
@@ -101,7 +102,8 @@ func (c *h2client) drive(ctx context.Context, h *h2conn) {
 	}
 }
 
-// runLate connects when the round says so, shortly before the signal, and sends its first request after it.
+// runLate connects when the round says so, shortly before the signal, and sends its first
+// request after it.
 func (c *h2client) runLate(ctx context.Context, after time.Duration) {
 	c.arm()
 	armed := sync.OnceFunc(func() {
@@ -135,7 +137,8 @@ func (c *h2client) runLate(ctx context.Context, after time.Duration) {
 	if c.exchange(ctx, h, func() { used = true }); used {
 		return
 	}
-	// GOAWAY came first. What any client would do: connect again, and most likely be refused.
+	// GOAWAY came first. What any client would do: connect again, and most likely be
+	// refused.
 	c.rec.closedIdle()
 	again, err := dialH2(c.dialing, c.dialer, c.timeout)
 	if err != nil {
@@ -147,7 +150,8 @@ func (c *h2client) runLate(ctx context.Context, after time.Duration) {
 	c.exchange(ctx, h, func() {})
 }
 
-// exchange sends one request and waits for what becomes of it. It reports whether the connection can be used again.
+// exchange sends one request and waits for what becomes of it. It reports whether the
+// connection can be used again.
 func (c *h2client) exchange(ctx context.Context, h *h2conn, used func()) bool {
 	var q *request
 	st, err := h.open(c.fields, c.body, func() { q = c.rec.send() }, func() { q.unsent() })

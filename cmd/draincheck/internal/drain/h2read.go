@@ -121,7 +121,8 @@ func (h *h2conn) handle(f http2.Frame) error {
 			h.endLocked(st)
 		}
 	case *http2.DataFrame:
-		// Given back whether or not anybody waits for it: the connection's window is everybody's.
+		// Given back whether or not anybody waits for it: the connection's window is
+		// everybody's.
 		if n := f.Header().Length; n > 0 {
 			rf.WriteWindowUpdate(0, n)
 			if st != nil && !f.StreamEnded() {
@@ -139,7 +140,8 @@ func (h *h2conn) handle(f http2.Frame) error {
 	h.mu.Unlock()
 
 	if reply.Len() > 0 {
-		// A reply that cannot be written is no reason to stop reading: what tells the streams' fate may be there.
+		// A reply that cannot be written is no reason to stop reading: what tells the
+		// streams' fate may be there.
 		_ = h.write(reply.Bytes())
 	}
 	return nil

@@ -11,18 +11,20 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// open sends a request. sent is called right before its first byte is written and unsent if, after all, no byte left,
-// in which case the error is errGone. With any other outcome the stream's end comes through done.
+// open sends a request. sent is called right before its first byte is written and unsent
+// if, after all, no byte left, in which case the error is errGone. With any other outcome
+// the stream's end comes through done.
 func (h *h2conn) open(fields []hpack.HeaderField, body string, sent, unsent func()) (*h2stream, error) {
 	st := &h2stream{head: make(chan struct{}), done: make(chan struct{}), want: -1, grpc: -1}
 	st.noBody = fields[0].Value == http.MethodHead
 
 	h.wmu.Lock()
-	// A server that closes without GOAWAY is noticed here rather than by losing the request.
+	// A server that closes without GOAWAY is noticed here rather than by losing the
+	// request.
 	cut := peek(h.c.raw.Conn) == peekClosed
 	h.mu.Lock()
-	// Asked with the lock held that makes the stream known: a GOAWAY that is read in between would pass it over, and
-	// nobody would ever end it.
+	// Asked with the lock held that makes the stream known: a GOAWAY that is read in
+	// between would pass it over, and nobody would ever end it.
 	if h.gone || cut {
 		h.mu.Unlock()
 		h.wmu.Unlock()
@@ -33,7 +35,8 @@ func (h *h2conn) open(fields []hpack.HeaderField, body string, sent, unsent func
 	st.window = h.initWindow
 	st.opened = time.Now()
 	h.streams[st.id] = st
-	// A small body goes out with its header in one piece, so that a request is sent or not.
+	// A small body goes out with its header in one piece, so that a request is sent or
+	// not.
 	whole := int64(len(body)) <= min(st.window, h.connWindow, int64(h.maxFrame))
 	if whole {
 		st.window -= int64(len(body))
@@ -90,11 +93,13 @@ func (h *h2conn) open(fields []hpack.HeaderField, body string, sent, unsent func
 	if err == nil && !whole {
 		h.sendBody(st, body)
 	}
-	// After a failed write the reader still decides: GOAWAY may say that the stream was not processed.
+	// After a failed write the reader still decides: GOAWAY may say that the stream was
+	// not processed.
 	return st, nil
 }
 
-// sendBody sends a body that does not fit into one frame or window, for as long as somebody wants it.
+// sendBody sends a body that does not fit into one frame or window, for as long as
+// somebody wants it.
 func (h *h2conn) sendBody(st *h2stream, body string) {
 	expire := time.AfterFunc(h.timeout, func() { h.windows.Broadcast() })
 	defer expire.Stop()

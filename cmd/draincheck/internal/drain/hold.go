@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A Hold is what one kind of connection does to a process that should end, seen in a short
-// round with it and little else.
+// A Hold is what one kind of connection does to a process that should end, seen in a
+// short round with it and little else.
 type Hold struct {
 	Kind   string `json:"kind"` // "nothing" of a round without connections that stay
 	Held   bool   `json:"held"` // the process had not ended when it was killed

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// TestSpread has two clients, the second of which begins half of the spread after the first.
+// TestSpread has two clients, the second of which begins half of the spread after the
+// first.
 func TestSpread(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

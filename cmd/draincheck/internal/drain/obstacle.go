@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// An obstacleClient holds a connection that asks for nothing: a silent one, or one that sent half a header.
+// An obstacleClient holds a connection that asks for nothing: a silent one, or one that
+// sent half a header.
 type obstacleClient struct {
 	holder
 	send []byte // half a header, nil for silence

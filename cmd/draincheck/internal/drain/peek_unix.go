@@ -16,8 +16,8 @@ const (
 	peekClosed                // the end was reached, or a reset
 )
 
-// peek looks into the receive buffer. It goes through Control, not Read, because a goroutine that is blocked in Read
-// holds the lock that RawConn.Read wants.
+// peek looks into the receive buffer. It goes through Control, not Read, because a
+// goroutine that is blocked in Read holds the lock that RawConn.Read wants.
 func peek(c net.Conn) peeked {
 	sc, ok := c.(syscall.Conn)
 	if !ok {

@@ -10,7 +10,8 @@ import (
 	"github.com/fxshutdown/fxhttp/cmd/draincheck/internal/losing"
 )
 
-// TestPoolConnections has the burst open all connections, and what follows use those that were used last.
+// TestPoolConnections has the burst open all connections, and what follows use those that
+// were used last.
 func TestPoolConnections(t *testing.T) {
 	t.Parallel()
 	const size, busy, requests = 12, 3, 100
@@ -71,7 +72,8 @@ func TestPoolConnections(t *testing.T) {
 	}
 }
 
-// TestPoolStop has a server close the connections in use, so that the pool reaches for the others.
+// TestPoolStop has a server close the connections in use, so that the pool reaches for
+// the others.
 func TestPoolStop(t *testing.T) {
 	t.Parallel()
 	for _, p := range protocols {
@@ -85,7 +87,8 @@ func TestPoolStop(t *testing.T) {
 				t.Errorf("verdict = %s, want %s: %v", res.Verdict, Pass, res.Rounds[0].Reasons)
 			}
 			k := kindOf(t, res, "pool")
-			// The server answers one request on each connection after the signal, and says close.
+			// The server answers one request on each connection after the signal, and
+			// says close.
 			if k.Clients != 2 || k.During == nil || k.During.Count < 4 {
 				t.Errorf("pool = %+v, want 2 clients, and idle connections used after the signal", k)
 			}

@@ -164,7 +164,8 @@ func (r *ramp) obstacles() error {
 	}
 	if armed {
 		goesOn := true
-		// More than once: some connections were queued before the obstacles, and are used.
+		// More than once: some connections were queued before the obstacles, and are
+		// used.
 		for i := 0; goesOn && i < 2; i++ {
 			if err := r.load(20 * time.Millisecond); err != nil {
 				return err
@@ -188,8 +189,8 @@ func (r *ramp) obstacles() error {
 	return err
 }
 
-// progresses says whether each kind of load that has had answers gets one to a request that
-// is sent from now on.
+// progresses says whether each kind of load that has had answers gets one to a request
+// that is sent from now on.
 func (r *ramp) progresses(d time.Duration) (bool, error) {
 	since := time.Now()
 	var watched []*recorder
@@ -236,7 +237,8 @@ func (r *ramp) late() error {
 		return err
 	}
 	for deadline := time.Now().Add(slowWait); time.Now().Before(deadline); {
-		// A slow client may be between two requests right now. It is there for those that are under way.
+		// A slow client may be between two requests right now. It is there for those that
+		// are under way.
 		if !slices.ContainsFunc(r.recorders, func(rec *recorder) bool { return !rec.underWay() }) {
 			break
 		}

@@ -17,8 +17,8 @@ import (
 // readyPoll is the time between two attempts to reach a command that starts.
 const readyPoll = 20 * time.Millisecond
 
-// ensureFree refuses a port on which somebody answers before the command was started: all that follows would be
-// measured on the wrong server.
+// ensureFree refuses a port on which somebody answers before the command was started: all
+// that follows would be measured on the wrong server.
 func (t *target) ensureFree(ctx context.Context) error {
 	for _, addr := range t.addrs {
 		d := net.Dialer{Timeout: time.Second}
@@ -57,7 +57,8 @@ func (c *check) awaitReady(ctx context.Context, p *process.Process) error {
 func (c *check) awaitAnswer(ctx context.Context, p *process.Process, t *target, d *dialer) error {
 	deadline := time.NewTimer(c.cfg.Ready)
 	defer deadline.Stop()
-	// An attempt may not outlast the wait: a server that accepts and then says nothing is one that never answers.
+	// An attempt may not outlast the wait: a server that accepts and then says nothing is
+	// one that never answers.
 	waiting, cancel := context.WithTimeout(ctx, c.cfg.Ready)
 	defer cancel()
 	var exited <-chan struct{} // never, of a process that is not known
@@ -129,8 +130,9 @@ func elsewhere(p *process.Process, err error) string {
 	return fmt.Sprintf("\nit listens on %s: is that the port to name in -url?", strings.Join(addrs, ", "))
 }
 
-// telling ranks errors by how much they say about a server that does not become ready. The last attempt often says
-// nothing but that time was up, and the next address of a host nothing but that nobody listens there.
+// telling ranks errors by how much they say about a server that does not become ready.
+// The last attempt often says nothing but that time was up, and the next address of a
+// host nothing but that nobody listens there.
 func telling(err error) int {
 	var dial *net.OpError
 	switch {
@@ -157,7 +159,8 @@ func (c *check) tryOnce(ctx context.Context, t *target, d *dialer) error {
 	if err == nil || isRefused(err) || errors.As(err, &dial) && dial.Op == "dial" || ctx.Err() != nil || errors.Is(err, errNotReady) {
 		return err
 	}
-	// It may speak HTTP/2 only. One that was not ready for HTTP/1.1 just before is asked again.
+	// It may speak HTTP/2 only. One that was not ready for HTTP/1.1 just before is asked
+	// again.
 	if c.tryHTTP2(ctx, t, d) != nil {
 		return err
 	}

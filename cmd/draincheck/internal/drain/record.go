@@ -79,7 +79,8 @@ func (r *recorder) send() *request {
 	return q
 }
 
-// endLocked ends q. That it ends once is what the accounts rest on, so a second end is a bug of ours worth a crash.
+// endLocked ends q. That it ends once is what the accounts rest on, so a second end is a
+// bug of ours worth a crash.
 func (q *request) endLocked() {
 	if q.ended {
 		panic(fmt.Sprintf("drain: a %s request ended twice", q.rec.name))
@@ -203,7 +204,8 @@ func (q *request) refused(u unanswered) {
 	r.nameLocked(loss{unanswered: u, written: q.start, failed: now, cause: Refused, early: !r.clock.signalled(now)})
 }
 
-// behindClose: it was sent before a response with Connection: close was read, and stood behind it.
+// behindClose: it was sent before a response with Connection: close was read, and stood
+// behind it.
 func (q *request) behindClose() {
 	r := q.rec
 	r.mu.Lock()
@@ -232,8 +234,9 @@ func (q *request) withdrawn() {
 	r.counts.Withdrawn++
 }
 
-// dialFailed accounts for a connection that could not be made, or was reset before anything was sent on it. One that was
-// given up because the load is over says nothing about the server.
+// dialFailed accounts for a connection that could not be made, or was reset before
+// anything was sent on it. One that was given up because the load is over says nothing
+// about the server.
 func (r *recorder) dialFailed(err error) {
 	if errors.Is(err, context.Canceled) {
 		return
@@ -257,14 +260,16 @@ func (r *recorder) dialFailed(err error) {
 	}
 }
 
-// closedIdle accounts for a connection that was found closed before the next request was written.
+// closedIdle accounts for a connection that was found closed before the next request was
+// written.
 func (r *recorder) closedIdle() {
 	r.mu.Lock()
 	r.counts.ClosedIdle++
 	r.mu.Unlock()
 }
 
-// broken reports something that makes the check pointless, such as a stream path that answers 404.
+// broken reports something that makes the check pointless, such as a stream path that
+// answers 404.
 func (r *recorder) broken(err error) {
 	r.mu.Lock()
 	if r.setup == nil {
@@ -313,7 +318,8 @@ func (r *recorder) kind() Kind {
 	}
 }
 
-// latency sums up d, which it sorts. The percentiles are nearest-rank: values that were really measured.
+// latency sums up d, which it sorts. The percentiles are nearest-rank: values that were
+// really measured.
 func latency(d []time.Duration) *Latency {
 	if len(d) == 0 {
 		return nil

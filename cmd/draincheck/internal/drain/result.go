@@ -4,7 +4,8 @@ import (
 	"time"
 )
 
-// Schema is the version of the JSON form of [Result]. Fields may be added under the same number.
+// Schema is the version of the JSON form of [Result]. Fields may be added under the same
+// number.
 const Schema = 1
 
 // Verdicts.
@@ -53,8 +54,8 @@ type CauseCount struct {
 	Hint  string         `json:"hint"`
 }
 
-// Counts account for requests. Each one of which at least one byte may have left is in Sent, and in exactly one of
-// Answered, Lost, RefusedStreams, BehindClose and CutByKill.
+// Counts account for requests. Each one of which at least one byte may have left is in
+// Sent, and in exactly one of Answered, Lost, RefusedStreams, BehindClose and CutByKill.
 type Counts struct {
 	Sent           int `json:"sent"`
 	Answered       int `json:"answered"`        // a complete response came, whatever its status
@@ -123,7 +124,8 @@ type Kind struct {
 	Obstacles *Obstacles `json:"obstacles,omitempty"` // silent and half-header connections: when they were closed
 }
 
-// A Latency sums up how long answers took, from the first byte written to the last one read.
+// A Latency sums up how long answers took, from the first byte written to the last one
+// read.
 type Latency struct {
 	Count int    `json:"count"`
 	P50   Millis `json:"p50_ms"`
@@ -131,7 +133,8 @@ type Latency struct {
 	Max   Millis `json:"max_ms"`
 }
 
-// Ends count how streams and WebSockets ended. All but the two Before fields are about those open at the signal.
+// Ends count how streams and WebSockets ended. All but the two Before fields are about
+// those open at the signal.
 type Ends struct {
 	Opened       int    `json:"opened"`
 	PoliteBefore int    `json:"polite_before"` // ended with a goodbye before the signal
@@ -162,8 +165,8 @@ type Loss struct {
 	Cause Cause  `json:"cause"`
 	Early bool   `json:"early,omitempty"` // known before the signal
 
-	// What finds it in a capture or a log. Bytes are those of the socket: with TLS, of its
-	// records. Over HTTP/2 they are those of the stream's frames.
+	// What finds it in a capture or a log. Bytes are those of the socket: with TLS, of
+	// its records. Over HTTP/2 they are those of the stream's frames.
 	LocalPort int       `json:"local_port,omitempty"`
 	Stream    uint32    `json:"stream,omitempty"`
 	WrittenAt time.Time `json:"written_at"`

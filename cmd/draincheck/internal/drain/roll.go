@@ -44,7 +44,8 @@ func (c *check) runRoll(parent context.Context, res *Result) (err error) {
 		return err
 	}
 	res.Address = c.target.addr
-	// A rollout has no moment before which they could connect, and no port that they could hold.
+	// A rollout has no moment before which they could connect, and no port that they
+	// could hold.
 	cfg.Late, cfg.Silent, cfg.HalfHeader = 0, 0, 0
 
 	var running sync.WaitGroup

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// settleAuto turns Auto into numbers, now that the server can be asked. What was asked for by number has to be there.
+// settleAuto turns Auto into numbers, now that the server can be asked. What was asked
+// for by number has to be there.
 func (c *check) settleAuto(ctx context.Context) error {
 	cfg := &c.cfg
 	auto := func(n *int, on bool, some int) {

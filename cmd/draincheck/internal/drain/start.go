@@ -22,8 +22,8 @@ func (c *check) environ(round int) []string {
 }
 
 // begin brings the server of a round into being: the command is started, or whatever
-// -start-command starts, unless that runs already and is not to be started again. It returns nil
-// if the process is to be found by its port.
+// -start-command starts, unless that runs already and is not to be started again. It
+// returns nil if the process is to be found by its port.
 func (c *check) begin(ctx context.Context, round int, again bool) (*process.Process, error) {
 	cfg := &c.cfg
 	switch {

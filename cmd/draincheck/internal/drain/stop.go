@@ -47,7 +47,8 @@ func (c *check) runStop(ctx context.Context, round int) error {
 	return nil
 }
 
-// probe finds out when the port is closed, if no other client makes new connections all the time.
+// probe finds out when the port is closed, if no other client makes new connections all
+// the time.
 func (r *round) probe(ctx context.Context) {
 	rec := &recorder{name: "probe", clock: r.clock}
 	for sleep(ctx, r.gate.over, backoff) {
@@ -87,7 +88,8 @@ func (r *round) awaitExit(ctx context.Context, p *process.Process, signalled tim
 		return ctx.Err()
 	}
 	if cfg.Group && !r.Killed {
-		// The command is all of its processes here, and there is no event for the end of the last one.
+		// The command is all of its processes here, and there is no event for the end of
+		// the last one.
 		for p.Descendants() {
 			select {
 			case <-left.C:

@@ -19,8 +19,8 @@ type target struct {
 	addr  string // the one of addrs that answered
 }
 
-// resolve finds the addresses of rawURL's host and refuses it unless all of them are loopback: draincheck loads what it
-// has started itself, and nobody else's server.
+// resolve finds the addresses of rawURL's host and refuses it unless all of them are
+// loopback: draincheck loads what it has started itself, and nobody else's server.
 func resolve(ctx context.Context, rawURL, unix string) (*target, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {

@@ -79,8 +79,8 @@ func TestCutUnread(t *testing.T) {
 	}
 }
 
-// TestUnreadStreams has a server that closes with bytes unread, after a frame that it sent
-// when the stream was open, or without one.
+// TestUnreadStreams has a server that closes with bytes unread, after a frame that it
+// sent when the stream was open, or without one.
 func TestUnreadStreams(t *testing.T) {
 	t.Parallel()
 	for _, frame := range []bool{true, false} {

@@ -14,7 +14,8 @@ import (
 	"github.com/fxshutdown/fxhttp/cmd/draincheck/internal/process"
 )
 
-// A ClientNumber is one of the numbers of clients in a [Config], with the flag that sets it.
+// A ClientNumber is one of the numbers of clients in a [Config], with the flag that sets
+// it.
 type ClientNumber struct {
 	Flag string
 	N    *int
@@ -41,8 +42,8 @@ func (c *Config) Clients() []ClientNumber {
 	}
 }
 
-// Validate reports all that is wrong with c, each problem by the name of its flag. It looks nothing up and opens
-// nothing.
+// Validate reports all that is wrong with c, each problem by the name of its flag. It
+// looks nothing up and opens nothing.
 func (c *Config) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }

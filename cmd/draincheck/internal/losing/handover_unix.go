@@ -29,8 +29,8 @@ func inherited() (net.Listener, error) {
 	return l, err
 }
 
-// handOver starts a successor on the same listener, and then says goodbye to every client.
-// What is in the queue is the successor's.
+// handOver starts a successor on the same listener, and then says goodbye to every
+// client. What is in the queue is the successor's.
 func (s *server) handOver(accepted <-chan struct{}) error {
 	f, err := s.listener.(*net.TCPListener).File()
 	if err != nil {

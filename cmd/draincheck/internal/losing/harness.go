@@ -22,9 +22,10 @@ import (
 
 var addrs atomic.Int32
 
-// FreeAddr is a loopback address and port that nobody listens on. The port is below those that systems hand out to
-// connections, one of which could otherwise take it before the server does. On Linux, all of 127.0.0.0/8 is loopback, so
-// there each process has its own addresses, and tests that run at the same time cannot meet.
+// FreeAddr is a loopback address and port that nobody listens on. The port is below those
+// that systems hand out to connections, one of which could otherwise take it before the
+// server does. On Linux, all of 127.0.0.0/8 is loopback, so there each process has its
+// own addresses, and tests that run at the same time cannot meet.
 func FreeAddr(t *testing.T) string {
 	t.Helper()
 	host := "127.0.0.1"

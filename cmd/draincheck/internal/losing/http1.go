@@ -88,7 +88,8 @@ func (s *server) answer(c *conn, closing bool) bool {
 		b.WriteString("Connection: close\r\n")
 	}
 	b.WriteString("\r\nok")
-	// Counted first: the client may have told its parent, and the parent have stopped us, before this goes on.
+	// Counted first: the client may have told its parent, and the parent have stopped us,
+	// before this goes on.
 	s.count(func(st *Stats) { st.Answered++ })
 	_, err := c.Write(b.Bytes())
 	return err == nil

@@ -165,8 +165,8 @@ func (h *h2session) loseLocked(id uint32) {
 	}
 }
 
-// drainLocked says goodbye. The ways that lose something in it wait until all requests that the client sends at a time
-// are there, so that it is known how many are lost.
+// drainLocked says goodbye. The ways that lose something in it wait until all requests
+// that the client sends at a time are there, so that it is known how many are lost.
 func (h *h2session) drainLocked() {
 	s := h.s
 	if h.told || s.spec.Way == Unread && s.remaining() > 0 {
@@ -220,7 +220,8 @@ func (h *h2session) drainLocked() {
 		h.answerLocked(id)
 	}
 	if n > 0 {
-		// The client waits for what was promised; the end of the connection tells it that nothing comes.
+		// The client waits for what was promised; the end of the connection tells it that
+		// nothing comes.
 		h.c.tcp.CloseWrite()
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// queued counts the connections in an IPv4 listener's accept queue on which a request has arrived:
-// they are established, and no process has them.
+// queued counts the connections in an IPv4 listener's accept queue on which a request has
+// arrived: they are established, and no process has them.
 func queued(addr *net.TCPAddr) int {
 	ip := addr.IP.To4()
 	local := fmt.Sprintf("%02X%02X%02X%02X:%04X", ip[3], ip[2], ip[1], ip[0], addr.Port)

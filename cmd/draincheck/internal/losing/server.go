@@ -17,8 +17,9 @@ import (
 	"time"
 )
 
-// slowly waits as long as an answer to /slow takes: until the signal, so that it is certain to be under way then, and a
-// bit longer. A client that comes too late for that gets its answer then, too.
+// slowly waits as long as an answer to /slow takes: until the signal, so that it is
+// certain to be under way then, and a bit longer. A client that comes too late for that
+// gets its answer then, too.
 func (s *server) slowly() {
 	<-s.draining
 	time.Sleep(100 * time.Millisecond)
@@ -135,8 +136,9 @@ func serve(spec Spec) error {
 	return os.WriteFile(spec.Stats, b, 0o644)
 }
 
-// stopAccepting turns new connections away before they are made, and only then lets accept end. Closing a listener
-// resets what is in its queue, which would be a loss that nobody asked for.
+// stopAccepting turns new connections away before they are made, and only then lets
+// accept end. Closing a listener resets what is in its queue, which would be a loss that
+// nobody asked for.
 func (s *server) stopAccepting() {
 	if l, ok := s.listener.(*net.TCPListener); ok {
 		turnAway(l)
@@ -206,7 +208,8 @@ func (c *conn) reset() {
 	c.tcp.Close()
 }
 
-// finish ends the connection so that all that was written arrives: close for writing, then wait for the client.
+// finish ends the connection so that all that was written arrives: close for writing,
+// then wait for the client.
 func (c *conn) finish() {
 	if t, ok := c.Conn.(*tls.Conn); ok {
 		t.CloseWrite()

@@ -57,7 +57,8 @@ type Spec struct {
 	Victim string // KeepAlive or NewConn, for HTTP/1.1
 	After  bool   // lose requests that were read after the signal, rather than before it
 
-	// HTTP/2: this many requests at a time are on a connection, which BelowGoAway, AboveGoAway and ConnReset wait for.
+	// HTTP/2: this many requests at a time are on a connection, which BelowGoAway,
+	// AboveGoAway and ConnReset wait for.
 	Concurrency int
 
 	CutStreams    Way // how to end the first N streams at the signal: Reset or EOF, the others get a goodbye

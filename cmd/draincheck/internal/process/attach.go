@@ -15,8 +15,8 @@ import (
 // It is nobody's child here, so no event tells.
 const attachedPoll = 2 * time.Millisecond
 
-// Attach makes a Process of one that somebody else has started. It can be signalled. It is
-// never killed, its output is not seen, and its exit code is not known.
+// Attach makes a Process of one that somebody else has started. It can be signalled. It
+// is never killed, its output is not seen, and its exit code is not known.
 func Attach(pid int) (*Process, error) {
 	if !alive(pid) {
 		return nil, fmt.Errorf("process %d: %w", pid, os.ErrProcessDone)

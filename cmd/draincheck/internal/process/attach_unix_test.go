@@ -30,7 +30,8 @@ func TestRunShell(t *testing.T) {
 	}
 }
 
-// TestRunShellLeavesADaemonItsOutput has a command that goes on printing in the background.
+// TestRunShellLeavesADaemonItsOutput has a command that goes on printing in the
+// background.
 func TestRunShellLeavesADaemonItsOutput(t *testing.T) {
 	done := t.TempDir() + "/done"
 	if err := RunShell(t.Context(), `(sleep 0.2; echo late && echo later && touch `+done+`) &`, nil, nil); err != nil {

@@ -8,8 +8,9 @@ import (
 	"syscall"
 )
 
-// groupAlive looks into /proc as well: in a container whose first process does not collect
-// dead orphans they stay in the group for ever, and signal 0 reaches the dead, too.
+// groupAlive looks into /proc as well: in a container whose first process does not
+// collect dead orphans they stay in the group for ever, and signal 0 reaches the dead,
+// too.
 func (p *Process) groupAlive() bool {
 	if syscall.Kill(-p.Pid(), 0) == syscall.ESRCH {
 		return false

@@ -45,8 +45,8 @@ type Process struct {
 	killOnce sync.Once
 }
 
-// Start starts the command argv with env added to this process's environment. What it prints is kept in a bounded
-// buffer and, unless passthrough is nil, copied there.
+// Start starts the command argv with env added to this process's environment. What it
+// prints is kept in a bounded buffer and, unless passthrough is nil, copied there.
 func Start(argv, env []string, passthrough io.Writer) (*Process, error) {
 	if len(argv) == 0 {
 		return nil, errors.New("start the command: no command given")
@@ -55,8 +55,9 @@ func Start(argv, env []string, passthrough io.Writer) (*Process, error) {
 	cmd.Env = append(os.Environ(), env...)
 	isolate(cmd)
 
-	// A pipe of ours rather than cmd.Stdout = tail: with a writer that is no file, Wait returns only when the last
-	// descendant has closed its end, and the moment of exit would be measured late or never.
+	// A pipe of ours rather than cmd.Stdout = tail: with a writer that is no file, Wait
+	// returns only when the last descendant has closed its end, and the moment of exit
+	// would be measured late or never.
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the command: %w", err)
@@ -103,13 +104,15 @@ func nearby(name string, err error) string {
 // Pid is the command's process id, which on unix is also the id of its process group.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// Exited is closed when the command itself has ended. Processes that it started may live on.
+// Exited is closed when the command itself has ended. Processes that it started may live
+// on.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
 // Exit says how the command ended. Call it only after Exited is closed.
 func (p *Process) Exit() Exit { return p.exit }
 
-// Signal sends the named signal (see [ParseSignal]) to the command, and to all that it started too if group is set.
+// Signal sends the named signal (see [ParseSignal]) to the command, and to all that it
+// started too if group is set.
 func (p *Process) Signal(sig os.Signal, group bool) error {
 	if err := p.signal(sig, group); err != nil {
 		return fmt.Errorf("send %v to the command: %w", sig, err)
@@ -117,13 +120,13 @@ func (p *Process) Signal(sig os.Signal, group bool) error {
 	return nil
 }
 
-// Descendants reports whether something that the command started is still running. Where that cannot be known it
-// reports false.
+// Descendants reports whether something that the command started is still running. Where
+// that cannot be known it reports false.
 func (p *Process) Descendants() bool { return !p.attached && p.groupAlive() }
 
-// Kill ends the command and everything that it started, at once, and waits for the command's end. Calling it again,
-// or after the command has ended, is allowed: what the command left behind is ended all the same. An attached process is
-// let go instead.
+// Kill ends the command and everything that it started, at once, and waits for the
+// command's end. Calling it again, or after the command has ended, is allowed: what the
+// command left behind is ended all the same. An attached process is let go instead.
 func (p *Process) Kill() {
 	p.killOnce.Do(func() {
 		if p.attached {
@@ -132,8 +135,8 @@ func (p *Process) Kill() {
 		}
 		p.killGroup()
 		within(p.exited, killWait)
-		// What is still in the pipe belongs into the tail. A descendant that left the group can hold the pipe
-		// open for ever, so this wait is short.
+		// What is still in the pipe belongs into the tail. A descendant that left the
+		// group can hold the pipe open for ever, so this wait is short.
 		within(p.copied, 200*time.Millisecond)
 		p.output.Close()
 		within(p.copied, killWait)

@@ -9,8 +9,9 @@ import (
 	"syscall"
 )
 
-// isolate gives the command a process group of its own, so that it and all that it starts can be ended together, and
-// so that Ctrl-C at the terminal reaches this program only, which then decides.
+// isolate gives the command a process group of its own, so that it and all that it starts
+// can be ended together, and so that Ctrl-C at the terminal reaches this program only,
+// which then decides.
 func isolate(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 }
@@ -27,8 +28,8 @@ func (p *Process) signal(sig os.Signal, group bool) error {
 }
 
 func (p *Process) killGroup() {
-	// The group goes first: once the command itself is reaped and was the last of its group, its id may be taken
-	// by somebody else, in theory.
+	// The group goes first: once the command itself is reaped and was the last of its
+	// group, its id may be taken by somebody else, in theory.
 	_ = syscall.Kill(-p.Pid(), syscall.SIGKILL)
 	_ = p.cmd.Process.Kill()
 }

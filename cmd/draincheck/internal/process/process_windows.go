@@ -13,8 +13,9 @@ import (
 
 var generateConsoleCtrlEvent = syscall.NewLazyDLL("kernel32.dll").NewProc("GenerateConsoleCtrlEvent")
 
-// ParseSignal turns "TERM", "INT" or "KILL" into a signal. Windows has no signals: TERM and INT both become
-// CTRL_BREAK, which Go programs see as os.Interrupt, and KILL ends the process.
+// ParseSignal turns "TERM", "INT" or "KILL" into a signal. Windows has no signals: TERM
+// and INT both become CTRL_BREAK, which Go programs see as os.Interrupt, and KILL ends
+// the process.
 func ParseSignal(name string) (os.Signal, error) {
 	switch strings.TrimPrefix(strings.ToUpper(name), "SIG") {
 	case "TERM":

@@ -37,7 +37,8 @@ const (
 	rtMax = 64
 )
 
-// ParseSignal turns "TERM", "SIGTERM", "term", "15" or, on Linux, "RTMIN+3" into a signal.
+// ParseSignal turns "TERM", "SIGTERM", "term", "15" or, on Linux, "RTMIN+3" into a
+// signal.
 func ParseSignal(name string) (os.Signal, error) {
 	short := strings.TrimPrefix(strings.ToUpper(name), "SIG")
 	if sig, ok := signals[short]; ok {
