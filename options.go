@@ -142,6 +142,8 @@ func WithTLSFiles(certFile, keyFile string) Option {
 	if certFile == "" && keyFile == "" {
 		// Not "no TLS": that would be a dangerous thing to say by an empty variable.
 		o.err = errors.New("no file is named")
+	} else {
+		o.err = Config{TLSCertFile: certFile, TLSKeyFile: keyFile}.checkTLSFiles()
 	}
 	return o
 }

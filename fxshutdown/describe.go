@@ -51,7 +51,9 @@ func (e *Stopping) describe() (slog.Level, string, []slog.Attr) {
 	if e.Skipped != "" {
 		attrs = append(attrs, slog.String("delay_skipped", string(e.Skipped)))
 	}
-	if e.Skipped == SkipNoRoom {
+	switch e.Skipped {
+	case "", SkipTrigger, SkipUnused:
+	default: // the settings do not fit the time
 		level = slog.LevelWarn
 	}
 	return level, "http server stopping", append(attrs, e.Stats.attrs()...)
