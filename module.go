@@ -35,6 +35,10 @@ import (
 // in whatever order the options are listed, and so is one assigned by an
 // invoke that is listed before Module, in the same fx.Module, or in a child module. An
 // invoke that comes later assigns too late; the server warns about it when it starts.
+//
+// What is wrong with the options by themselves is the error of the option that Module
+// returns. The Config and the options built from the graph are constructed, and checked
+// together with them, before the invokes of the scope.
 func Module(opts ...Option) fx.Option {
 	m := &module{opts: slices.Clone(opts)}
 	for i, opt := range opts {
