@@ -42,7 +42,7 @@ func TestErrorsBeginWithTheCause(t *testing.T) {
 			`fxhttp: settings of the server: MaxHeaderBytes -1`},
 		{"AsOption", fx.Options(fxhttp.Module(), fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithNetwork("udp") })),
 			`fxhttp: settings of the server: Network "udp"`},
-		{"BehindAnInvoke", fx.Options(fx.Invoke(func(*http.Server) {}), fxhttp.Module(fxhttp.WithRequestGrace(time.Millisecond))),
+		{"BeforeAnInvoke", fx.Options(fxhttp.Module(fxhttp.WithRequestGrace(time.Millisecond)), fx.Invoke(func(*http.Server) {})),
 			`fxhttp: settings of the server: RequestGrace 1ms`},
 		{"Stray", fx.Options(fxhttp.Module(), fx.Provide(stray)),
 			`fxhttp: fxhttp.WithAddr(":1") is provided, but nobody takes an Option from the graph: give its constructor to fxhttp.AsOption`},
@@ -58,6 +58,17 @@ func TestErrorsBeginWithTheCause(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Settings are read when their turn among the invokes has come, and not before an invoke
+// that prepares them.
+func TestSettingsAreReadInTurn(t *testing.T) {
+	addr := "nowhere"
+	app := fx.New(fx.NopLogger, provideHandler(text("")),
+		fx.Invoke(func() { addr = "127.0.0.1:0" }),
+		fx.Provide(func() fxhttp.Config { return fxhttp.Config{Addr: addr} }),
+		fxhttp.Module(fxhttp.WithLogger(new(recorder))))
+	start(t, app)
 }
 
 // Module cannot know what a Config of the graph will mend.

@@ -37,8 +37,8 @@ import (
 // invoke that comes later assigns too late; the server warns about it when it starts.
 //
 // What is wrong with the options by themselves is the error of the option that Module
-// returns. The Config and the options built from the graph are constructed, and checked
-// together with them, before the invokes of the scope.
+// returns. What the Config and the options built from the graph add is checked in the
+// place of Module among the invokes.
 func Module(opts ...Option) fx.Option {
 	m := &module{opts: slices.Clone(opts)}
 	for i, opt := range opts {
@@ -87,9 +87,11 @@ func Module(opts ...Option) fx.Option {
 			fx.Annotate(m.newSettings, fx.ParamTags(optional, groupTag(m.name), "", optional, optional, unnamed), fx.ResultTags(name)),
 			fx.Annotate(m.newServer, fx.ParamTags(name, name, unnamed, unnamed), fx.ResultTags(name)),
 			fx.Annotate(newRunner, fx.ParamTags(name, name, name, "", "", unnamed, unnamed, optional), fx.ResultTags(name)),
-		), fx.Invoke(fx.Annotate(checkSettings, fx.ParamTags(name)))),
+		)),
 		// Not inside of the fx.Module: its invokes would run before all those
-		// of its parent, and the server would stop after what they construct.
+		// of its parent, and the server would stop after what they construct. (Settings
+		// would be read before an earlier invoke could prepare them.)
+		fx.Invoke(fx.Annotate(checkSettings, fx.ParamTags(name))),
 		fx.Invoke(fx.Annotate(register, fx.ParamTags("", name))),
 	)
 }
@@ -152,9 +154,8 @@ func (m *module) newSettings(cfg Config, options []Option, dot fx.DotGraph, some
 	return s
 }
 
-// checkSettings is an invoke, whose error Fx shows as it is. It comes first: so nobody
-// asks for the server before, but for invokes that are listed before Module, in a
-// module of their own.
+// checkSettings is an invoke, whose error Fx shows as it is. An invoke that asks for the
+// server and is listed before Module gets the error from newHTTPServer.
 func checkSettings(s *settings) error { return s.err }
 
 // whyNoConfig returns why the graph holds a Config but gives none, if it does.
