@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 
 	"github.com/fxshutdown/fxhttp"
 	"github.com/fxshutdown/fxhttp/fxshutdown"
+	"github.com/fxshutdown/fxhttp/internal/testproc"
 )
 
 // TestReadme runs the program of the README, and finds options that it does not list.
@@ -46,7 +46,7 @@ func TestReadme(t *testing.T) {
 
 	t.Run("Program", func(t *testing.T) {
 		if runtime.GOOS == "windows" {
-			t.Skip("a process cannot be sent SIGTERM")
+			t.Skip("a process cannot be sent an interrupt")
 		}
 		code := regexp.MustCompile("(?s)```go\n(package main.*?)```").FindSubmatch(text)
 		if code == nil {
@@ -61,14 +61,7 @@ func TestReadme(t *testing.T) {
 		if out, err := exec.Command("go", "build", "-o", program, source).CombinedOutput(); err != nil {
 			t.Fatalf("go build: %v\n%s", err, out)
 		}
-		// Fx listens for signals only when all OnStart hooks have returned, which
-		// nobody outside can see: a signal may come before that.
-		for range 3 {
-			if !runProgram(t, exec.Command(program)) {
-				return
-			}
-		}
-		t.Error("SIGTERM killed the program three times")
+		runProgram(t, exec.Command(program))
 	})
 }
 
@@ -96,14 +89,14 @@ func TestInYourTests(t *testing.T) {
 	other.RequireStart().RequireStop()
 }
 
-// runProgram starts the program, asks it, and stops it. It reports whether the
-// signal has killed it.
-func runProgram(t *testing.T, cmd *exec.Cmd) (killed bool) {
+// runProgram starts the program, asks it, and stops it.
+func runProgram(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := testproc.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	defer cmd.Process.Kill()
@@ -111,10 +104,9 @@ func runProgram(t *testing.T, cmd *exec.Cmd) (killed bool) {
 	defer stuck.Stop()
 
 	started := regexp.MustCompile(`http server started.*addr=(\S+)`)
-	addr := ""
-	lines := bufio.NewScanner(stderr)
-	for running := false; !running && lines.Scan(); {
-		running = strings.Contains(lines.Text(), "RUNNING")
+	addr, running := "", false // Which of them is logged first is open.
+	for lines := bufio.NewScanner(stderr); (addr == "" || !running) && lines.Scan(); {
+		running = running || strings.Contains(lines.Text(), "RUNNING")
 		if m := started.FindStringSubmatch(lines.Text()); m != nil {
 			addr = m[1]
 		}
@@ -129,14 +121,11 @@ func runProgram(t *testing.T, cmd *exec.Cmd) (killed bool) {
 		t.Errorf("GET /hello = %q, %v", body, err)
 	}
 	http.DefaultClient.CloseIdleConnections()
-	cmd.Process.Signal(syscall.SIGTERM)
-	io.Copy(io.Discard, stderr)
-	err = cmd.Wait()
-	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return true
+	if err := testproc.Interrupt(cmd.Process); err != nil {
+		t.Fatal(err)
 	}
-	if err != nil {
+	io.Copy(io.Discard, stderr)
+	if err := cmd.Wait(); err != nil {
 		t.Errorf("the program ended with %v", err)
 	}
-	return false
 }

@@ -15,11 +15,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
+	"github.com/fxshutdown/fxhttp/internal/testproc"
 )
 
 // service is the example, built and running as a process of its own.
@@ -55,7 +55,7 @@ func startService(t *testing.T, args ...string) *service {
 		t.Fatal(err)
 	}
 	s.stderr = stderr
-	if err := s.cmd.Start(); err != nil {
+	if err := testproc.Start(s.cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.cmd.Process.Kill() })
@@ -133,7 +133,7 @@ func get(url string) (r reply) {
 // and an upload.
 func TestStop(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("a process cannot be sent SIGTERM")
+		t.Skip("a process cannot be sent an interrupt")
 	}
 	s := startService(t, "-work", "1500ms")
 
@@ -179,7 +179,7 @@ func TestStop(t *testing.T) {
 		t.Errorf("/requests = %s, want the report and the upload in it", r.body)
 	}
 
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := testproc.Interrupt(s.cmd.Process); err != nil {
 		t.Fatal(err)
 	}
 	rest, err := io.ReadAll(stream)
@@ -219,13 +219,15 @@ func TestStop(t *testing.T) {
 // TestSecondSignal does not wait for the report.
 func TestSecondSignal(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("a process cannot be sent SIGTERM")
+		t.Skip("a process cannot be sent an interrupt")
 	}
 	s := startService(t, "-work", "1h")
 	report := make(chan reply, 1)
 	go func() { report <- get(s.api + "/report") }()
 	s.awaitInFlight(t, 1)
-	s.cmd.Process.Signal(os.Interrupt)
+	if err := testproc.Interrupt(s.cmd.Process); err != nil {
+		t.Fatal(err)
+	}
 	s.awaitLine(t, entry{Msg: "http server closed its listener"})
 	s.cmd.Process.Signal(os.Interrupt)
 	if r := <-report; r.err == nil && r.status == http.StatusOK {
@@ -252,7 +254,9 @@ func TestLogReaderGone(t *testing.T) {
 	s.awaitInFlight(t, 1)
 	s.stderr.Close()
 	<-s.ended
-	s.cmd.Process.Signal(syscall.SIGTERM)
+	if err := testproc.Interrupt(s.cmd.Process); err != nil {
+		t.Fatal(err)
+	}
 	if r := <-report; r.err != nil || r.body != `{"items":42}`+"\n" {
 		t.Errorf("report = %+v, want 42 items", r)
 	}

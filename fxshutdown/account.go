@@ -13,13 +13,13 @@ import "net"
 //	aborted     the stop cut it off
 //
 // net/http says that an HTTP/1 response is written by the next state of its
-// connection. Of HTTP/2 it says so only when the connection has no other stream:
-// there, schedulingSlack without a pending write counts as written.
+// connection. Of HTTP/2 it says so only when the connection has no other stream, and
+// flushes when the user's hook has heard of that. There, schedulingSlack without a
+// pending write counts as written.
 //
 // The fields are guarded by conn.mu.
 type account struct {
 	running   *exchange // newest first
-	nrunning  int32
 	undecided *exchange // the last one that returned
 	takeover  *takeover // the request that hijacked the connection
 
@@ -72,17 +72,23 @@ func (a *account) countAnsweredLocked() {
 }
 
 // countOldAnswerLocked does it for an HTTP/2 response that had all the time it
-// takes to write its last frame, on a connection that other streams keep active.
+// takes to write its last frame.
 func (c *conn) countOldAnswerLocked() {
-	if c.h2 != nil && c.writes.Load() == 0 && c.set.now() >= c.quiet+schedulingSlack {
+	if c.h2 != nil && c.hooks == 0 && c.writes.Load() == 0 && c.set.now() >= c.quiet+schedulingSlack {
 		c.countAnsweredLocked()
 	}
 }
 
 // begin puts x on the account. It reports false if it is too late.
 func (c *conn) begin(x *exchange, major int) bool {
+	held := false
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer func() {
+		c.mu.Unlock()
+		if held {
+			c.set.changed(c) // it may be due earlier: nothing else tells that it is held
+		}
+	}()
 	if c.cut || c.stage.Load() == stageGone {
 		return false
 	}
@@ -94,12 +100,12 @@ func (c *conn) begin(x *exchange, major int) bool {
 		x.start = c.set.now()
 	}
 	x.next, c.running = c.running, x
-	c.nrunning++
+	c.noteClientLocked(x.start, 1)
 	if x.bodyOpen {
 		c.h2.noteBodyLocked()
 	}
 	if c.retired.Load() {
-		c.holdLocked()
+		held = c.holdLocked()
 	}
 	return true
 }
@@ -110,6 +116,9 @@ func (c *conn) end(x *exchange, returned bool) {
 	c.mu.Lock()
 	c.removeLocked(x)
 	c.bodyEndsLocked(x)
+	if !x.hijacked {
+		c.noteClientLocked(c.set.now(), -1)
+	}
 	stage := c.stage.Load()
 	switch {
 	case x.aborted || x.hijacked:
@@ -136,7 +145,7 @@ func (c *conn) end(x *exchange, returned bool) {
 		cancelled = &r
 	}
 	gone := c.goneLocked()
-	changed := c.nrunning == 0 && (stage == stageIdle || c.closing == closingHTTP)
+	changed := c.running == nil && (stage == stageIdle || c.closing == closingHTTP)
 	c.mu.Unlock()
 
 	if cancelled != nil {
@@ -158,6 +167,17 @@ func (c *conn) bodyEndsLocked(x *exchange) {
 	}
 }
 
+// countRunningLocked counts the requests that run, less one that hijacked its
+// connection.
+func (a *account) countRunningLocked() (n int32) {
+	for x := a.running; x != nil; x = x.next {
+		if !x.hijacked {
+			n++
+		}
+	}
+	return n
+}
+
 // removeLocked takes x out of the list. It walks: HTTP/1 runs one handler at a
 // time, HTTP/2 as many as its MaxConcurrentStreams, which net/http sets to 250.
 func (a *account) removeLocked(x *exchange) {
@@ -166,7 +186,6 @@ func (a *account) removeLocked(x *exchange) {
 		p = &(*p).next
 	}
 	*p = x.next
-	a.nrunning--
 }
 
 // hijackLocked counts the request that runs as hijacked. On a connection that
@@ -178,6 +197,7 @@ func (c *conn) hijackLocked() {
 		c.takeover = &takeover{foreign: true}
 	default:
 		x.hijacked = true
+		c.noteClientLocked(c.set.now(), -1)
 		c.takeover = &takeover{method: kept(x.method), path: kept(x.path), start: x.start}
 	}
 }
@@ -218,7 +238,7 @@ func (c *conn) takeoverEndLocked() *Request {
 	}
 	c.takeover.reported = true
 	r := c.describeTakeoverLocked()
-	r.Running = c.nrunning > 0
+	r.Running = c.running != nil
 	return &r
 }
 

@@ -40,11 +40,10 @@ type conn struct {
 	mu sync.Mutex // guards what follows, but for the last group; taken after set.mu, never before it
 
 	// The client, as the reader knows it.
-	ahead  aheadHistory  // whether bytes came before their turn
-	part   bool          // bytes of the next request were read
-	intr   interruptRead // the reader is being woken
-	quiet  moment        // when the last byte came while waiting, or waiting or ending began; when the last HTTP/2 handler returned
-	waited moment        // for the client, since it retired, in earlier reads of this stage
+	ahead aheadHistory  // whether bytes came before their turn
+	part  bool          // bytes of the next request were read
+	intr  interruptRead // the reader is being woken
+	quiet moment        // when the last byte came while waiting, or waiting or ending began; when the last HTTP/2 handler returned
 
 	// The requests.
 	account
@@ -53,16 +52,26 @@ type conn struct {
 	h2 *http2State
 
 	// The end.
-	retiredAt moment
-	asked     moment        // when it was asked to end: interrupted, half-closed, or closed by net/http; 0: it was not
-	told      chan struct{} // closed when the connection retires; nil until somebody asks for it
-	closing   closing
-	dropped   bool // it waited for a request, and the stop ended it
-	cut       bool // closed by the stop whatever it did
+	exit    *retirement // nil until it retires, or a request asks for Draining
+	closing closing
+	dropped bool // it waited for a request, and the stop ended it
+	cut     bool // closed by the stop whatever it did
+
+	hooks uint8 // hooks of the user's that run for it
 
 	// What was accepted; written once.
 	bypassed bool // Conn is a *tls.Conn that the listener returned: net/http reads it past this wrapper
 	lazy     bool // it is a socket whose deadlines nobody else moves or makes up; see conn_read.go
+}
+
+// retirement is what a connection that retires has besides. It is guarded by
+// conn.mu.
+type retirement struct {
+	at     moment        // when it retired; 0: it has not yet
+	told   chan struct{} // closed when it does; nil until somebody asks for it
+	asked  moment        // when it was asked to end: interrupted, half-closed, or closed by net/http; 0: it was not
+	waited time.Duration // for its client, in earlier reads of this stage
+	client *client       // nil if its address is not known yet
 }
 
 // NetConn returns the connection that the listener accepted.
@@ -174,23 +183,75 @@ func (c *conn) retireLocked() {
 	if c.retired.Load() {
 		return
 	}
-	c.retiredAt = c.set.now()
-	c.retired.Store(true)
-	if c.told != nil {
-		close(c.told)
+	if c.exit == nil {
+		c.exit = new(retirement)
 	}
+	c.exit.at = c.set.now()
+	if c.closing == closingHTTP {
+		c.exit.asked = c.quiet
+	}
+	c.retired.Store(true)
+	if c.exit.told != nil {
+		close(c.exit.told)
+	}
+	c.joinClientLocked()
 	c.holdLocked()
+}
+
+// joinClientLocked makes the connection one of its client's. The address of a
+// connection that is not a socket may have to be read first, which net/http does
+// before it reads a request.
+func (c *conn) joinClientLocked() {
+	stage := c.stage.Load()
+	if c.exit.client != nil || stage >= stageClosed || stage == stageAccepted && !isSocket(c.underTLS()) {
+		return
+	}
+	cl := c.set.clients.of(c.Conn.RemoteAddr())
+	c.exit.client = cl
+	cl.note(c.quiet)
+	cl.running.Add(c.countRunningLocked())
+}
+
+// leaveClientLocked is its reverse: what still runs on a connection that is closed
+// is no sign of its client.
+func (c *conn) leaveClientLocked() {
+	if c.exit != nil && c.exit.client != nil {
+		c.exit.client.running.Add(-c.countRunningLocked())
+		c.exit.client = nil
+	}
+}
+
+// noteClientLocked notes that a connection that retires has shown a sign of its
+// client, and that as many more of its requests run.
+func (c *conn) noteClientLocked(at moment, running int32) {
+	if c.exit != nil && c.exit.client != nil {
+		c.exit.client.note(at)
+		c.exit.client.running.Add(running)
+	}
+}
+
+// clientStirredLocked reports whether there was a sign of the client on another
+// connection, since the reader was interrupted and in time.
+func (c *conn) clientStirredLocked(now moment) bool {
+	if c.exit.client == nil {
+		return false
+	}
+	since := c.exit.client.quietSince(now)
+	return since > c.exit.asked && since <= c.exit.at+maxClientWait
 }
 
 // toldLocked returns a channel that is closed when the connection retires.
 func (c *conn) toldLocked() <-chan struct{} {
-	if c.told == nil {
-		c.told = make(chan struct{})
+	if c.exit == nil {
+		c.exit = new(retirement)
+	}
+	if c.exit.told == nil {
+		c.exit.told = make(chan struct{})
 		if c.retired.Load() {
-			close(c.told)
+			close(c.exit.told)
 		}
 	}
-	return c.told
+	return c.exit.told
 }
 
 // setState follows net/http. It reports whether the connection is gone. The
@@ -212,7 +273,10 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 	if state != http.StateClosed {
 		c.resumeLocked() // the request was faster than the stop, or was read already
 	}
-	c.intr, c.waited = interruptRead{}, 0
+	c.intr = interruptRead{}
+	if c.exit != nil {
+		c.exit.waited = 0
+	}
 	switch state {
 	case http.StateActive:
 		c.stage.setLocked(stageActive)
@@ -223,13 +287,17 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 	case http.StateIdle:
 		c.stage.setLocked(stageIdle)
 		c.quiet, c.part = c.set.now(), c.ahead.any()
-		c.countAnsweredLocked()
+		c.noteClientLocked(c.quiet, 0)
+		if c.h2 == nil || !c.set.hooked {
+			c.countAnsweredLocked()
+		} // otherwise the hook is still to return, and HTTP/2 to flush the response
 	case http.StateHijacked:
 		c.stage.setLocked(stageHijacked)
 		c.hijackLocked()
 		c.deadline.apply(c)
 	case http.StateClosed:
 		c.stage.setLocked(stageClosed)
+		c.leaveClientLocked()
 		c.countAnsweredLocked()
 		return c.goneLocked()
 	}
@@ -239,7 +307,7 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 // goneLocked reports, once, that connection and handlers are over.
 func (c *conn) goneLocked() bool {
 	stage := c.stage.Load()
-	if stage != stageClosed && !c.cut || c.nrunning > 0 || stage == stageGone {
+	if stage != stageClosed && !c.cut || c.running != nil || stage == stageGone {
 		return false
 	}
 	c.stage.setLocked(stageGone)

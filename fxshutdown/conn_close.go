@@ -55,7 +55,13 @@ func (c *conn) Close() error {
 func (c *conn) closingLocked() {
 	if c.stage.Load() == stageActive && c.h2 == nil && c.closing == closingNone {
 		now := c.set.now()
-		c.closing, c.asked, c.quiet = closingHTTP, now, now
+		c.closing, c.quiet = closingHTTP, now
+		if c.undecided != nil {
+			c.noteClientLocked(now, 0) // its client reads the response now
+		}
+		if c.exit != nil {
+			c.exit.asked = now
+		}
 		c.countAnsweredLocked()
 	}
 }
@@ -81,7 +87,7 @@ func (c *conn) linger() {
 // halfCloseLocked notes that the stop closes our side. For a hijacked connection
 // this is the end that is reported.
 func (c *conn) halfCloseLocked(now moment) *Request {
-	c.closing, c.asked = closingStop, now
+	c.closing, c.exit.asked = closingStop, now
 	if c.h2 != nil {
 		c.h2.releaseLocked()
 	}
@@ -92,13 +98,8 @@ func (c *conn) halfCloseLocked(now moment) *Request {
 	return c.takeoverEndLocked()
 }
 
-// closesByLocked returns when a connection that net/http closes is cut: what its
-// client still sends is read on, for as long as it goes on sending and not for
-// ever.
-func (c *conn) closesByLocked() moment {
-	return closesBy(c.quiet, c.asked, c.reading.Load())
-}
-
+// closesBy returns when a connection that net/http closes is cut: what its client
+// still sends is read on, for as long as it goes on sending and not for ever.
 func closesBy(quiet, asked moment, reading bool) moment {
 	at := quiet + maxServerStall
 	if reading {

@@ -119,6 +119,9 @@ func (c *conn) beginRead(size int) {
 		c.resumeLocked()
 		c.stage.setLocked(stageNew)
 		c.quiet = c.set.now()
+		if retired {
+			c.joinClientLocked()
+		}
 	case stageNew:
 		c.quiet = c.set.now()
 	}
@@ -127,7 +130,7 @@ func (c *conn) beginRead(size int) {
 	}
 	ends := retired && c.readsRestLocked(size)
 	if ends {
-		c.asked = c.set.now()
+		c.exit.asked = c.set.now()
 	}
 	c.mu.Unlock()
 	if ends {
@@ -172,26 +175,36 @@ func (c *conn) endRead(n, size int) {
 func (c *conn) noteBytesLocked() {
 	now := c.set.now()
 	if c.retired.Load() {
-		c.waited += now - max(c.quiet, c.retiredAt)
+		c.exit.waited += now - max(c.quiet, c.exit.at)
 	}
 	c.part, c.quiet = true, now
+	c.noteClientLocked(now, 0)
 }
 
 // timedOut decides what a read that ended at a deadline means.
 func (c *conn) timedOut(err error) (again bool, _ error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	again, err = c.timedOutLocked(err)
+	resumed := again && c.retired.Load() && !c.intr.pending()
+	c.mu.Unlock()
+	if resumed {
+		c.set.changed(c)
+	}
+	return again, err
+}
+
+func (c *conn) timedOutLocked(err error) (again bool, _ error) {
 	now := c.set.now()
 	wanted := moment(c.deadline.wanted.Load())
 	switch {
 	case wanted != 0 && now >= wanted:
 		return false, err // the deadline that was asked for
-	case !c.intr.pending() && !c.lazy:
+	case !c.intr.pending() && (!c.lazy || c.stage.Load() == stageHijacked):
 		return false, err // one that was set past this wrapper
 	case !c.intr.pending():
 		c.deadline.apply(c) // the socket's was a stale one
 		return true, nil
-	case !c.waitingLocked():
+	case !c.waitingLocked() || c.clientStirredLocked(now):
 		c.resumeLocked()
 		return true, nil
 	case c.intr.reads < lastReads:
@@ -206,7 +219,7 @@ func (c *conn) timedOut(err error) (again bool, _ error) {
 // interruptLocked asks the reader to drop the connection unless something has
 // come. A final interruption is the client's last chance.
 func (c *conn) interruptLocked(now moment, final bool) {
-	c.asked = now
+	c.exit.asked = now
 	c.intr = interruptRead{state: interruptPending}
 	if final {
 		c.intr.state = interruptFinal
@@ -225,7 +238,7 @@ func (c *conn) resumeLocked() {
 		return
 	}
 	spent := c.intr.state == interruptFinal
-	c.asked, c.intr = 0, interruptRead{}
+	c.exit.asked, c.intr = 0, interruptRead{}
 	if spent {
 		c.intr.state = interruptSpent
 	}

@@ -243,3 +243,50 @@ func TestWriteDeadline(t *testing.T) {
 		}
 	})
 }
+
+// A connection that is interrupted while its client shows itself on another one is
+// read on, if that is not too late.
+func TestInterruptedWhileClientStirs(t *testing.T) {
+	for _, test := range []struct {
+		sleep time.Duration // after the connection retired
+		want  time.Duration // when the read ends
+	}{{maxClientWait - lastRead, time.Minute}, {maxClientWait, lastRead}} {
+		synctest.Test(t, func(t *testing.T) {
+			c, client := newPipeConn(t)
+			serveOne(t, c, client)
+			c.retire()
+			time.Sleep(test.sleep)
+			began := time.Now()
+			go func() {
+				time.Sleep(lastRead / 2)
+				c.exit.client.note(c.set.now())
+				time.Sleep(time.Until(began.Add(time.Minute)))
+				client.Close()
+			}()
+			c.mu.Lock()
+			c.interruptLocked(c.set.now(), false)
+			c.mu.Unlock()
+			c.Read(make([]byte, 1))
+			if took := time.Since(began); took != test.want {
+				t.Errorf("%v after the retirement: Read() ended after %v, want %v", test.sleep, took, test.want)
+			}
+			time.Sleep(time.Until(began.Add(time.Minute)))
+		})
+	}
+}
+
+// A deadline that a hijacker sets past the wrapper ends its reads through it.
+func TestReadDeadlinePastWrapper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, client := newPipeConn(t)
+		serveOne(t, c, client)
+		c.setState(http.StateActive)
+		c.setState(http.StateHijacked)
+		began := time.Now()
+		c.NetConn().SetReadDeadline(began.Add(time.Second))
+		time.AfterFunc(time.Minute, func() { client.Close() })
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != time.Second {
+			t.Errorf("Read() = %v after %v, want the deadline after a second", err, time.Since(began))
+		}
+	})
+}

@@ -62,37 +62,36 @@ func (a aheadHistory) any() bool { return a != 0 }
 // (An HTTP/2 connection is idle for net/http while handlers of streams that were
 // reset still run.)
 func (c *conn) waitingLocked() bool {
-	return c.stage.Load().waits() && c.nrunning == 0 && c.writes.Load() == 0
+	return c.stage.Load().waits() && c.running == nil && c.writes.Load() == 0
 }
 
 // checkLocked reports what cannot be true at once, all of it in one place. Tests
 // call it in the middle of everything.
 func (c *conn) checkLocked() error {
 	s := c.stage.Load()
-	n := int32(0)
-	for x := c.running; x != nil; x = x.next {
-		n++
+	e := retirement{}
+	if c.exit != nil {
+		e = *c.exit
 	}
 	rules := []struct {
 		broken bool
 		rule   string
 	}{
-		{n != c.nrunning, "nrunning is the length of running"},
-		{s == stageGone && c.nrunning > 0, "a connection that is gone runs no handler"},
-		{s == stageAccepted && c.nrunning > 0, "a handler runs only behind a read"},
-		{c.h2 == nil && c.nrunning > 1 && !c.bypassed, "HTTP/1 runs one handler at a time"},
-		{c.h2 == nil && c.undecided != nil && c.nrunning > 0, "on HTTP/1 a response is decided before the next request begins"},
+		{s == stageGone && c.running != nil, "a connection that is gone runs no handler"},
+		{s == stageAccepted && c.running != nil, "a handler runs only behind a read"},
+		{c.h2 == nil && c.running != nil && c.running.next != nil && !c.bypassed, "HTTP/1 runs one handler at a time"},
+		{c.h2 == nil && c.undecided != nil && c.running != nil, "on HTTP/1 a response is decided before the next request begins"},
 		{c.takeover != nil && s.waits(), "a hijacked connection never comes back"},
 		{c.takeover != nil && s == stageActive, "a hijacked connection is not net/http's"},
 		{c.closing == closingHTTP && c.h2 != nil, "net/http's closing of HTTP/2 is its end"},
 		{c.closing == closingHTTP && s.waits(), "net/http closes a connection whose request it has read"},
-		{c.closing != closingNone && c.asked == 0, "who is closing was asked"},
+		{c.closing != closingNone && c.retired.Load() && e.asked == 0, "who is closing was asked"},
 		{c.closing == closingStop && !c.retired.Load(), "the stop ends only what it has retired"},
 		{c.intr.pending() && !c.retired.Load(), "only a retired connection is interrupted"},
 		{c.intr.pending() && s == stageHijacked, "who took a connection over is not interrupted"},
 		{c.cut && !c.retired.Load(), "only a retired connection is cut"},
 		{c.dropped && s == stageHijacked, "only what waits for a request is dropped"},
-		{c.retired.Load() != (c.retiredAt != 0), "retired has its moment"},
+		{c.retired.Load() != (e.at != 0), "retired has its moment"},
 		{c.h2 != nil && c.h2.goAway != goAwayNone && !c.retired.Load(), "GOAWAY is for who retires"},
 	}
 	for _, r := range rules {

@@ -68,8 +68,8 @@ func TestStage(t *testing.T) {
 
 // playOn is play for a connection whose requests began in earlier calls.
 func playOn(c *conn, event string) {
-	if event == "return" {
-		c.end(c.running, true)
+	if event == "return" || event == "panic" {
+		c.end(c.running, event == "return")
 		return
 	}
 	play(c, []string{event})
@@ -78,7 +78,6 @@ func playOn(c *conn, event string) {
 // TestCheck breaks each rule of what cannot be.
 func TestCheck(t *testing.T) {
 	for rule, breakIt := range map[string]func(*conn){
-		"length":         func(c *conn) { c.nrunning++ },
 		"gone runs":      func(c *conn) { c.stage.setLocked(stageGone); c.begun(1) },
 		"before a read":  func(c *conn) { c.stage.setLocked(stageAccepted); c.begun(1) },
 		"one at a time":  func(c *conn) { c.stage.setLocked(stageActive); c.begun(2) },
@@ -88,11 +87,11 @@ func TestCheck(t *testing.T) {
 		"end of HTTP/2": func(c *conn) {
 			c.stage.setLocked(stageActive)
 			c.h2 = new(http2State)
-			c.closing, c.asked = closingHTTP, 1
+			c.closing = closingHTTP
 		},
-		"request read": func(c *conn) { c.closing, c.asked = closingHTTP, 1 },
-		"was asked":    func(c *conn) { c.stage.setLocked(stageActive); c.closing = closingHTTP },
-		"what retired": func(c *conn) { c.closing, c.asked = closingStop, 1 },
+		"request read": func(c *conn) { c.closing = closingHTTP },
+		"was asked":    func(c *conn) { c.retireLocked(); c.stage.setLocked(stageActive); c.closing = closingHTTP },
+		"what retired": func(c *conn) { c.closing = closingStop },
 		"interrupted":  func(c *conn) { c.intr.state = interruptPending },
 		"interrupted, taken over": func(c *conn) {
 			c.retireLocked()
@@ -126,7 +125,6 @@ func TestCheck(t *testing.T) {
 func (c *conn) begun(n int) {
 	for range n {
 		c.running = &exchange{conn: c, next: c.running}
-		c.nrunning++
 	}
 }
 

@@ -22,9 +22,11 @@ type connSet struct {
 	cancelled atomic.Bool             // the contexts of all requests are
 	watcher   atomic.Pointer[watcher] // who looks after the connections that retire; nil: nobody yet
 
+	clients clientSet // of the connections that retire
+
 	mu       sync.Mutex // guards what follows; conn.mu is taken inside it
 	list     connList
-	retiring bool   // connections retire from their birth
+	retiring moment // since when connections retire from their birth; 0: they do not
 	shut     bool   // no connection is accepted any more
 	totals   totals // of the connections that are gone
 	dropped  int    // of these, those that were dropped
@@ -52,8 +54,11 @@ func (cs *connSet) now() moment { return time.Since(cs.epoch) }
 
 // momentOf returns the moment of a deadline: 0 for none.
 func (cs *connSet) momentOf(t time.Time) moment {
-	if t.IsZero() {
+	switch {
+	case t.IsZero():
 		return 0
+	case t == t.Round(0): // without a monotonic reading, which counts from today's wall clock
+		return max(cs.now()+time.Until(t), longAgo)
 	}
 	return max(t.Sub(cs.epoch), longAgo)
 }
@@ -86,8 +91,9 @@ func (cs *connSet) track(raw net.Conn) (net.Conn, bool) {
 	if cs.shut {
 		return nil, false
 	}
-	if cs.retiring {
+	if cs.retiring != 0 {
 		c.retireLocked() // nobody else has it yet
+		c.exit.at = cs.retiring
 	}
 	cs.totals.Accepted++
 	cs.list.add(c)
@@ -122,7 +128,7 @@ func (cs *connSet) changed(c *conn) {
 // retireAll retires every connection, those included that are still to come.
 func (cs *connSet) retireAll() {
 	cs.mu.Lock()
-	cs.retiring = true
+	cs.retiring = cs.now()
 	cs.mu.Unlock()
 	for _, c := range cs.snapshot(nil) {
 		c.retire()
@@ -179,7 +185,9 @@ func (cs *connSet) count() (Stats, totals) {
 		c.mu.Lock()
 		c.countOldAnswerLocked()
 		t.addLocked(&c.account)
-		st.InFlight += int(c.nrunning)
+		for x := c.running; x != nil; x = x.next {
+			st.InFlight++
+		}
 		switch stage := c.stage.Load(); {
 		case c.cut: // only its handlers are left
 		case stage <= stageNew:

@@ -76,7 +76,10 @@ func TestRetireSome(t *testing.T) {
 			first, _ := r.get(t, r.client)
 			stays, _ := r.get(t, other)
 			watches := &stop{s: r.s}
-			r.s.conns.watcher.Store(&watcher{changed: func(c *conn) { go watches.look(c, c.set.now()) }})
+			r.s.conns.watcher.Store(&watcher{
+				changed: func(c *conn) { go watches.look(c, c.set.now()) },
+				emptied: func() {},
+			})
 			r.retire(t, first)
 
 			deadline := time.Now().Add(10 * time.Second)

@@ -20,8 +20,9 @@ import "testing"
 //
 //	go test ./fxshutdown -run TestContract/Idle/RequestInTime
 //
-// Rows that name http-shutdown, http-terminator or stoppable are what these promise in
-// their own published tests. A scenario that has variants is a function that returns one, and a row for each.
+// A scenario that has variants is a function that returns one, and a row for each. Rows
+// that name http-shutdown, http-terminator or stoppable are what these promise in their
+// own published tests.
 type scenario struct {
 	name  string
 	where func(*testing.T, []mode, func(*testing.T, mode)) // sockets or bubbles

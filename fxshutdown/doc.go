@@ -99,5 +99,5 @@
 //   - Middleware that looks for unexported methods of net/http's ResponseWriter, as
 //     http.MaxBytesReader does to close the connection behind a body that is too
 //     large, does not find them.
-//   - SetKeepAlivesEnabled(false) on the given server does not reach HTTP/1 connections.
+//   - SetKeepAlivesEnabled(false) on the given server reaches no connection.
 package fxshutdown

@@ -15,6 +15,7 @@ func (st *stop) cutAll() bool {
 	st.report.Forced = reason
 	st.mu.Unlock()
 	st.cancelRequests(reason)
+	s.conns.releaseAll()
 
 	// A moment for handlers to answer, unless all is to be cut at once.
 	st.awaitEmpty(st.cutNow, func() moment {

@@ -56,5 +56,8 @@ var fuzzScripts = [][]byte{
 	{3, 7, evDial, 0, evWhole, 0, evHijack, 0, evStop, 5, evSleep, 6, evCloseHijacked, 0, evReturn, 0},
 	{3, 7, evDial, 0, evWhole, 4, evWhole, 0, evClientCloses, 0, evStop, 0},
 	{0, 3, evDial, 0, evWhole, 0, evShutdown, 0, evSleep, 2, evPanic, 0, evDial, 0},
+	{0, 2, evShutdown, 0, evSleep, 1, evDial, 0, evWhole, 0, evHijack, 0}, // HijackGrace counts from the drain
 	{5, 1, evDial, 0, evStop, 6, evSleep, 4, evDial, 1, evWhole, 1, evForce, 2},
+	// A byte is read ahead of a request that is in the buffer, and its client closes.
+	{0, 0, evDial, 0, evWhole, 0, evWhole, 0, evWhole, 4, evReturn, 0, evWhole, 0, evReturn, 0, evClientCloses, 0, evStop, 3},
 }

@@ -45,23 +45,51 @@ func (h *hooks) onState(nc net.Conn, state http.ConnState) {
 		return
 	}
 	c := h.set.connOf(nc)
-	seen := nc
-	if c != nil {
-		seen = c.visible(nc)
+	if c == nil {
+		h.call(nc, state)
+		return
 	}
-	if state == http.StateClosed && h.connState != nil {
+	if state == http.StateClosed {
 		// The user's account is to be settled before ours says that all is over.
-		h.connState(seen, state)
-	}
-	if c != nil {
+		h.callFor(c, nc, state)
 		if c.setState(state) {
 			h.set.remove(c)
-		} else if c.retired.Load() {
-			h.set.changed(c)
 		}
+		return
 	}
-	if state != http.StateClosed && h.connState != nil {
-		h.connState(seen, state)
+	c.setState(state)
+	if c.retired.Load() {
+		h.set.changed(c)
+	}
+	h.callFor(c, nc, state)
+}
+
+func (h *hooks) call(nc net.Conn, state http.ConnState) {
+	if h.connState != nil {
+		h.connState(nc, state)
+	}
+}
+
+// callFor calls the user's hook. While it runs its connection is not due, since
+// net/http goes on with it afterwards: HTTP/2 writes the end of its response then.
+func (h *hooks) callFor(c *conn, nc net.Conn, state http.ConnState) {
+	if h.connState == nil {
+		return
+	}
+	c.noteHook(+1)
+	defer c.noteHook(-1)
+	h.connState(c.visible(nc), state)
+}
+
+func (c *conn) noteHook(by int8) {
+	c.mu.Lock()
+	c.hooks = uint8(int8(c.hooks) + by)
+	if c.hooks == 0 && c.stage.Load() == stageIdle {
+		c.countAnsweredLocked()
+	}
+	c.mu.Unlock()
+	if by < 0 && c.retired.Load() {
+		c.set.changed(c)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 )
 
 // How an HTTP/2 connection is told
@@ -36,9 +37,12 @@ type http2State struct {
 	// has ended, or schedulingSlack has passed without one.
 	finishing bool
 
-	heldAt moment    // since when what is read is held back; 0: it is not
-	bodies int       // requests whose bodies are not read to their ends: these are not held back
-	gate   sync.Cond // signalled when what is held back may go on
+	heldAt   moment       // since when what is read is held back; 0: it is not
+	released bool         // it was, and is not any more
+	bodies   int          // requests whose bodies are not read to their ends: these are not held back
+	gate     sync.Cond    // signalled when what is held back may go on
+	writers  atomic.Int32 // handlers in Write
+	wroteAt  moment       // when the last write ended, since the connection retired
 }
 
 // goAway is how far a connection is told by GOAWAY.
@@ -63,17 +67,41 @@ func (c *conn) speaksHTTP2(server *http.Server) {
 func (c *conn) sendsGoAway() bool { return c.h2 != nil && c.h2.server != nil }
 
 // holdLocked holds back what a busy client sends from here on, if somebody watches
-// who releases it.
-func (c *conn) holdLocked() {
-	if c.sendsGoAway() && c.set.watcher.Load() != nil && c.h2.goAway == goAwayNone && c.h2.heldAt == 0 && c.nrunning > 0 {
-		c.h2.heldAt = c.set.now()
+// who releases it. It reports whether that is new.
+func (c *conn) holdLocked() bool {
+	if !c.sendsGoAway() || c.set.watcher.Load() == nil || c.running == nil {
+		return false
+	}
+	if h := c.h2; h.goAway != goAwayNone || h.heldAt != 0 || h.released {
+		return false
+	}
+	c.h2.heldAt = c.set.now()
+	return true
+}
+
+// releaseLocked lets what was held back go on, for good.
+func (h *http2State) releaseLocked() {
+	h.heldAt, h.released = 0, true
+	h.gate.Broadcast()
+}
+
+// releaseAll lets go on whatever is held back: the requests that run may need it to be
+// answered.
+func (cs *connSet) releaseAll() {
+	for _, c := range cs.snapshot(nil) {
+		c.mu.Lock()
+		if c.h2 != nil {
+			c.h2.releaseLocked()
+		}
+		c.mu.Unlock()
 	}
 }
 
-// releaseLocked lets what was held back go on.
-func (h *http2State) releaseLocked() {
-	h.heldAt = 0
-	h.gate.Broadcast()
+// starvedLocked reports whether a response needs what is held back to go on: its
+// handler writes, or net/http writes its end, and nothing is written.
+func (h *http2State) starvedLocked(c *conn, now moment) bool {
+	writes := h.writers.Load() > 0 || c.running == nil && c.stage.Load() == stageActive
+	return h.heldAt != 0 && writes && now >= max(h.heldAt, h.wroteAt)+recheck
 }
 
 // awaitRelease waits for as long as what was just read is held back. The rest of
@@ -81,9 +109,19 @@ func (h *http2State) releaseLocked() {
 func (c *conn) awaitRelease() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.h2.heldAt != 0 && c.h2.bodies == 0 {
+	for c.h2.heldAt != 0 && c.h2.bodies == 0 && !c.h2.pingsSoon() {
 		c.h2.gate.Wait()
 	}
+}
+
+// pingsSoon reports whether net/http may take the client for dead before the hold
+// ends, since the answers to its PINGs would be held back too.
+func (h *http2State) pingsSoon() bool {
+	if h.server == nil || h.server.HTTP2 == nil {
+		return false
+	}
+	conf := h.server.HTTP2
+	return conf.SendPingTimeout > 0 && conf.PingTimeout > 0 && conf.PingTimeout < 2*maxHold
 }
 
 // noteBodyLocked counts a request whose body is still being read.
@@ -102,11 +140,14 @@ func (h *http2State) beginWriteLocked(c *conn) {
 // endWriteLocked is called when the last write under way has ended. It reports
 // whether the connection may be due earlier for it.
 func (h *http2State) endWriteLocked(c *conn) (changed bool) {
+	h.wroteAt = c.set.now()
 	if c.stage.Load() == stageIdle && h.finishing {
 		h.finishing, changed = false, true
+		c.countAnsweredLocked()
 	}
 	if h.goAway == goAwayAsked {
-		h.goAway, changed = goAwaySent, true
+		// If that was a response which GOAWAY follows, there is time for it still.
+		h.goAway, c.exit.asked, changed = goAwaySent, c.set.now(), true
 		h.releaseLocked()
 	}
 	return changed
@@ -128,7 +169,7 @@ func (cs *connSet) noteGivenShutdown() {
 	for _, c := range cs.snapshot(nil) {
 		c.mu.Lock()
 		if c.h2 != nil && c.h2.server == nil {
-			c.h2.goAway, c.asked = goAwayAsked, cs.now()
+			c.h2.goAway, c.exit.asked = goAwayAsked, cs.now()
 		}
 		c.mu.Unlock()
 	}

@@ -21,33 +21,42 @@ type view struct {
 	closing   closing
 	goAway    goAway
 	heldAt    moment // since when what an HTTP/2 client sends is held back; 0: it is not
+	starved   bool   // a response needs what is held back
+	hooked    bool   // a hook of the user's runs
 
 	retiredAt moment
-	quiet     moment        // since when its client is
+	quiet     moment        // since when it is
 	waited    time.Duration // for it, in earlier reads
 	asked     moment        // when it was asked to end
+
+	clientQuiet moment // since when its client is, on all its connections
 }
 
-// viewLocked returns what is known of c.
-func (c *conn) viewLocked() view {
+// viewLocked returns what is known of c, which has retired.
+func (c *conn) viewLocked(now moment) view {
 	v := view{
 		stage:     c.stage.Load(),
 		bypassed:  c.bypassed,
-		handlers:  c.nrunning > 0,
+		handlers:  c.running != nil,
 		reading:   c.reading.Load(),
 		writing:   c.writes.Load() > 0,
 		part:      c.part,
 		dropped:   c.dropped,
 		cut:       c.cut,
+		hooked:    c.hooks > 0,
 		intr:      c.intr.state,
 		closing:   c.closing,
-		retiredAt: c.retiredAt,
+		retiredAt: c.exit.at,
 		quiet:     c.quiet,
-		waited:    c.waited,
-		asked:     c.asked,
+		waited:    c.exit.waited,
+		asked:     c.exit.asked,
+	}
+	if c.exit.client != nil {
+		v.clientQuiet = c.exit.client.quietSince(now)
 	}
 	if c.h2 != nil {
-		v.http2, v.finishing, v.goAway, v.heldAt = true, c.h2.finishing, c.h2.goAway, c.h2.heldAt
+		v.http2, v.finishing, v.goAway = true, c.h2.finishing, c.h2.goAway
+		v.heldAt, v.starved = c.h2.heldAt, c.h2.starvedLocked(c, now)
 	}
 	return v
 }
@@ -108,11 +117,14 @@ func (g graces) decide(v view, now moment) verdict {
 		}
 		return cutBy(closesBy(v.quiet, v.asked, v.reading), now)
 
-	case v.heldAt != 0 && (!v.stage.waits() || v.handlers):
-		return decideHeld(v, now)
+	case v.http2 && v.goAway != goAwaySent && (!v.stage.waits() || v.handlers):
+		return decideStreams(v, now)
 
 	case !v.stage.waits() || v.handlers:
 		return verdict{}
+
+	case v.hooked:
+		return recheckUntil(g.waitsUntil(v)+maxServerStall, now)
 
 	case v.writing && v.finishing:
 		return verdict{at: now + recheck} // no event follows
@@ -143,7 +155,11 @@ func (g graces) decide(v view, now moment) verdict {
 		at += maxTrickle
 	}
 	due := verdict{actInterrupt, now + cutDelay}
-	if at >= end {
+	// Its client may be about to use it in place of one that was told to close.
+	// Behind address translation thousands of clients have one address, and are
+	// never quiet.
+	at = max(at, min(v.clientQuiet, v.retiredAt+maxClientWait)+g.idle)
+	if at >= end && (v.part || v.waited > 0) {
 		at, due.do = end, actInterruptFinal
 	}
 	if at -= lastRead; now < at {
@@ -178,17 +194,25 @@ func (g graces) decideHijacked(v view, now moment) verdict {
 	return verdict{actHalfClose, now + cutDelay}
 }
 
-// decideHeld is for an HTTP/2 connection whose streams run while what its client
-// sends is held back.
-func decideHeld(v view, now moment) verdict {
-	due, at := actGoAway, v.heldAt+maxHold
-	if v.goAway != goAwayNone { // it cannot be written
+// decideStreams is for an HTTP/2 connection whose streams run. GOAWAY waits for
+// them, and not for ever.
+func decideStreams(v view, now moment) verdict {
+	due, at := actGoAway, max(v.heldAt, v.retiredAt)+maxHold
+	switch {
+	case v.goAway == goAwayAsked && v.heldAt == 0:
+		return verdict{}
+	case v.goAway == goAwayAsked: // and cannot be written
 		due, at = actRelease, v.asked+goAwayWait
+	case v.starved:
+		return verdict{do: actRelease}
 	}
-	if now < at {
-		return verdict{at: at}
+	if now >= at {
+		return verdict{do: due}
 	}
-	return verdict{do: due}
+	if v.heldAt != 0 {
+		at = min(at, now+recheck) // no event tells that a response is starved
+	}
+	return verdict{at: at}
 }
 
 // decideHTTP2 is for an HTTP/2 connection that has no streams. What it sends after
@@ -216,7 +240,13 @@ func (g graces) decideHTTP2(v view, now moment) verdict {
 	if v.goAway == goAwaySent {
 		wait = goAwayWritten
 	}
-	if at := max(v.asked, v.quiet) + wait; now < at {
+	at := max(v.asked, v.quiet) + wait
+	if v.finishing {
+		// net/http calls it idle, and tells a hook of the user's, before it writes the
+		// end of the last response.
+		at = max(at, v.quiet+max(g.idle, schedulingSlack))
+	}
+	if now < at {
 		return verdict{at: at}
 	}
 	return verdict{actHalfClose, now + cutDelay}

@@ -63,6 +63,13 @@ func TestDecide(t *testing.T) {
 		{"interrupted, and no answer", woken, 1300 * ms, verdict{at: 2200 * ms}},
 		{"deaf", woken, 2200 * ms, verdict{do: actCut}},
 
+		// Its client is not quiet.
+		{"its client was just seen", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1100*ms }), 1348 * ms, verdict{at: 1349 * ms}},
+		{"its client is quiet too", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1100*ms }), 1349 * ms, verdict{actInterrupt, 1449 * ms}},
+		{"its client is never quiet", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1500*ms }), 1548 * ms, verdict{at: 1549 * ms}},
+		{"its client was never quiet", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1549*ms }), 1549 * ms, verdict{actInterrupt, 1649 * ms}},
+		{"a part came, its client is quiet", with(waits, func(v *view) { v.part, v.clientQuiet = true, 1000*ms }), 1448 * ms, verdict{at: 1449 * ms}},
+
 		// Nobody reads.
 		{"stalled", with(fresh, func(v *view) { v.reading = false }), retired, verdict{at: 1050 * ms}},
 		{"stalled, nearly over", with(fresh, func(v *view) { v.reading = false }), 3540 * ms, verdict{at: 3550 * ms}},
@@ -81,15 +88,23 @@ func TestDecide(t *testing.T) {
 		{"the end of a response", with(http2, func(v *view) { v.writing, v.finishing = true, true }), 9000 * ms, verdict{at: 9050 * ms}},
 		{"a PING is answered", with(http2, func(v *view) { v.writing = true }), 1650 * ms, verdict{do: actCut}},
 
+		{"a hook runs", with(http2, func(v *view) { v.hooked, v.goAway = true, goAwaySent }), 3540 * ms, verdict{at: 3550 * ms}},
+		{"a hook runs for good", with(http2, func(v *view) { v.hooked, v.goAway = true, goAwaySent }), 3550 * ms, verdict{do: actCut}},
+
 		// Requests.
 		{"a handler runs", busy, 9000 * ms, verdict{}},
 		{"a request is read", with(busy, func(v *view) { v.handlers = false }), 9000 * ms, verdict{}},
 		{"the handler of a reset stream", with(http2, func(v *view) { v.handlers, v.goAway = true, goAwaySent }), 9000 * ms, verdict{}},
-		{"streams run, nothing is held", with(busy, func(v *view) { v.http2 = true }), 9000 * ms, verdict{}},
-		{"streams run", held, 1549 * ms, verdict{at: 1550 * ms}},
+		{"streams run, nothing is held", with(busy, func(v *view) { v.http2 = true }), 1499 * ms, verdict{at: 1500 * ms}},
+		{"streams run on, nothing is held", with(busy, func(v *view) { v.http2 = true }), 1500 * ms, verdict{do: actGoAway}},
+		{"streams run", held, 1100 * ms, verdict{at: 1150 * ms}},
+		{"streams run, nearly over", held, 1549 * ms, verdict{at: 1550 * ms}},
 		{"streams run on", held, 1550 * ms, verdict{do: actGoAway}},
-		{"streams run, GOAWAY asked", with(held, func(v *view) { v.goAway, v.asked = goAwayAsked, 1550*ms }), 1599 * ms, verdict{at: 1600 * ms}},
+		{"a response is starved", with(held, func(v *view) { v.starved = true }), 1100 * ms, verdict{do: actRelease}},
+		{"streams run, GOAWAY asked", with(held, func(v *view) { v.goAway, v.asked = goAwayAsked, 1550*ms }), 1559 * ms, verdict{at: 1600 * ms}},
 		{"streams run, GOAWAY stuck", with(held, func(v *view) { v.goAway, v.asked = goAwayAsked, 1550*ms }), 1600 * ms, verdict{do: actRelease}},
+		{"streams run, GOAWAY asked, nothing is held", with(held, func(v *view) { v.goAway, v.heldAt = goAwayAsked, 0 }), 9000 * ms, verdict{}},
+		{"streams run, GOAWAY sent", with(held, func(v *view) { v.goAway, v.heldAt = goAwaySent, 0 }), 9000 * ms, verdict{}},
 		{"the handler of a reset stream, held", with(held, func(v *view) { v.stage = stageIdle }), 1550 * ms, verdict{do: actGoAway}},
 
 		// net/http closes it.
@@ -116,6 +131,7 @@ func TestDecide(t *testing.T) {
 		{"GOAWAY asked, nothing written", told, 1250 * ms, verdict{actHalfClose, 1350 * ms}},
 		{"GOAWAY sent", with(told, func(v *view) { v.goAway = goAwaySent }), 1204 * ms, verdict{at: 1205 * ms}},
 		{"GOAWAY sent, read", with(told, func(v *view) { v.goAway = goAwaySent }), 1205 * ms, verdict{actHalfClose, 1305 * ms}},
+		{"GOAWAY sent, nothing to flush", with(told, func(v *view) { v.goAway, v.finishing, v.quiet = goAwaySent, true, 2000*ms }), 2250 * ms, verdict{actHalfClose, 2350 * ms}},
 		{"GOAWAY sent, answered since", with(told, func(v *view) { v.goAway, v.quiet = goAwaySent, 2000*ms }), 2004 * ms, verdict{at: 2005 * ms}},
 		{"half-closed", with(told, func(v *view) { v.closing = closingStop }), 1299 * ms, verdict{at: 1300 * ms}},
 		{"half-closed, and stays", with(told, func(v *view) { v.closing = closingStop }), 1300 * ms, verdict{do: actCut}},

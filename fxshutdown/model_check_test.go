@@ -17,7 +17,10 @@ func (s *sim) observe() {
 		if !c.waits() || at.IsZero() {
 			continue
 		}
-		first, last := s.dropTimes(c)
+		first, last := s.dropTimes(c, at)
+		if s.seen.Equal(at.Add(-ms)) {
+			first = earlier(first, at) // the sign came at the instant of the interruption, 1 ms before
+		}
 		if s.drainAt.IsZero() || at.Before(s.drainAt) || at.Before(first) || at.After(last) {
 			s.t.Errorf("connection %d was dropped %v after the drain began, want %v to %v", i, at.Sub(s.drainAt), first.Sub(s.drainAt), last.Sub(s.drainAt))
 		}
@@ -27,19 +30,21 @@ func (s *sim) observe() {
 	}
 }
 
-// dropTimes returns when a connection that waits may be dropped.
-func (s *sim) dropTimes(c *simConn) (first, last time.Time) {
-	first = c.quiet.Add(s.grace())
-	last = later(first, s.listenerUntil()).Add(ms)
+// dropTimes returns when a connection that waits may be dropped, as it looks at the
+// given time.
+func (s *sim) dropTimes(c *simConn, at time.Time) (first, last time.Time) {
+	ofClient := earlier(s.clientQuiet(at), later(c.born, s.drainAt).Add(maxClientWait)).Add(s.grace())
+	first = later(c.quiet.Add(s.grace()), ofClient)
+	last = later(first, s.listenerUntil()).Add(2 * ms)
 	if c.part {
-		most := later(c.waitsSince, s.drainAt).Add(s.grace() + dripMost)
+		most := later(c.waitsSince, s.drainAt).Add(s.grace() + maxTrickle)
 		if !c.pipelined { // what net/http has read ahead is not known to be a part
-			first = first.Add(dripMost)
+			first = later(c.quiet.Add(s.grace()+maxTrickle), ofClient)
 		}
 		first = earlier(first, most)
-		last = later(later(most, s.listenerUntil()), last).Add(cutAfter + 2*ms)
+		last = later(later(most, s.listenerUntil()), last).Add(cutDelay + 2*ms)
 	} else if c.pipelined {
-		last = last.Add(dripMost)
+		last = last.Add(maxTrickle)
 	}
 	if !s.end.IsZero() {
 		forceAt, cutAt := s.forceAt(), s.cutAt()
@@ -75,7 +80,7 @@ func (s *sim) check(after string) {
 		if c.call != nil && c.call.running {
 			want.InFlight++
 		}
-		if _, last := s.dropTimes(c); c.waits() && s.isDraining() && now.After(last) {
+		if _, last := s.dropTimes(c, now); c.waits() && s.isDraining() && now.After(last) {
 			s.t.Errorf("after %s: connection %d is open %v after it was to be dropped", after, i, now.Sub(last))
 		}
 		c.mu.Lock()

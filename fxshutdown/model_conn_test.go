@@ -23,9 +23,10 @@ func (s *sim) dial() {
 		return
 	}
 	now := time.Now()
-	c := &simConn{client: client, state: http.StateNew, waitsSince: now, quiet: now}
+	c := &simConn{client: client, state: http.StateNew, born: now, waitsSince: now, quiet: now}
 	s.conns = append(s.conns, c)
 	s.lastDial = now
+	s.sign(now)
 	go c.read()
 }
 
@@ -90,9 +91,9 @@ func (s *sim) send(c *simConn, ev, arg int) {
 	}
 	if c.waits() {
 		c.quiet = time.Now()
+		s.sign(c.quiet)
 	} else {
-		c.call.early = true
-		c.pipelined = true
+		c.ahead, c.pipelined = true, true
 	}
 	s.settle(c)
 }
@@ -101,12 +102,21 @@ func (c *simConn) waits() bool { return c.state == http.StateNew || c.state == h
 
 // settle begins the requests that a connection has in hand, and ends those
 // that end by themselves.
+//
+// While a handler runs, net/http reads one byte ahead, to notice that the client
+// closes. It has that byte until it must read again. A request that it has in its
+// buffer already needs no reading: then it goes on noticing nothing.
 func (s *sim) settle(c *simConn) {
 	for {
 		switch {
 		case c.waits() && c.kinds != "":
 			c.call = &call{conn: c, kind: c.kinds[0], running: true, cancelled: !s.cancelledAt.IsZero()}
 			c.kinds = c.kinds[1:]
+			if c.buffered > 0 {
+				c.buffered--
+			} else { // It reads all that there is.
+				c.buffered, c.ahead = len(c.kinds), false
+			}
 			c.call.asked = c.call.kind == 'd'
 			c.state = http.StateActive
 			s.begun++
@@ -118,6 +128,23 @@ func (s *sim) settle(c *simConn) {
 	}
 }
 
+// sign notes a sign of the client.
+func (s *sim) sign(at time.Time) {
+	if s.isDraining() {
+		s.seen = later(s.seen, at)
+	}
+}
+
+// clientQuiet returns since when the client was quiet at the given time.
+func (s *sim) clientQuiet(at time.Time) time.Time {
+	for _, c := range s.conns {
+		if c.state == http.StateActive && c.call.running {
+			return at
+		}
+	}
+	return s.seen
+}
+
 func (s *sim) isDraining() bool { return !s.drainAt.IsZero() && !time.Now().Before(s.drainAt) }
 
 // returned ends the request of an HTTP connection.
@@ -125,6 +152,7 @@ func (s *sim) returned(c *simConn, returned bool) {
 	x := c.call
 	x.running = false
 	c.call = nil
+	s.sign(time.Now())
 	switch {
 	case returned:
 		s.answered++
@@ -143,6 +171,9 @@ func (s *sim) returned(c *simConn, returned bool) {
 		return
 	}
 	c.state, c.waitsSince, c.quiet = http.StateIdle, time.Now(), time.Now()
+	if c.kinds == "" {
+		c.ahead = false // It waits for a request, and so it reads.
+	}
 }
 
 func (s *sim) close(c *simConn) {
@@ -174,6 +205,7 @@ func (s *sim) command(c *simConn, ev int) {
 	case evHijack:
 		c.state = http.StateHijacked
 		s.hijacks++
+		s.sign(time.Now())
 		if at := s.hijackAt(); !at.IsZero() && !time.Now().Before(at) && s.cutBy.IsZero() {
 			s.tellHijacked(c)
 		}
@@ -213,7 +245,7 @@ func (s *sim) clientCloses(c *simConn) {
 	switch {
 	case c.waits():
 		s.close(c)
-	case c.state == http.StateActive && c.call.kind == 'c' && !c.call.early:
+	case c.state == http.StateActive && c.call.kind == 'c' && !c.ahead:
 		s.returned(c, true) // net/http cancels the context
 	}
 }

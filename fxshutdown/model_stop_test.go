@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	// What the engine promises about silence in part: see dripMost and cutAfter.
-	dripMost = 300 * ms
-	cutAfter = 100 * ms
+	// What the engine promises about silence: see timing.go.
+	maxTrickle    = 300 * ms
+	maxClientWait = 300 * ms
+	cutDelay      = 100 * ms
 
 	// queueStill is how long the accept queue of a pipe must be quiet.
 	queueStill = 5 * ms
@@ -133,7 +134,7 @@ func (s *sim) hijackAt() time.Time {
 func (s *sim) tellHijacked(c *simConn) {
 	if !c.reported {
 		c.reported = true
-		c.hijackCut = time.Now().Add(cutAfter)
+		c.hijackCut = time.Now().Add(cutDelay)
 		s.cut++
 	}
 }
@@ -279,6 +280,11 @@ func (s *sim) act() {
 	}
 	if !s.draining {
 		s.draining = true
+		for _, c := range s.conns {
+			if c.state != http.StateClosed {
+				s.sign(c.quiet)
+			}
+		}
 		if s.cfg.DrainTimeout > 0 {
 			s.endBy(s.drainAt.Add(s.cfg.DrainTimeout))
 		}

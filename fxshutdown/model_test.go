@@ -49,8 +49,11 @@ type simConn struct {
 	state      http.ConnState
 	kinds      string // of the whole requests that were sent and not begun, a letter each
 	part       bool   // of a request's header is in the pipe behind them
+	buffered   int    // how many of kinds net/http has read with the one before them
+	ahead      bool   // net/http holds a byte that it read while a handler ran: see settle
 	pipelined  bool   // it sent while a handler ran: the server may take it that there is more
 	gone       bool   // the client has closed
+	born       time.Time
 	waitsSince time.Time
 	quiet      time.Time // when the last byte came, or waiting began
 	replies    int       // that the client must have got
@@ -67,7 +70,6 @@ type call struct {
 	hijacked net.Conn
 
 	running   bool
-	early     bool // bytes came while it ran: net/http does not notice any more that the client closes
 	committed bool // before the drain
 	flushed   bool
 	asked     bool
@@ -101,6 +103,7 @@ type sim struct {
 	unclear                bool
 	lastDial               time.Time
 	lastGone               time.Time
+	seen                   time.Time // the last sign of the client, which all connections are of, since the drain began
 
 	trigger     string
 	stopAt      time.Time

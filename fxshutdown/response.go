@@ -53,7 +53,8 @@ func newExchange(c *conn, w http.ResponseWriter, r *http.Request) (*exchange, ht
 	case pusher && !hijacker && r.ProtoMajor == 2:
 		h := new(http2Writer)
 		h.exchange.set(c, w, r)
-		if c.h2 != nil && r.Body != nil && r.Body != http.NoBody {
+		// Every HTTP/2 request has a body, those included that have none.
+		if c.h2 != nil && r.Body != nil && r.ContentLength != 0 {
 			h.bodyOpen, h.body = true, r.Body
 			r.Body = (*http2Body)(h)
 		}
@@ -91,24 +92,39 @@ func (x *exchange) WriteHeader(status int) {
 func (x *exchange) Write(p []byte) (int, error) {
 	x.tellClose()
 	x.header = headerWritten
+	x.writing(+1)
+	defer x.writing(-1)
 	return x.rw.Write(p)
 }
 
 func (x *exchange) WriteString(s string) (int, error) {
 	x.tellClose()
 	x.header = headerWritten
+	x.writing(+1)
+	defer x.writing(-1)
 	return io.WriteString(x.rw, s)
 }
 
 func (x *exchange) Flush() {
 	x.noteFlush()
+	x.writing(+1)
+	defer x.writing(-1)
 	x.rw.(http.Flusher).Flush()
 }
 
 // FlushError is what http.ResponseController prefers to Flush.
 func (x *exchange) FlushError() error {
 	x.noteFlush()
+	x.writing(+1)
+	defer x.writing(-1)
 	return http.NewResponseController(x.rw).Flush()
+}
+
+// writing counts the handlers that wait for HTTP/2's flow control, or might.
+func (x *exchange) writing(by int32) {
+	if x.conn != nil && x.conn.h2 != nil {
+		x.conn.h2.writers.Add(by)
+	}
 }
 
 // CloseNotify implements the deprecated http.CloseNotifier.

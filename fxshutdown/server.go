@@ -60,7 +60,7 @@ const (
 // its Shutdown and Close stop this Server. Its other fields are read by Start;
 // ConnState is replaced by a hook that calls it, as httptest.Server does. Nothing
 // else may serve srv, or change it, while Start runs.
-// SetKeepAlivesEnabled(false) reaches HTTP/2 connections only. A nil Handler
+// Its SetKeepAlivesEnabled reaches no connection. A nil Handler
 // means http.DefaultServeMux, as always in net/http.
 func New(srv *http.Server, cfg Config) (*Server, error) {
 	if srv == nil {

@@ -193,13 +193,18 @@ func (st *stop) look(c *conn, now moment) (next moment) {
 	var tell *http2State
 	reason := ErrStopping
 	c.mu.Lock()
-	v := st.graces.decide(c.viewLocked(), now)
+	v := st.graces.decide(c.viewLocked(now), now)
+	if v.do == actInterrupt && unsent(c.underTLS()) {
+		// Its client is not quiet, but still reads its last response.
+		c.noteClientLocked(now, 0)
+		v = st.graces.decide(c.viewLocked(now), now)
+	}
 	switch v.do {
 	case actInterrupt, actInterruptFinal:
 		c.interruptLocked(now, v.do == actInterruptFinal)
 	case actGoAway:
 		tell = c.h2
-		tell.goAway, c.asked = goAwayAsked, now
+		tell.goAway, c.exit.asked = goAwayAsked, now
 	case actRelease:
 		c.h2.releaseLocked()
 	case actHalfClose:
@@ -227,7 +232,8 @@ func (st *stop) look(c *conn, now moment) (next moment) {
 // due: run is woken if it would look too late.
 func (st *stop) reschedule(c *conn) {
 	c.mu.Lock()
-	v, now := c.viewLocked(), c.set.now()
+	now := c.set.now()
+	v := c.viewLocked(now)
 	c.mu.Unlock()
 	at := st.graces.decide(v, now).soonest(now)
 	if at == 0 {

@@ -70,6 +70,10 @@ const (
 	// sent something, and all that a byte now and then can buy it.
 	maxTrickle = 300 * time.Millisecond
 
+	// maxClientWait is how much longer than IdleGrace into the drain a quiet
+	// connection is kept because its client is not.
+	maxClientWait = 300 * time.Millisecond
+
 	// maxInterruptWait is how long an interrupted reader may take to wake, on a
 	// machine that has no time for it, before it counts as deaf to deadlines.
 	maxInterruptWait = time.Second

@@ -9,7 +9,7 @@ import (
 
 // patience is how long a test waits for what should come soon. It ends a test
 // that hangs and is no measure of anything.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // slack is what a busy machine may add to a time on the wall.
 const slack = 500 * time.Millisecond

@@ -84,6 +84,7 @@ func (inv *invocation) flags() *flag.FlagSet {
 	fs.Var((*count)(&c.H2C), "h2c", "")
 	fs.IntVar(&c.H2Concurrency, "h2-concurrency", c.H2Concurrency, "")
 	fs.DurationVar(&c.Pause, "pause", c.Pause, "")
+	fs.DurationVar(&c.Spread, "spread", 0, "")
 
 	fs.StringVar(&c.CACert, "cacert", "", "")
 	fs.BoolVar(&c.Insecure, "insecure", false, "")
@@ -116,6 +117,8 @@ Requests
   -header 'NAME: VALUE' sent with every request; repeatable
   -timeout D            an answer that takes longer is lost (10s)
   -pause D              of each client between two requests (1ms)
+  -spread D             the clients of a kind begin spread over this time: those that are far away and begin together
+                        do everything together (0s)
   -cacert FILE          trust the certificates in this PEM file instead of the system's
   -insecure             verify no certificate
 

@@ -206,6 +206,8 @@ func TestBadFlags(t *testing.T) {
 		{[]string{"-load", "soon"}, []string{"-load"}},
 		{[]string{"-rounds", "0"}, []string{"-rounds 0"}},
 		{[]string{"-h2-concurrency", "0"}, []string{"-h2-concurrency 0"}},
+		{[]string{"-pool", "4", "-pool-busy", "5"}, []string{"-pool-busy 5: want 1 to 4"}},
+		{[]string{"-spread", "-1s"}, []string{"-spread -1s"}},
 	} {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
 			var out, errs bytes.Buffer

@@ -10,8 +10,14 @@
 //	l, err := link.Open(link.Config{RTT: 40 * time.Millisecond})
 //	...
 //	defer l.Close()
-//	err = l.Server.Do(func() error { ln, err = net.Listen("tcp", l.Server.Addr(0)); return err })
-//	err = l.Client.Do(func() error { c, err = net.Dial("tcp", ln.Addr().String()); return err })
+//	err = l.Server.Do(func() (err error) {
+//		ln, err = net.Listen("tcp", l.Server.Addr(0))
+//		return err
+//	})
+//	err = l.Client.Do(func() (err error) {
+//		c, err = net.Dial("tcp", ln.Addr().String())
+//		return err
+//	})
 //
 // A socket belongs to the namespace of the thread that made it, and a process to
 // that of the thread that started it. [End.Do] runs a function on a thread of the

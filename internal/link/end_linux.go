@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -21,7 +22,8 @@ const (
 
 // An End is one of the two ends of a link: a network namespace.
 type End struct {
-	IPv4, IPv6 string
+	IPv4 string
+	IPv6 string // "" on a machine without IPv6
 
 	ns  *os.File // the namespace, which lives as long as something uses it
 	tun *os.File // the packets that the end sends and receives
@@ -34,14 +36,24 @@ func newEnd(v4, v6 string) (*End, error) {
 	e := &End{IPv4: v4, IPv6: v6}
 	err := onThread(func() error {
 		if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
-			return os.NewSyscallError("unshare", err)
+			return fmt.Errorf("%w: unshare: %w", ErrUnavailable, err)
 		}
 		var err error
 		if e.ns, err = os.Open("/proc/thread-self/ns/net"); err != nil {
 			return err
 		}
-		e.tun, err = configure(v4, v6)
-		return err
+		if e.tun, err = openTUN(); err != nil {
+			return err
+		}
+		if err := addressIPv4(v4); err != nil {
+			return err
+		}
+		if err := addressIPv6(v6); errors.Is(err, errNoIPv6) {
+			e.IPv6 = ""
+		} else {
+			return err
+		}
+		return nil
 	})
 	if err != nil {
 		e.close()

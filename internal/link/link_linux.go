@@ -59,13 +59,10 @@ func Open(cfg Config) (*Link, error) {
 	return l, nil
 }
 
-// explain adds ErrUnavailable to errors of machines that cannot have a link.
+// explain adds ErrUnavailable to what the machine does not allow.
 func explain(err error) error {
-	for _, no := range []error{fs.ErrPermission, fs.ErrNotExist, syscall.EROFS, syscall.ENODEV, syscall.ENOSYS,
-		syscall.EINVAL} { // EINVAL: a kernel without namespaces
-		if errors.Is(err, no) {
-			return fmt.Errorf("%w: %w", ErrUnavailable, err)
-		}
+	if !errors.Is(err, ErrUnavailable) && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return err
 }

@@ -2,10 +2,12 @@ package link
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -54,26 +56,14 @@ type in6Ifreq struct {
 	ifIndex   uint32
 }
 
-// configure makes the TUN device of a new namespace, whose thread it runs on, and
-// gives it its addresses.
-func configure(v4, v6 string) (*os.File, error) {
-	tun, err := openTUN()
-	if err != nil {
-		return nil, err
-	}
-	if err := address(v4, v6); err != nil {
-		tun.Close()
-		return nil, err
-	}
-	return tun, nil
-}
+// The functions below run on a thread of the namespace that they are about.
 
 func openTUN() (*os.File, error) {
 	// Not by os.OpenFile: a descriptor that joins the poller before TUNSETIFF is
 	// never reported as ready.
 	fd, err := syscall.Open("/dev/net/tun", syscall.O_RDWR|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: "/dev/net/tun", Err: err}
+		return nil, fmt.Errorf("%w: open /dev/net/tun: %w", ErrUnavailable, err)
 	}
 	r := newIfreq(device).setFlags(syscall.IFF_TUN | syscall.IFF_NO_PI)
 	if err := ioctl(fd, syscall.TUNSETIFF, unsafe.Pointer(r)); err != nil {
@@ -83,15 +73,14 @@ func openTUN() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "/dev/net/tun"), nil
 }
 
-// address gives the namespace's devices their addresses and brings them up.
-func address(v4, v6 string) error {
-	s4, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+// addressIPv4 gives the devices their addresses and brings them up.
+func addressIPv4(addr string) error {
+	s, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
-	defer syscall.Close(s4)
+	defer syscall.Close(s)
 	up := func(name string) *ifreq { return newIfreq(name).setFlags(syscall.IFF_UP | syscall.IFF_RUNNING) }
-	index := newIfreq(device)
 	for _, step := range []struct {
 		what    string
 		request uint
@@ -101,30 +90,49 @@ func address(v4, v6 string) error {
 		{"bring lo up", syscall.SIOCSIFFLAGS, up("lo")},
 		{"set lo's netmask", syscall.SIOCSIFNETMASK, newIfreq("lo").setAddr([4]byte{255, 255, 255, 255})},
 		{"set the queue's length", syscall.SIOCSIFTXQLEN, newIfreq(device).setInt(queueLen)},
-		{"set the address", syscall.SIOCSIFADDR, newIfreq(device).setAddr(netip.MustParseAddr(v4).As4())},
+		{"set the address", syscall.SIOCSIFADDR, newIfreq(device).setAddr(netip.MustParseAddr(addr).As4())},
 		{"set the netmask", syscall.SIOCSIFNETMASK, newIfreq(device).setAddr([4]byte{255, 255, 255, 0})},
 		{"bring the device up", syscall.SIOCSIFFLAGS, up(device)},
-		{"find the device's index", syscall.SIOCGIFINDEX, index},
 	} {
-		if err := ioctl(s4, step.request, unsafe.Pointer(step.arg)); err != nil {
+		if err := ioctl(s, step.request, unsafe.Pointer(step.arg)); err != nil {
 			return fmt.Errorf("%s: %w", step.what, err)
 		}
 	}
 	// Loopback addresses from outside are martians without this.
-	if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+device+"/route_localnet", []byte("1"), 0); err != nil {
-		return err
-	}
+	return os.WriteFile("/proc/sys/net/ipv4/conf/"+device+"/route_localnet", []byte("1"), 0)
+}
 
-	s6, err := syscall.Socket(syscall.AF_INET6, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+var errNoIPv6 = errors.New("no IPv6")
+
+// addressIPv6 gives the device, which is up, another address.
+func addressIPv6(addr string) error {
+	s, err := syscall.Socket(syscall.AF_INET6, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil // a machine without IPv6
+		return errNoIPv6
 	}
-	defer syscall.Close(s6)
-	r := &in6Ifreq{netip.MustParseAddr(v6).As16(), 64, binary.NativeEndian.Uint32(index.value())}
-	if err := ioctl(s6, syscall.SIOCSIFADDR, unsafe.Pointer(r)); err != nil {
+	defer syscall.Close(s)
+	index := newIfreq(device)
+	if err := ioctl(s, syscall.SIOCGIFINDEX, unsafe.Pointer(index)); err != nil {
+		return fmt.Errorf("find the device's index: %w", err)
+	}
+	r := &in6Ifreq{netip.MustParseAddr(addr).As16(), 64, binary.NativeEndian.Uint32(index.value())}
+	if err := ioctl(s, syscall.SIOCSIFADDR, unsafe.Pointer(r)); errors.Is(err, syscall.EACCES) {
+		return errNoIPv6 // switched off
+	} else if err != nil {
 		return fmt.Errorf("set the IPv6 address: %w", err)
 	}
-	return nil
+	return awaitAddress(s, r.addr)
+}
+
+// awaitAddress waits until the kernel has made up its mind that nobody else has
+// the address, which it does a moment later even where nobody else can be.
+func awaitAddress(socket int, addr [16]byte) error {
+	for end := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
+		err := syscall.Bind(socket, &syscall.SockaddrInet6{Addr: addr})
+		if err == nil || time.Now().After(end) {
+			return os.NewSyscallError("bind", err)
+		}
+	}
 }
 
 func ioctl(fd int, request uint, arg unsafe.Pointer) error {

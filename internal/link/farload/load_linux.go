@@ -9,15 +9,16 @@ import (
 
 // A load is what draincheck sends.
 type load struct {
-	title string
-	tls   bool
-	flags []string // of draincheck; all other kinds of load are off
+	title  string
+	tls    bool
+	flags  []string // of draincheck; all other kinds of load are off
+	spread bool     // the clients begin spread over a cycle: each stop finds some everywhere
 }
 
 // sizes are what the command line says about all loads.
 type sizes struct {
 	clients, pool, busy int
-	tls                 bool
+	tls, together       bool
 }
 
 func loadNames() []string { return []string{"new", "keepalive", "pool", "h2"} }
@@ -26,7 +27,7 @@ func loadNames() []string { return []string{"new", "keepalive", "pool", "h2"} }
 const streams = 8
 
 func (s sizes) load(name string) (l load, ok bool) {
-	l.tls = s.tls
+	l.tls, l.spread = s.tls, !s.together
 	switch name {
 	case "new":
 		l.title = fmt.Sprintf("new connections, %d clients", s.clients)
@@ -53,12 +54,16 @@ func (s sizes) load(name string) (l load, ok bool) {
 
 // args are the arguments of draincheck for one stop of the server at addr. The
 // load lasts so long that what a pool does not use has been quiet for longer than
-// any grace, and ends at a random point of two round trips: clients that began
-// together dial and ask together for ever.
+// any grace, and ends at a random point of the two round trips that a new
+// connection and a request take: clients that began together do everything
+// together for ever.
 func (l load) args(addr string, rtt, within time.Duration) []string {
 	lasts := 500*time.Millisecond + 4*rtt + rand.N(2*rtt+1)
 	args := []string{"-json", "-pause", "0", "-load", lasts.String(), "-within", within.String(),
 		"-keepalive", "0", "-newconn", "0", "-late", "0", "-silent", "0", "-halfheader", "0", "-h2", "0", "-h2c", "0"}
+	if l.spread {
+		args = append(args, "-spread", (2 * rtt).String())
+	}
 	if l.tls {
 		// The server has made its certificate itself.
 		args = append(args, "-insecure", "-url", "https://"+addr+"/")

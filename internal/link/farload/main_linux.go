@@ -60,6 +60,7 @@ func parse(args []string) (*options, error) {
 	fs.IntVar(&size.clients, "clients", 32, "clients of the loads new, keepalive and h2 (8 of them on a connection)")
 	fs.IntVar(&size.pool, "pool", 32, "connections of the load pool")
 	fs.IntVar(&size.busy, "busy", 4, "of them in use at a time")
+	fs.BoolVar(&size.together, "together", false, "clients begin at the same moment, instead of spread over two round trips")
 	fs.BoolVar(&size.tls, "tls", false, "all loads over TLS; h2 always is")
 	fs.IntVar(&o.stops, "stops", 10, "stops of each server, for each round-trip time and load")
 	fs.Float64Var(&o.loss, "loss", 0, "share of packets lost in each direction, such as 0.01")

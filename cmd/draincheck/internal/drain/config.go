@@ -75,6 +75,7 @@ type Config struct {
 	Ready   time.Duration // from the start to the first answer, at most
 	Timeout time.Duration // for each request
 	Pause   time.Duration // of each client between two requests
+	Spread  time.Duration // over which the clients of a kind begin
 	Rounds  int
 
 	FailOnCut bool // streams and WebSockets that end without a goodbye fail the verdict
@@ -229,6 +230,7 @@ func (c *Config) Validate() error {
 		{"-load", c.Load, true},
 		{"-late-after", c.LateAfter, true},
 		{"-pause", c.Pause, true},
+		{"-spread", c.Spread, true},
 		{"-within", c.Within, false},
 		{"-ready", c.Ready, false},
 		{"-timeout", c.Timeout, false},

@@ -30,6 +30,7 @@ func (c *check) plan(g *gate, clk *clock) (recorders []*recorder, clients []func
 			run := client(rec, arm, i)
 			clients = append(clients, func(ctx context.Context) {
 				defer arm()
+				sleep(ctx, g.over, cfg.Spread*time.Duration(i)/time.Duration(n))
 				run(ctx)
 			})
 		}

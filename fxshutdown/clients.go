@@ -1,0 +1,84 @@
+package fxshutdown
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+)
+
+// A client is quiet, not a connection. A pool, be it a proxy's or that of
+// http.Transport, is one client: responses that say close take its newest
+// connections away, and it reaches for older ones, each of which has been quiet.
+// So what happens on one connection of a client counts for all of them, those
+// included that are gone.
+//
+// A client is a remote IP address; all peers of a unix socket are one. An address
+// that is no IP address stands for itself. The addresses are those that the
+// listener's connections tell: with the PROXY protocol, those of the proxy's
+// clients.
+
+// client is what is known of a client while its connections retire.
+type client struct {
+	seen    atomic.Int64 // the moment of the last sign of it
+	running atomic.Int32 // requests of it, less those that hijacked their connections
+}
+
+// note notes a sign of the client.
+func (cl *client) note(at moment) {
+	for {
+		seen := cl.seen.Load()
+		if seen >= int64(at) || cl.seen.CompareAndSwap(seen, int64(at)) {
+			return
+		}
+	}
+}
+
+// quietSince returns since when the client is quiet: not while a request of it
+// runs.
+func (cl *client) quietSince(now moment) moment {
+	if cl.running.Load() > 0 {
+		return now
+	}
+	return moment(cl.seen.Load())
+}
+
+// clientSet has the clients of the connections that retire. It is empty while
+// the server serves.
+type clientSet struct {
+	mu     sync.Mutex // guards byAddr; a leaf
+	byAddr map[any]*client
+}
+
+// of returns the client with the given address.
+func (cs *clientSet) of(addr net.Addr) *client {
+	key := clientKey(addr)
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cl := cs.byAddr[key]
+	if cl == nil {
+		if cs.byAddr == nil {
+			cs.byAddr = make(map[any]*client)
+		}
+		cl = new(client)
+		cs.byAddr[key] = cl
+	}
+	return cl
+}
+
+// clientKey is what two addresses of one client have in common.
+func clientKey(addr net.Addr) any {
+	switch a := addr.(type) {
+	case nil:
+		return nil
+	case *net.TCPAddr:
+		return a.AddrPort().Addr().Unmap()
+	case *net.UnixAddr:
+		return "unix"
+	}
+	s := addr.String()
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return ap.Addr().Unmap()
+	}
+	return s
+}

@@ -1,0 +1,77 @@
+package fxshutdown
+
+import (
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// newHTTP2Conn returns a retired HTTP/2 connection in a bubble, and a channel that
+// receives when it says that it may be due earlier.
+func newHTTP2Conn(t *testing.T) (c *conn, changed <-chan *conn) {
+	t.Helper()
+	c, client := newPipeConn(t)
+	told := make(chan *conn, 10)
+	c.set.watcher.Store(&watcher{changed: func(c *conn) { told <- c }, emptied: func() {}})
+	serveOne(t, c, client)
+	c.speaksHTTP2(new(http.Server))
+	c.retire()
+	c.setState(http.StateActive)
+	return c, told
+}
+
+// A request by whose beginning what follows is held back tells the stop, which ends
+// that in time.
+func TestHoldIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, changed := newHTTP2Conn(t)
+		c.begin(&exchange{conn: c}, 2)
+		select {
+		case <-changed:
+		default:
+			t.Error("begin() holds back what the client sends, and the stop does not know")
+		}
+		c.begin(&exchange{conn: c}, 2)
+		if len(changed) > 0 {
+			t.Error("a second request tells again")
+		}
+	})
+}
+
+// What was released is not held back again: nobody would release it. net/http may
+// start the handler of a request after it has closed the connection.
+func TestHoldAfterClose(t *testing.T) {
+	for name, end := range map[string]func(*conn){
+		"closed":      func(c *conn) { c.Close() },
+		"half-closed": func(c *conn) { c.mu.Lock(); c.halfCloseLocked(c.set.now()); c.mu.Unlock() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, _ := newHTTP2Conn(t)
+				end(c)
+				c.begin(&exchange{conn: c}, 2)
+				if c.h2.heldAt != 0 {
+					t.Error("what the client sends is held back for ever")
+				}
+			})
+		})
+	}
+}
+
+// A write after GOAWAY was asked for counts as GOAWAY, and may have been the end of a
+// response: what follows it has its time from then on.
+func TestGoAwayWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newHTTP2Conn(t)
+		c.setState(http.StateIdle)
+		c.h2.goAway, c.exit.asked = goAwayAsked, c.set.now()
+		time.Sleep(goAwayWait - 1)
+		c.beginWrite()
+		c.endWrite()
+		now := c.set.now()
+		if v := (graces{}).decide(c.viewLocked(c.set.now()), now); v != (verdict{at: now + goAwayWritten}) {
+			t.Errorf("decide() = %v, want to look at %v", v, now+goAwayWritten)
+		}
+	})
+}

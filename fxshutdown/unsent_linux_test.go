@@ -1,0 +1,66 @@
+package fxshutdown
+
+import (
+	"net"
+	"testing"
+	"time"
+)
+
+// TestUnsent fills the way to a client that does not read, until it does.
+func TestUnsent(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			address := "127.0.0.1:0"
+			if network == "unix" {
+				address = t.TempDir() + "/s"
+			}
+			l, err := net.Listen(network, address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			client, err := net.Dial(network, l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			server, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer server.Close()
+			if unsent(server) {
+				t.Error("unsent() = true before anything was written")
+			}
+			server.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+			wrote := 0
+			for {
+				n, err := server.Write(make([]byte, 1<<16))
+				wrote += n
+				if err != nil {
+					break
+				}
+			}
+			if !unsent(server) {
+				t.Error("unsent() = false, and the client has not read")
+			}
+			buf := make([]byte, 1<<16)
+			for wrote > 0 {
+				n, err := client.Read(buf)
+				if err != nil {
+					t.Fatal(err)
+				}
+				wrote -= n
+			}
+			for end := time.Now().Add(10 * time.Second); unsent(server); {
+				if time.Now().After(end) {
+					t.Fatal("unsent() = true, and the client has read all")
+				}
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+	if client, _ := net.Pipe(); unsent(client) {
+		t.Error("unsent() = true of a pipe")
+	}
+}

@@ -1,0 +1,25 @@
+package main
+
+// A difference is a test of net/http that fails with the engine, and is meant to.
+type difference struct {
+	reason string
+	hangs  bool // it waits without end, so it is run alone, and for a while
+}
+
+const (
+	keepAlives = "SetKeepAlivesEnabled(false) of the given server reaches HTTP/2 alone: it is a limit that the package comment names"
+	looksInto  = "the test looks into the given server for idle connections, whose only one is parked and active (control.go)"
+	silent     = "a connection that has sent nothing is dropped after IdleGrace, where net/http waits for 5 s"
+)
+
+// known has these tests. What is not here, and fails, is a fault.
+var known = map[string]difference{
+	"TestServerKeepAlivesEnabled/h1":               {looksInto, true},
+	"TestServerKeepAlivesEnabled/h2":               {looksInto, true},
+	"TestServerSetKeepAlivesEnabledClosesConns/h1": {keepAlives, true},
+	"TestServerKeepAlivesEnabledResultClose/h1":    {keepAlives, false},
+	"TestServerShutdownStateNew/h1":                {silent, false},
+	"TestServerShutdownStateNew/h2":                {silent, false},
+	"TestServerShutdown/h1":                        {"the callbacks of RegisterOnShutdown run before the listener is closed: clients are told first, and those that are queued are served", false},
+	"TestHijackAfterCloseNotifier/h1":              {"Hijack returns a wrapper of the *net.TCPConn, which tells when it is closed", false},
+}
