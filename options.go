@@ -23,8 +23,8 @@ import (
 //
 // Defaults give way to the [Config] of the graph, that to the options given to
 // Module, where the last wins, and those to the options built from the graph,
-// of which no two may set the same. Every value is checked when the app is
-// built, and all problems are reported in one error.
+// of which no two may set the same. Every value is checked, by Module or
+// when the app is built, and all problems are reported in one error.
 type Option interface {
 	fmt.Stringer
 
