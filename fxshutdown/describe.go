@@ -1,6 +1,9 @@
 package fxshutdown
 
-import "log/slog"
+import (
+	"log/slog"
+	"strings"
+)
 
 // Describe returns an event as a line of a log: its level, its words and its attributes.
 // Every logger of this module writes what Describe returns, and so should yours: then all
@@ -82,7 +85,11 @@ func (e *StillDraining) describe() (slog.Level, string, []slog.Attr) {
 		attrs = append(attrs, slog.Duration("left", e.Left))
 	}
 	attrs = append(attrs, e.Stats.attrs()...)
-	return slog.LevelInfo, "http server still draining", append(attrs, requestsAttr(e.Requests))
+	attrs = append(attrs, requestsAttr(e.Requests))
+	if len(e.Hints) > 0 {
+		attrs = append(attrs, slog.String("hint", strings.Join(e.Hints, "; ")))
+	}
+	return slog.LevelInfo, "http server still draining", attrs
 }
 
 func (e *RequestsCancelled) describe() (slog.Level, string, []slog.Attr) {
@@ -139,6 +146,11 @@ func (r Report) attrs() []slog.Attr {
 	}
 	if r.Forced != nil {
 		attrs = append(attrs, slog.Any("forced", r.Forced))
+	}
+	if r.WaitedForCount > 0 {
+		attrs = append(attrs,
+			slog.Int("waited_for_count", r.WaitedForCount),
+			slog.Any("waited_for", r.WaitedFor[:min(len(r.WaitedFor), maxNamed)]))
 	}
 	if r.ListenerErr != nil {
 		attrs = append(attrs, slog.Any("listener_error", r.ListenerErr))

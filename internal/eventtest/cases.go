@@ -140,6 +140,11 @@ func Cases() []Case {
 			with(statsAttrs, attrs{
 				"waited": 2 * time.Second, "left": time.Second,
 				"requests": []any{requestAttrs, plainAttrs}})},
+		{"StillDraining/Hints",
+			&fxshutdown.StillDraining{Waited: 2 * time.Second, Stats: stats, Requests: []fxshutdown.Request{plain},
+				Hints: []string{"do this", "do that"}},
+			slog.LevelInfo, "http server still draining",
+			with(statsAttrs, attrs{"waited": 2 * time.Second, "requests": []any{plainAttrs}, "hint": "do this; do that"})},
 		{"StillDraining/NoDeadline",
 			&fxshutdown.StillDraining{Waited: 2 * time.Second, Stats: stats, Requests: many},
 			slog.LevelInfo, "http server still draining",
