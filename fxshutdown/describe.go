@@ -149,8 +149,8 @@ func (r Report) attrs() []slog.Attr {
 	}
 	if r.WaitedForCount > 0 {
 		attrs = append(attrs,
-			slog.Int("waited_for_count", r.WaitedForCount),
-			slog.Any("waited_for", r.WaitedFor[:min(len(r.WaitedFor), maxNamed)]))
+			slog.Int("waited_for", r.WaitedForCount),
+			slog.Any("waited_for_requests", r.WaitedFor[:min(len(r.WaitedFor), maxNamed)]))
 	}
 	if r.ListenerErr != nil {
 		attrs = append(attrs, slog.Any("listener_error", r.ListenerErr))
