@@ -54,7 +54,9 @@ func (e *Stopping) describe() (slog.Level, string, []slog.Attr) {
 	if e.Skipped != "" {
 		attrs = append(attrs, slog.String("delay_skipped", string(e.Skipped)))
 	}
-	if e.Skipped == SkipNoRoom {
+	switch e.Skipped {
+	case "", SkipTrigger, SkipUnused:
+	default: // the settings do not fit the time
 		level = slog.LevelWarn
 	}
 	return level, "http server stopping", append(attrs, e.Stats.attrs()...)
@@ -165,8 +167,8 @@ func (r Report) attrs() []slog.Attr {
 	}
 	if r.WaitedForCount > 0 {
 		attrs = append(attrs,
-			slog.Int("waited_for_count", r.WaitedForCount),
-			slog.Any("waited_for", r.WaitedFor[:min(len(r.WaitedFor), maxNamed)]))
+			slog.Int("waited_for", r.WaitedForCount),
+			slog.Any("waited_for_requests", r.WaitedFor[:min(len(r.WaitedFor), maxNamed)]))
 	}
 	if r.Unaccepted > 0 {
 		attrs = append(attrs, slog.Int("unaccepted", r.Unaccepted))
