@@ -130,7 +130,11 @@ func (c *conn) end(x *exchange, returned bool) {
 	c.mu.Lock()
 	c.removeLocked(x)
 	c.bodyEndsLocked(x)
-	now := c.set.now()
+	// While an HTTP/1 connection serves, the next state tells soon enough when it was.
+	now := c.quiet
+	if c.h2 != nil || c.retired.Load() {
+		now = c.set.now()
+	}
 	if !x.hijacked {
 		c.noteClientLocked(now, -1)
 	}

@@ -194,8 +194,11 @@ func (c *conn) retireLocked() {
 		c.exit = new(retirement)
 	}
 	c.exit.at = c.set.now()
-	if c.closing == closingHTTP {
+	switch {
+	case c.closing == closingHTTP:
 		c.exit.asked = c.quiet
+	case c.undecided != nil:
+		c.quiet = c.exit.at // or a little earlier: see end
 	}
 	c.retired.Store(true)
 	c.noteRestLocked()

@@ -54,6 +54,8 @@ func (cs *connSet) momentOf(t time.Time) moment {
 	switch {
 	case t.IsZero():
 		return 0
+	case t.Before(cs.epoch):
+		return longAgo
 	case t == t.Round(0): // without a monotonic reading, which counts from today's wall clock
 		return max(cs.now()+time.Until(t), longAgo)
 	}

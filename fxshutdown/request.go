@@ -46,7 +46,7 @@ type exchange struct {
 	method  *string // copies: the handler may change its request
 	path    string
 	start   moment
-	written int64     // bytes of the response's body; only the handler's goroutine looks, as at what follows next
+	written int64     // bytes of the response's body, less those that its header declares; only the handler's goroutine looks, as at what follows next
 	next    *exchange // in account.running; guarded by conn.mu
 
 	header   headerState  // how far that of the response is
@@ -69,6 +69,7 @@ const (
 	toldToClose responseBits = 1 << iota // it says close
 	withoutBody                          // HTTP allows it none, or its bytes are not counted
 	writeFailed
+	headerUsed // by the handler; asked for without need, net/http would copy the header
 )
 
 func (x *exchange) saidClose() bool { return x.response&toldToClose != 0 }
@@ -76,15 +77,16 @@ func (x *exchange) saidClose() bool { return x.response&toldToClose != 0 }
 // isShort reports whether the body of the response has fewer bytes than its header
 // declares: net/http ends it by closing the connection, or by resetting the stream.
 func (x *exchange) isShort() bool {
-	if x.response&withoutBody != 0 || *x.method == http.MethodHead {
-		return false
+	return x.written < 0 && x.response&withoutBody == 0 && *x.method != http.MethodHead
+}
+
+// noteDeclared takes down how long the body is declared to be.
+func (x *exchange) noteDeclared(h http.Header) {
+	if declared := h["Content-Length"]; len(declared) > 0 {
+		if n, err := strconv.ParseInt(declared[0], 10, 64); err == nil {
+			x.written = -n
+		}
 	}
-	declared := x.rw.Header()["Content-Length"]
-	if len(declared) == 0 {
-		return false
-	}
-	n, err := strconv.ParseInt(declared[0], 10, 64)
-	return err == nil && n > x.written
 }
 
 // methods are those that an exchange need not copy, the frequent ones first.

@@ -67,13 +67,17 @@ func newExchange(c *conn, w http.ResponseWriter, r *http.Request) (*exchange, ht
 }
 
 func (x *exchange) set(c *conn, w http.ResponseWriter, r *http.Request) {
-	*x = exchange{rw: w, ctx: r.Context(), conn: c, method: methodOf(r.Method), path: r.URL.Path}
+	x.rw, x.ctx, x.conn = w, r.Context(), c
+	x.method, x.path = methodOf(r.Method), r.URL.Path
 }
 
 // Unwrap is for http.ResponseController.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.rw }
 
-func (x *exchange) Header() http.Header { return x.rw.Header() }
+func (x *exchange) Header() http.Header {
+	x.response |= headerUsed
+	return x.rw.Header()
+}
 
 func (x *exchange) WriteHeader(status int) {
 	switch {
@@ -96,8 +100,8 @@ func (x *exchange) Write(p []byte) (int, error) {
 	x.tellClose()
 	x.header = headerWritten
 	x.writing(+1)
-	defer x.writing(-1)
 	n, err := x.rw.Write(p)
+	x.writing(-1)
 	x.noteWritten(int64(n), err)
 	return n, err
 }
@@ -106,8 +110,8 @@ func (x *exchange) WriteString(s string) (int, error) {
 	x.tellClose()
 	x.header = headerWritten
 	x.writing(+1)
-	defer x.writing(-1)
 	n, err := io.WriteString(x.rw, s)
+	x.writing(-1)
 	x.noteWritten(int64(n), err)
 	return n, err
 }
@@ -140,8 +144,8 @@ func (x *exchange) FlushError() error {
 
 // writing counts the handlers that wait for HTTP/2's flow control, or might.
 func (x *exchange) writing(by int32) {
-	if x.conn != nil && x.conn.h2 != nil {
-		x.conn.h2.writers.Add(by)
+	if h := x.conn.h2; h != nil {
+		h.writers.Add(by)
 	}
 }
 
@@ -225,13 +229,16 @@ func (x *exchange) tellClose() {
 		return
 	}
 	x.header = headerSettled
+	if x.response&headerUsed != 0 {
+		x.noteDeclared(x.rw.Header())
+	}
 	if !x.conn.retired.Load() || x.conn.sendsGoAway() {
 		return
 	}
 	x.response |= toldToClose
+	h := x.rw.Header()
 	// net/http looks at the first value alone. Others, such as the "Upgrade" of
 	// a 426, keep their meaning.
-	h := x.rw.Header()
 	values := []string{"close"}
 	for _, list := range h["Connection"] {
 		for option := range strings.SplitSeq(list, ",") {
