@@ -109,6 +109,28 @@ var ownedScenarios = []scenario{
 		s2.mustStop()
 	}},
 
+	// Whoever else has the socket, unknown to its owner, is not deaf afterwards.
+	{"Owned/HearsAgain", sockets, []mode{h1}, func(t *testing.T, m mode) {
+		l := listenPlain(t)
+		f, err := l.(*net.TCPListener).File()
+		if err != nil {
+			t.Skipf("no descriptor of it here: %v", err)
+		}
+		defer f.Close()
+		s := start(t, m, hello, on(l), owned(true))
+		s.get(s.client(), "/").want(t, "hello")
+		s.mustStop()
+		if e := event[*fxshutdown.ListenerClosed](s); e.Shared || e.Unfiltered {
+			t.Errorf("ListenerClosed = %+v, want it neither shared nor unfiltered", e)
+		}
+		// An ignored client would try again after a second.
+		c, err := net.DialTimeout("tcp", s.Addr().String(), slack)
+		if err != nil {
+			t.Fatalf("Dial() = %v after the stop, of a socket that is still open", err)
+		}
+		c.Close()
+	}},
+
 	// A successor accepts already: nothing is taken from its queue, and nothing that
 	// runs keeps our listener open.
 	{"HandedOver", bubbles, h1Modes, func(t *testing.T, m mode) {
@@ -131,6 +153,19 @@ var ownedScenarios = []scenario{
 			t.Errorf("Stop() = %v, want nil", err)
 		}
 	}},
+}
+
+// listenPlain listens without Multipath TCP.
+func listenPlain(t *testing.T) net.Listener {
+	t.Helper()
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
 }
 
 // owned is a setting.
