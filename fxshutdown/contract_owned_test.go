@@ -57,9 +57,11 @@ var ownedScenarios = []scenario{
 		done := s.stopIn(0)
 		second := s.goGet(s.client(), "/late")
 		late.waitEntered(t, 1)
+		began := time.Now()
 		early.open()
 		(<-first).want(t, "hello")
 		event[*fxshutdown.ListenerClosed](s)
+		took(t, "closing the listener", time.Since(began), 0, atOnce)
 		if _, err := s.dial(context.Background()); err == nil {
 			t.Error("a client was let in when the early ones had gone")
 		}

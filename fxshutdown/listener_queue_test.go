@@ -108,6 +108,7 @@ func TestAcceptQueued(t *testing.T) {
 		given    bool // and not opened by Start
 		owner    owner
 		noKernel bool
+		open     bool // a connection is, all the time
 
 		accepted   int
 		left       int
@@ -154,6 +155,12 @@ func TestAcceptQueued(t *testing.T) {
 			}
 			return nil
 		}}, accepted: 2, asked: 1, least: 43 * ms, most: 49 * ms},
+		{name: "Starved/WhileOthersAreOpen", open: true, socket: fakeSocket{comes: []time.Duration{0, 0}, fails: func(since time.Duration) error {
+			if since < time.Minute {
+				return emfile
+			}
+			return nil
+		}}, accepted: 2, asked: 1, least: time.Minute, most: time.Minute + 9*ms},
 		{name: "Starved/ForGood", socket: fakeSocket{comes: []time.Duration{0, 0}, fails: func(time.Duration) error { return emfile }},
 			left: 2, err: emfile, least: maxHandshake, most: maxHandshake + 5*ms},
 		{name: "Broken", socket: fakeSocket{comes: []time.Duration{0, 0}, fails: func(time.Duration) error { return refused }},
@@ -165,6 +172,11 @@ func TestAcceptQueued(t *testing.T) {
 				l := newListener(f, newConnSet(new(http.Server)), newDispatcher(nil), !tt.given)
 				if !tt.noKernel {
 					l.kernel = f
+				}
+				if tt.open {
+					server, client := net.Pipe()
+					l.conns.track(server)
+					f.conns = append(f.conns, client)
 				}
 				l.owner = tt.owner
 				l.keepOthersAway()
