@@ -1,6 +1,10 @@
 package fxshutdown
 
-import "log/slog"
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+)
 
 // Describe returns an event as a line of a log: its level, its words and its attributes.
 // Every logger of this module writes what Describe returns, and so should yours: then all
@@ -81,10 +85,14 @@ func (e *ListenerClosed) describe() (slog.Level, string, []slog.Attr) {
 	if e.Handshakes > 0 {
 		warn(slog.Int("handshakes", e.Handshakes))
 	}
-	if e.Unfiltered {
-		warn(slog.Bool("unfiltered", true))
-		warn(slog.String("remedy", "listen with plain TCP: "+
-			"net.ListenConfig.SetMultipathTCP(false), or ListenConfig instead of Listener"))
+	if e.Unfiltered != nil {
+		remedy := "listen with plain TCP: " +
+			"net.ListenConfig.SetMultipathTCP(false), or ListenConfig instead of Listener"
+		if errors.Is(e.Unfiltered, fs.ErrPermission) {
+			remedy = "run with CAP_NET_ADMIN"
+		}
+		warn(slog.Any("unfiltered", e.Unfiltered))
+		warn(slog.String("remedy", remedy))
 	}
 	if e.Err != nil {
 		warn(slog.Any("error", e.Err))
