@@ -55,6 +55,7 @@ func TestZapNobodyFloods(t *testing.T) {
 				t.Error("Stop() = nil, want the aborted requests")
 			}
 			text := log.waitFor(t, "http server stopped")
+			t.Logf("%d bytes", len(text))
 			if len(text) > most {
 				t.Errorf("the log has %d bytes, want %d at most", len(text), most)
 			}

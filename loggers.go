@@ -17,7 +17,31 @@ func withServer(logger *zap.Logger, name string) *zap.Logger {
 	return logger.With(zap.String("server", name))
 }
 
+// logger returns the logger of the server's events. One of ours names fx.StopTimeout.
 func (m *module) logger(s *settings, zapLogger *zap.Logger, logger fxshutdown.Logger) fxshutdown.Logger {
+	l := m.chosenLogger(s, zapLogger, logger)
+	switch l.(type) {
+	case *ZapLogger, *fxshutdown.SlogLogger:
+		return stopTimeoutLogger{l}
+	}
+	return l
+}
+
+// stopTimeoutLogger is for people: it says by which name they know the time of a stop.
+type stopTimeoutLogger struct{ fxshutdown.Logger }
+
+const skipStopTimeout fxshutdown.SkipReason = "fx.StopTimeout leaves no room for it"
+
+func (l stopTimeoutLogger) LogEvent(e fxshutdown.Event) {
+	if s, ok := e.(*fxshutdown.Stopping); ok && s.Skipped == fxshutdown.SkipNoRoom {
+		named := *s
+		named.Skipped = skipStopTimeout
+		e = &named
+	}
+	l.Logger.LogEvent(e)
+}
+
+func (m *module) chosenLogger(s *settings, zapLogger *zap.Logger, logger fxshutdown.Logger) fxshutdown.Logger {
 	switch {
 	case s.logger != nil:
 		return s.logger

@@ -35,6 +35,10 @@ import (
 // in whatever order the options are listed, and so is one assigned by an
 // invoke that is listed before Module, in the same fx.Module, or in a child module. An
 // invoke that comes later assigns too late; the server warns about it when it starts.
+//
+// What is wrong with the options by themselves is the error of the option that Module
+// returns. What the Config and the options built from the graph add is checked in the
+// place of Module among the invokes.
 func Module(opts ...Option) fx.Option {
 	m := &module{opts: slices.Clone(opts)}
 	for i, opt := range opts {
@@ -52,6 +56,9 @@ func Module(opts ...Option) fx.Option {
 			m.hasHandler = true
 		}
 	}
+	if err := checkOptions(opts); err != nil {
+		return fx.Error(err)
+	}
 
 	newRunner := any(m.newRunner)
 	if m.hasHandler {
@@ -64,24 +71,27 @@ func Module(opts ...Option) fx.Option {
 	if m.name != "" {
 		scope += "/" + m.name
 	}
-	httpServer := any(newHTTPServer)
+	httpServer := any(newHTTPServerWithoutWithName)
 	if m.name != "" {
-		httpServer = fx.Annotate(newNamedHTTPServer, fx.ParamTags(name, unnamed), fx.ResultTags(name))
+		httpServer = fx.Annotate(newHTTPServer, fx.ParamTags(name, unnamed), fx.ResultTags(name))
 	}
 	return fx.Options(
 		// Nothing is fx.Private here: Fx does not see a cycle that leads through what
 		// is, and would follow it until the stack is full. The types are private.
 		fx.Module(scope, fx.Provide(
 			// The first, and without a name not by fx.Annotate: an app that has an
-			// *http.Server already gets an error that shows the constructor's name.
+			// *http.Server already, and one with two Modules, gets an error that shows
+			// the constructor's name.
 			httpServer,
 			fx.Annotate(newSomeConfig, fx.ParamTags(name), fx.ResultTags(name)),
-			fx.Annotate(m.newSettings, fx.ParamTags(optional, groupTag(m.name), "", optional), fx.ResultTags(name)),
+			fx.Annotate(m.newSettings, fx.ParamTags(optional, groupTag(m.name), "", optional, optional, unnamed), fx.ResultTags(name)),
 			fx.Annotate(m.newServer, fx.ParamTags(name, name, unnamed, unnamed), fx.ResultTags(name)),
 			fx.Annotate(newRunner, fx.ParamTags(name, name, name, "", "", unnamed, unnamed, optional), fx.ResultTags(name)),
 		)),
 		// Not inside of the fx.Module: its invokes would run before all those
-		// of its parent, and the server would stop after what they construct.
+		// of its parent, and the server would stop after what they construct. (Settings
+		// would be read before an earlier invoke could prepare them.)
+		fx.Invoke(fx.Annotate(checkSettings, fx.ParamTags(name))),
 		fx.Invoke(fx.Annotate(register, fx.ParamTags("", name))),
 	)
 }
@@ -118,22 +128,35 @@ type someConfig struct{}
 
 func newSomeConfig(Config) *someConfig { return &someConfig{} }
 
-func (m *module) newSettings(cfg Config, options []Option, dot fx.DotGraph, some *someConfig) (*settings, error) {
+// newSettings returns no error, which dig would hide behind hundreds of characters: it
+// leaves that to checkSettings, and to newHTTPServer if somebody comes before it. stray
+// and unnamed are Options that are provided by themselves.
+func (m *module) newSettings(cfg Config, options []Option, dot fx.DotGraph, some *someConfig, stray, unnamed Option) *settings {
+	for _, o := range []Option{stray, unnamed} {
+		if o != nil {
+			return &settings{err: fmt.Errorf("fxhttp: %v is provided, but nobody takes an Option from the graph: "+
+				"give its constructor to fxhttp.AsOption or AsNamedOption instead of fx.Provide", o)}
+		}
+	}
 	var warnings []string
 	if some == nil && cfg == (Config{}) {
 		g := parseGraph(dot)
 		if err := m.whyNoConfig(g); err != nil {
-			return nil, err
+			return &settings{err: err}
 		}
 		warnings = orphans(g)
 	}
 	s, err := newSettings(cfg, m.opts, options)
 	if err != nil {
-		return nil, err
+		return &settings{err: err}
 	}
-	s.warnings = warnings
-	return s, nil
+	s.warnings = append(warnings, s.overridden(cfg)...)
+	return s
 }
+
+// checkSettings is an invoke, whose error Fx shows as it is. An invoke that asks for the
+// server and is listed before Module gets the error from newHTTPServer.
+func checkSettings(s *settings) error { return s.err }
 
 // whyNoConfig returns why the graph holds a Config but gives none, if it does.
 // Running with other settings than the written ones is worse than not running.
@@ -177,16 +200,21 @@ type httpServerParams struct {
 	Logger   *zap.Logger `optional:"true"`
 }
 
-func newHTTPServer(p httpServerParams) *http.Server {
-	return newNamedHTTPServer(p.Settings, p.Logger)
+// newHTTPServerWithoutWithName has this name because dig's error shows it if the app
+// has another *http.Server without a name.
+func newHTTPServerWithoutWithName(p httpServerParams) (*http.Server, error) {
+	return newHTTPServer(p.Settings, p.Logger)
 }
 
-func newNamedHTTPServer(s *settings, logger *zap.Logger) *http.Server {
+func newHTTPServer(s *settings, logger *zap.Logger) (*http.Server, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
 	var errorLog *log.Logger
 	if logger != nil {
 		errorLog, _ = zap.NewStdLogAt(withServer(logger, s.name), zap.WarnLevel) // fails for unknown levels only
 	}
-	return s.httpServer(errorLog)
+	return s.httpServer(errorLog), nil
 }
 
 func (m *module) newServer(srv *http.Server, s *settings, zapLogger *zap.Logger, logger fxshutdown.Logger) (*fxshutdown.Server, error) {
@@ -241,6 +269,7 @@ func (m *module) newRunnerWithHandler(
 		dot:             dot,
 		late:            s.late,
 		warnings:        s.warnings,
+		hasListener:     s.listener != nil,
 		defaultServeMux: s.defaultServeMux,
 		forceSignals:    s.forceSignals,
 	}

@@ -23,8 +23,8 @@ import (
 //
 // Defaults give way to the [Config] of the graph, that to the options given to
 // Module, where the last wins, and those to the options built from the graph,
-// of which no two may set the same. Every value is checked when the app is
-// built, and all problems are reported in one error.
+// of which no two may set the same. Every value is checked, by Module or
+// when the app is built, and all problems are reported in one error.
 type Option interface {
 	fmt.Stringer
 
@@ -175,6 +175,8 @@ func WithTLSFiles(certFile, keyFile string) Option {
 	if certFile == "" && keyFile == "" {
 		// Not "no TLS": that would be a dangerous thing to say by an empty variable.
 		o.err = errors.New("no file is named")
+	} else {
+		o.err = Config{TLSCertFile: certFile, TLSKeyFile: keyFile}.checkTLSFiles()
 	}
 	return o
 }

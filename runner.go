@@ -26,6 +26,7 @@ type runner struct {
 	handler         http.Handler // of the graph
 	late            *lateHandler // nil with WithHandler, and if a decorator brought the server
 	warnings        []string
+	hasListener     bool // srv.Addr has no meaning
 	defaultServeMux bool
 	forceSignals    []os.Signal
 
@@ -69,9 +70,18 @@ func (r *runner) whyNotDefaultServeMux() error {
 	return nil
 }
 
-func (r *runner) start(ctx context.Context) error {
+func (r *runner) start(ctx context.Context) (err error) {
 	srv := r.srv
+	before := srv.Handler
+	defer func() {
+		if err != nil {
+			srv.Handler = before // the app may be started again
+		}
+	}()
 	switch {
+	case srv.Addr == "" && !r.hasListener:
+		return fmt.Errorf("fxhttp: %s has no address: an fx.Decorate has brought an *http.Server of its own without Addr, or an fx.Invoke has emptied it: "+
+			"change the server that it is given instead, or set Addr (\":http\" is net/http's default)", describe(r.name))
 	case srv.Handler == nil && r.defaultServeMux:
 		if err := r.whyNotDefaultServeMux(); err != nil {
 			return err

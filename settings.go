@@ -47,6 +47,7 @@ type settings struct {
 	logger          fxshutdown.Logger
 
 	warnings []string // to be logged when the server starts
+	err      error    // why there are no settings; then all else is zero
 
 	late *lateHandler // in the http.Server, where no option gave a handler
 
@@ -72,11 +73,25 @@ func newSettings(cfg Config, module, graph []Option) (*settings, error) {
 		s.apply(layerGraph, o)
 	}
 	s.settle()
-	if len(s.errs) > 0 {
-		return nil, fmt.Errorf("fxhttp: settings of %s: %w", describe(s.name), errors.Join(s.errs...))
+	if err := s.problems(); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
+
+// problems returns all that was found, or nil.
+func (s *settings) problems() error {
+	if err := errors.Join(s.errs...); err != nil {
+		return fmt.Errorf("fxhttp: settings of %s: %w", describe(s.name), inOneLine{err})
+	}
+	return nil
+}
+
+// inOneLine is an error whose text is a line: of several problems, too.
+type inOneLine struct{ error }
+
+func (e inOneLine) Error() string { return strings.ReplaceAll(e.error.Error(), "\n", "; ") }
+func (e inOneLine) Unwrap() error { return e.error }
 
 func (s *settings) apply(l layer, opt Option) {
 	if opt == nil {
@@ -113,12 +128,7 @@ func (s *settings) fail(format string, args ...any) {
 // settle resolves what depends on several settings, and validates the sum.
 func (s *settings) settle() {
 	if s.listener != nil {
-		ln := s.origins["Listener"]
-		for _, setting := range []string{"Addr", "Network"} {
-			if other, ok := s.origins[setting]; ok && other.layer >= ln.layer {
-				s.fail("%s and %s exclude each other: the listener has its address already", ln.by, other.by)
-			}
-		}
+		s.checkListenerAlone()
 		// What a lower layer said is overridden.
 		s.Addr, s.Network = "", ""
 	}

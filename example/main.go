@@ -17,6 +17,8 @@ package main
 import (
 	"flag"
 	"net/http"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/fxshutdown/fxhttp"
@@ -34,6 +36,10 @@ func main() {
 	useTLS := flag.Bool("tls", false, "serve the API with TLS, and a certificate made for this run")
 	bare := flag.Bool("bare", false, "serve the API by http.Server alone, for comparison")
 	flag.Parse()
+
+	// A log that nobody reads any more, as after Ctrl-C in a pipe, must not end a stop:
+	// a Go program that writes to one dies of SIGPIPE.
+	signal.Ignore(syscall.SIGPIPE)
 
 	// HTTP/1, and HTTP/2 with or without TLS.
 	var protocols http.Protocols

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ import (
 // service is the example, built and running as a process of its own.
 type service struct {
 	cmd        *exec.Cmd
+	stderr     io.ReadCloser
 	api, admin string // URLs
 
 	mu    sync.Mutex // guards lines
@@ -52,6 +54,7 @@ func startService(t *testing.T, args ...string) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.stderr = stderr
 	if err := testproc.Start(s.cmd); err != nil {
 		t.Fatal(err)
 	}
@@ -169,6 +172,9 @@ func TestStop(t *testing.T) {
 	}
 	go func() { report <- get(s.api + "/report") }()
 	s.awaitInFlight(t, 3)
+	if r := get(s.admin + "/requests"); !regexp.MustCompile(`"age":"[0-9.]+(µs|ms|s)"`).MatchString(r.body) {
+		t.Errorf("/requests = %s, want ages with a unit", r.body)
+	}
 	if r := get(s.admin + "/requests"); !strings.Contains(r.body, `"path":"/report"`) || !strings.Contains(r.body, `"path":"/upload"`) {
 		t.Errorf("/requests = %s, want the report and the upload in it", r.body)
 	}
@@ -235,6 +241,28 @@ func TestSecondSignal(t *testing.T) {
 		entry{Msg: "http server stopped"},
 		entry{Msg: "database closed"},
 	)
+}
+
+// TestLogReaderGone stops the service when nobody reads its log any more.
+func TestLogReaderGone(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process cannot be sent SIGTERM")
+	}
+	s := startService(t, "-work", "500ms")
+	report := make(chan reply, 1)
+	go func() { report <- get(s.api + "/report") }()
+	s.awaitInFlight(t, 1)
+	s.stderr.Close()
+	<-s.ended
+	if err := testproc.Interrupt(s.cmd.Process); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-report; r.err != nil || r.body != `{"items":42}`+"\n" {
+		t.Errorf("report = %+v, want 42 items", r)
+	}
+	if code := s.wait(t); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
 }
 
 // awaitInFlight asks the admin server until that many requests run.

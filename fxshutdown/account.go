@@ -8,14 +8,14 @@ import "net"
 //	running     its handler runs
 //	undecided   its handler has returned; whether its response is written is not known yet
 //	answered    its response was handed to the network
-//	failed      its handler panicked
+//	failed      its handler panicked, or wrote less than it had declared
 //	hijacked    its handler took the connection over
-//	aborted     the stop cut it off
+//	aborted     the stop cut it off, or had cancelled its context, and it failed then
 //
 // net/http says that an HTTP/1 response is written by the next state of its
 // connection. Of HTTP/2 it says so only when the connection has no other stream, and
-// flushes when the user's hook has heard of that. There, schedulingSlack without a
-// pending write counts as written.
+// flushes when the user's hook has heard of that. So schedulingSlack in which nothing
+// is written or read counts as written.
 //
 // The fields are guarded by conn.mu.
 type account struct {
@@ -71,10 +71,20 @@ func (a *account) countAnsweredLocked() {
 	}
 }
 
-// countOldAnswerLocked does it for an HTTP/2 response that had all the time it
-// takes to write its last frame.
+// countOldAnswerLocked does it for a response that had all the time it takes to
+// write its end. While net/http reads on HTTP/1, it may be what comes before the
+// response; when it has written, that was the response.
 func (c *conn) countOldAnswerLocked() {
-	if c.h2 != nil && c.hooks == 0 && c.writes.Load() == 0 && c.set.now() >= c.quiet+schedulingSlack {
+	slack := schedulingSlack
+	if c.h2 == nil {
+		if c.reading.Load() != readsNothing {
+			return
+		}
+		if c.writes.ended() != c.wroteBefore {
+			slack = lateSlack
+		}
+	}
+	if c.hooks == 0 && c.writes.underWay() == 0 && c.set.now() >= c.quiet+slack {
 		c.countAnsweredLocked()
 	}
 }
@@ -93,6 +103,9 @@ func (c *conn) begin(x *exchange, major int) bool {
 		return false
 	}
 	c.countAnsweredLocked()
+	if c.stage.Load() == stageRead {
+		c.stage.setLocked(stageActive)
+	}
 	x.cancelled = c.set.cancelled.Load()
 	if major == 1 {
 		x.start = c.quiet // when its last header byte came
@@ -113,31 +126,45 @@ func (c *conn) begin(x *exchange, major int) bool {
 // end takes x off those that run. returned is whether its handler did, and did
 // not panic.
 func (c *conn) end(x *exchange, returned bool) {
+	short := returned && x.isShort()
 	c.mu.Lock()
 	c.removeLocked(x)
 	c.bodyEndsLocked(x)
+	now := c.set.now()
 	if !x.hijacked {
-		c.noteClientLocked(c.set.now(), -1)
+		c.noteClientLocked(now, -1)
 	}
 	stage := c.stage.Load()
+	// A stream was told to end, and may do it as it likes.
+	lost := x.cancelled && !x.streams() && (!returned || short || x.response&writeFailed != 0)
 	switch {
 	case x.aborted || x.hijacked:
 		// Counted already.
-	case returned && stage == stageActive:
+	case lost:
+		c.aborted++
+	case !returned || short:
+		c.failed++
+	case stage == stageActive:
 		c.countAnsweredLocked() // HTTP/2 had another one
 		c.undecided = x
+	default: // the client reset the stream, or went away
+		c.answered++
+	}
+	if !x.hijacked && stage == stageActive {
+		c.quiet, c.wroteBefore = now, c.writes.ended()
 		if c.h2 != nil {
-			c.quiet = c.set.now()
 			c.h2.finishing = true
 		}
-	case returned: // the client reset the stream, or went away
-		c.answered++
-	default:
-		c.failed++
+	}
+	if !returned {
 		c.closingLocked() // net/http closes an HTTP/1 connection behind a panic
 	}
 	if c.bypassed && x.hijacked {
 		c.stage.setLocked(stageClosed) // its Close goes past us
+	}
+	if x.hijacked {
+		// Who keeps the request's context is not to keep net/http's buffers too.
+		x.rw = &hijackedWriter{header: x.rw.Header(), conn: c}
 	}
 	var cancelled *Request
 	if x.cancelled && !x.aborted && !x.hijacked {
@@ -149,7 +176,7 @@ func (c *conn) end(x *exchange, returned bool) {
 	c.mu.Unlock()
 
 	if cancelled != nil {
-		c.set.noteCancelled(*cancelled)
+		c.set.cancelledEnded(*cancelled, lost)
 	}
 	switch {
 	case gone:
@@ -198,7 +225,7 @@ func (c *conn) hijackLocked() {
 	default:
 		x.hijacked = true
 		c.noteClientLocked(c.set.now(), -1)
-		c.takeover = &takeover{method: kept(x.method), path: kept(x.path), start: x.start}
+		c.takeover = &takeover{method: kept(*x.method), path: kept(x.path), start: x.start}
 	}
 }
 
@@ -231,6 +258,10 @@ type takeover struct {
 	reported     bool // its end is in the report
 }
 
+// isForeign reports whether no request was taken over. A connection that was cut
+// first has no takeover.
+func (t *takeover) isForeign() bool { return t == nil || t.foreign }
+
 // takeoverEndLocked describes a hijacked connection that is being closed, once.
 func (c *conn) takeoverEndLocked() *Request {
 	if c.takeover.reported {
@@ -247,7 +278,7 @@ func (c *conn) describeLocked(x *exchange) Request {
 	if x.hijacked {
 		return c.describeTakeoverLocked()
 	}
-	r := c.requestLocked(x.method, x.path, x.start)
+	r := c.requestLocked(*x.method, x.path, x.start)
 	r.Stream = x.streams()
 	return r
 }

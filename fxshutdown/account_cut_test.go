@@ -294,7 +294,7 @@ func TestShortResponseFails(t *testing.T) {
 		}, onPipe, idleGrace(5*time.Millisecond))
 		got := s.goGet(s.client(), "/short")
 		receive(t, "the handler", entered)
-		s.calls.panicked.Add(1) // It counts those that fail.
+		s.calls.short.Add(1)
 		s.mustStop()
 		if r := receive(t, "the response", got); r.err == nil {
 			t.Fatalf("response = %q, want it cut off", r.body)

@@ -131,6 +131,7 @@ func TestNobodyFloods(t *testing.T) {
 			"slog text":       len(text.String()),
 			"slog JSON":       len(jsonText.String()),
 		} {
+			t.Logf("%s: %d bytes", where, got)
 			if got > most {
 				t.Errorf("%s has %d bytes, want %d at most", where, got, most)
 			}

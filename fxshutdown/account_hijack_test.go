@@ -231,8 +231,12 @@ func TestHijackedMemory(t *testing.T) {
 			bare := measure(mode{name: "bare"}, keepContext)
 			ours := measure(h1, keepContext)
 			t.Logf("a hijacked connection keeps %.0f bytes, bare %.0f", ours, bare)
-			if ours-bare > most {
-				t.Errorf("a hijacked connection keeps %.0f bytes more than bare, want at most %d", ours-bare, most)
+			limit := float64(most)
+			if keepContext {
+				limit += 250 // the context is ours, and has the request's place in the account
+			}
+			if ours-bare > limit {
+				t.Errorf("a hijacked connection keeps %.0f bytes more than bare, want at most %v", ours-bare, limit)
 			}
 		})
 	}

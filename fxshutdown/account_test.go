@@ -2,6 +2,7 @@ package fxshutdown
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -70,13 +71,18 @@ func TestAccount(t *testing.T) {
 	}
 }
 
+// newTestExchange returns a GET request on c.
+func newTestExchange(c *conn, path string) *exchange {
+	return &exchange{rw: httptest.NewRecorder(), conn: c, method: methodOf("GET"), path: path}
+}
+
 // play does what the words say. return and panic end the request that began last.
 func play(c *conn, events []string) {
 	var running []*exchange
 	for _, e := range events {
 		switch e {
 		case "begin":
-			x := &exchange{conn: c, method: "GET", path: "/"}
+			x := newTestExchange(c, "/")
 			if c.begin(x, 1) {
 				running = append(running, x)
 			}
@@ -136,7 +142,7 @@ func TestAccountList(t *testing.T) {
 			c.setState(http.StateActive)
 			var xs []*exchange
 			for range order {
-				x := &exchange{conn: c}
+				x := newTestExchange(c, "/")
 				c.begin(x, 2)
 				xs = append(xs, x)
 			}
@@ -158,7 +164,7 @@ func TestTakeover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := newPipeConn(t)
 		c.setState(http.StateActive)
-		x := &exchange{conn: c, method: "GET", path: "/ws"}
+		x := newTestExchange(c, "/ws")
 		c.begin(x, 1)
 		c.setState(http.StateHijacked)
 		x.flushed = true

@@ -50,8 +50,8 @@ func (s *server) checkAccount() {
 			s.t.Errorf("Report().%s lists %d, want the oldest of %d, 100 at most", list.name, len(list.requests), list.count)
 		}
 	}
-	if got := s.calls.panicked.Load(); st.Failed+st.Aborted < uint64(got) || st.Failed > uint64(got) {
-		s.t.Errorf("Stats().Failed = %d and Aborted = %d, the handler counted %d panics", st.Failed, st.Aborted, got)
+	if got := s.calls.panicked.Load() + s.calls.short.Load(); st.Failed+st.Aborted < uint64(got) || st.Failed > uint64(got) {
+		s.t.Errorf("Stats().Failed = %d and Aborted = %d, the handler counted %d panics and short responses", st.Failed, st.Aborted, got)
 	}
 	eventually(s.t, fmt.Sprintf("ConnState saw %d new connections, as Stats().Accepted", st.Accepted), func() bool {
 		return st.Accepted == uint64(s.states.count(http.StateNew))

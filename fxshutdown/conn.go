@@ -32,10 +32,10 @@ type conn struct {
 	// are written with mu held.
 	deadline readDeadline
 	stage    stageValue
-	retired  atomic.Bool  // told to go
-	reading  atomic.Bool  // a Read is under way
-	writes   atomic.Int32 // Write calls under way
-	writeBy  atomic.Bool  // a write deadline was set once
+	retired  atomic.Bool // told to go
+	reading  readsValue  // what a Read under way is for
+	writes   writeCount  // Write calls
+	writeBy  atomic.Bool // a write deadline was set once
 
 	mu sync.Mutex // guards what follows, but for the last group; taken after set.mu, never before it
 
@@ -58,6 +58,8 @@ type conn struct {
 	cut     bool // closed by the stop whatever it did
 
 	hooks uint8 // hooks of the user's that run for it
+
+	wroteBefore uint16 // writes that had ended when the last handler returned
 
 	// What was accepted; written once.
 	bypassed bool // Conn is a *tls.Conn that the listener returned: net/http reads it past this wrapper
@@ -132,7 +134,11 @@ func (c *conn) ReadFrom(r io.Reader) (int64, error) {
 // WriteTo keeps splice for those who hijack and copy.
 func (c *conn) WriteTo(w io.Writer) (int64, error) {
 	if c.stage.Load() == stageHijacked {
-		return io.Copy(w, c.Conn)
+		n, err := io.Copy(w, c.Conn)
+		if err == nil {
+			c.takeoverOver()
+		}
+		return n, err
 	}
 	return io.Copy(w, struct{ io.Reader }{c})
 }
@@ -148,7 +154,7 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 }
 
 func (c *conn) beginWrite() {
-	if c.writes.Add(1) == 1 && c.retired.Load() && c.h2 != nil {
+	if c.writes.begin() == 1 && c.retired.Load() && c.h2 != nil {
 		c.mu.Lock()
 		c.h2.beginWriteLocked(c)
 		c.mu.Unlock()
@@ -156,7 +162,7 @@ func (c *conn) beginWrite() {
 }
 
 func (c *conn) endWrite() {
-	if c.writes.Add(-1) > 0 || !c.retired.Load() || c.h2 == nil {
+	if c.writes.end() > 0 || !c.retired.Load() || c.h2 == nil {
 		return
 	}
 	c.mu.Lock()
@@ -192,6 +198,7 @@ func (c *conn) retireLocked() {
 		c.exit.asked = c.quiet
 	}
 	c.retired.Store(true)
+	c.noteRestLocked()
 	if c.exit.told != nil {
 		close(c.exit.told)
 	}
@@ -280,7 +287,10 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 	}
 	switch state {
 	case http.StateActive:
-		c.stage.setLocked(stageActive)
+		c.stage.setLocked(stageRead)
+		if c.h2 != nil {
+			c.stage.setLocked(stageActive)
+		}
 		c.ahead.next()
 		if c.bypassed {
 			c.quiet = c.set.now()
@@ -288,6 +298,9 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 	case http.StateIdle:
 		c.stage.setLocked(stageIdle)
 		c.quiet, c.part = c.set.now(), c.ahead.any()
+		if c.closing == closingHTTP { // the rest of the request is read, and the next one welcome
+			c.closing, c.exit.asked = closingNone, 0
+		}
 		c.noteClientLocked(c.quiet, 0)
 		if c.h2 == nil || !c.set.hooked {
 			c.countAnsweredLocked()

@@ -2,6 +2,8 @@ package fxshutdown
 
 import (
 	"errors"
+	"net"
+	"syscall"
 	"time"
 )
 
@@ -29,7 +31,7 @@ func (c *conn) Close() error {
 		c.h2.releaseLocked()
 	}
 	retired := c.retired.Load()
-	lingers := retired && c.stage.Load() == stageActive && c.h2 == nil && !c.cut
+	lingers := retired && c.stage.Load().active() && c.h2 == nil && !c.cut
 	c.mu.Unlock()
 	if retired {
 		c.set.changed(c)
@@ -50,10 +52,46 @@ func (c *conn) Close() error {
 	return err
 }
 
+// takeoverOver notes that a hijacked connection has ended, though its owner did not
+// close it through this wrapper: its peer has, or it was closed past us.
+func (c *conn) takeoverOver() {
+	c.mu.Lock()
+	gone := false
+	if c.stage.Load() == stageHijacked && !c.takeover.isForeign() {
+		c.stage.setLocked(stageClosed)
+		gone = c.goneLocked()
+	}
+	c.mu.Unlock()
+	if gone {
+		c.set.remove(c)
+	}
+}
+
+// mustAsk reports whether only the socket of a hijacked connection can tell that it
+// has ended: a hook of the user's may close what it saw of the connection, and under
+// TLS its owner reads the peer's end before we would.
+func (c *conn) mustAsk() bool { return c.set.hooked || c.set.useTLS }
+
+// hasEnded asks the socket: whether it is closed, and under TLS whether the peer has
+// closed its side and all that it sent is read.
+func (c *conn) hasEnded() bool {
+	sc, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	rc, err := sc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	peerEnded := false
+	err = rc.Control(func(fd uintptr) { peerEnded = c.set.useTLS && atEnd(fd) })
+	return peerEnded || errors.Is(err, net.ErrClosed)
+}
+
 // closingLocked notes that net/http closes its side: what it had to write on
 // HTTP/1 is written.
 func (c *conn) closingLocked() {
-	if c.stage.Load() == stageActive && c.h2 == nil && c.closing == closingNone {
+	if c.stage.Load().active() && c.h2 == nil && c.closing == closingNone {
 		now := c.set.now()
 		c.closing, c.quiet = closingHTTP, now
 		if c.undecided != nil {

@@ -89,7 +89,7 @@ func (c *conn) Read(p []byte) (int, error) {
 				continue
 			}
 		}
-		c.endRead(n, len(p))
+		c.endRead(n, len(p), err)
 		if n > 0 && c.h2 != nil && c.retired.Load() {
 			c.awaitRelease()
 		}
@@ -107,7 +107,7 @@ func isTimeout(err error) bool {
 // beginRead notes that now it is the client's turn. What came before, the
 // computing of a TLS handshake say, was not its silence.
 func (c *conn) beginRead(size int) {
-	c.reading.Store(true)
+	c.reading.Store(readsOf(size))
 	retired := c.retired.Load()
 	stage := c.stage.Load()
 	if !retired && stage > stageNew && !c.deadline.late() {
@@ -128,38 +128,51 @@ func (c *conn) beginRead(size int) {
 	if c.deadline.late() && !c.intr.pending() {
 		c.deadline.apply(c)
 	}
-	ends := retired && c.readsRestLocked(size)
-	if ends {
-		c.exit.asked = c.set.now()
-	}
+	ends := retired && c.noteRestLocked()
 	c.mu.Unlock()
 	if ends {
 		c.set.changed(c)
 	}
 }
 
-// readsRestLocked reports whether what is read now is the rest of a request that
-// is answered, and counts the answer: net/http has written a response that says
-// close by then. It is not the one byte that net/http reads ahead, nor what a
-// goroutine of the handler's reads while the response is written.
-func (c *conn) readsRestLocked(size int) bool {
-	if c.undecided != nil && c.undecided.saidClose && size > 1 && c.writes.Load() == 0 {
+// noteRestLocked notes whether what is read is the rest of a request that is
+// answered: then its response is written, and its connection is as good as closing.
+// It is not the one byte that net/http reads ahead, nor what is read of a body before
+// the response is written.
+func (c *conn) noteRestLocked() (ends bool) {
+	if c.reading.Load() == readsMore && c.writes.underWay() == 0 && c.answerOutLocked() {
 		c.closingLocked()
 	}
-	return c.closing == closingHTTP && c.stage.Load() == stageActive
+	ends = c.closing == closingHTTP && c.stage.Load().active()
+	if ends && c.exit != nil {
+		c.exit.asked = c.set.now()
+	}
+	return ends
 }
 
-// endRead notes that n bytes came, into a buffer of the given size.
-func (c *conn) endRead(n, size int) {
-	c.reading.Store(false)
+// answerOutLocked reports whether the response of the handler that returned last is
+// written when nothing of it is being written: it says close, which net/http writes
+// before it reads on; or its header was out before its handler returned; or something
+// was written since.
+func (c *conn) answerOutLocked() bool {
+	x := c.undecided
+	return x != nil && (x.saidClose() || x.flushed || c.writes.ended() != c.wroteBefore)
+}
+
+// endRead notes that n bytes came, into a buffer of the given size, or an error.
+func (c *conn) endRead(n, size int, err error) {
+	c.reading.Store(readsNothing)
 	if n == 0 {
+		if err != nil && c.stage.Load() == stageHijacked && !isTimeout(err) {
+			c.takeoverOver()
+		}
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.resumeLocked()
 	switch c.stage.Load() {
-	case stageActive:
+	case stageRead, stageActive:
 		c.ahead.note(size == 1)
 	case stageIdle:
 		if c.h2 != nil {
@@ -260,8 +273,8 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	c.deadline.wanted.Store(int64(at))
 	if c.lazy && !c.retired.Load() {
 		switch stage := c.stage.Load(); {
-		case stage != stageActive && stage != stageIdle:
-		case at == 0, stage == stageIdle && !c.reading.Load():
+		case !stage.active() && stage != stageIdle:
+		case at == 0, stage == stageIdle && c.reading.Load() == readsNothing:
 			return nil
 		}
 	}

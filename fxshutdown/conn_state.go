@@ -11,6 +11,7 @@ type stage uint32
 const (
 	stageAccepted stage = iota // nobody has read from it yet
 	stageNew                   // its first request, or its TLS handshake, is being read
+	stageRead                  // a request is read, and not at its handler yet; not on HTTP/2
 	stageActive                // a request is served; on HTTP/2, there are streams
 	stageIdle                  // the next request is waited for
 	stageHijacked              // a handler, or the function of a TLSNextProto, has taken it over
@@ -19,8 +20,11 @@ const (
 )
 
 func (s stage) String() string {
-	return [...]string{"accepted", "new", "active", "idle", "hijacked", "closed", "gone"}[s]
+	return [...]string{"accepted", "new", "read", "active", "idle", "hijacked", "closed", "gone"}[s]
 }
+
+// active reports whether net/http calls it that.
+func (s stage) active() bool { return s == stageRead || s == stageActive }
 
 // waits reports whether net/http waits for a request.
 func (s stage) waits() bool { return s <= stageNew || s == stageIdle }
@@ -32,6 +36,37 @@ func (s *stageValue) Load() stage { return stage(s.v.Load()) }
 
 // setLocked is called with the lock of the connection held.
 func (s *stageValue) setLocked(to stage) { s.v.Store(uint32(to)) }
+
+// writeCount counts writes: in its lower half those under way, in its upper half
+// those that have ended, which only tells one count from another.
+type writeCount struct{ v atomic.Uint32 }
+
+func (w *writeCount) begin() (underWay uint16) { return uint16(w.v.Add(1)) }
+func (w *writeCount) end() (underWay uint16)   { return uint16(w.v.Add(1<<16 - 1)) }
+func (w *writeCount) underWay() uint16         { return uint16(w.v.Load()) }
+func (w *writeCount) ended() uint16            { return uint16(w.v.Load() >> 16) }
+
+// reads is what a goroutine reads.
+type reads uint32
+
+const (
+	readsNothing reads = iota
+	readsAhead         // one byte, as net/http does while a handler runs
+	readsMore
+)
+
+// readsValue is a reads that is looked at by others.
+type readsValue struct{ v atomic.Uint32 }
+
+func (r *readsValue) Load() reads    { return reads(r.v.Load()) }
+func (r *readsValue) Store(to reads) { r.v.Store(uint32(to)) }
+
+func readsOf(size int) reads {
+	if size == 1 {
+		return readsAhead
+	}
+	return readsMore
+}
 
 // closing is who is ending an open connection.
 type closing uint8
@@ -62,7 +97,7 @@ func (a aheadHistory) any() bool { return a != 0 }
 // (An HTTP/2 connection is idle for net/http while handlers of streams that were
 // reset still run.)
 func (c *conn) waitingLocked() bool {
-	return c.stage.Load().waits() && c.running == nil && c.writes.Load() == 0
+	return c.stage.Load().waits() && c.running == nil && c.writes.underWay() == 0
 }
 
 // checkLocked reports what cannot be true at once, all of it in one place. Tests
@@ -82,7 +117,7 @@ func (c *conn) checkLocked() error {
 		{c.h2 == nil && c.running != nil && c.running.next != nil && !c.bypassed, "HTTP/1 runs one handler at a time"},
 		{c.h2 == nil && c.undecided != nil && c.running != nil, "on HTTP/1 a response is decided before the next request begins"},
 		{c.takeover != nil && s.waits(), "a hijacked connection never comes back"},
-		{c.takeover != nil && s == stageActive, "a hijacked connection is not net/http's"},
+		{c.takeover != nil && s.active(), "a hijacked connection is not net/http's"},
 		{c.closing == closingHTTP && c.h2 != nil, "net/http's closing of HTTP/2 is its end"},
 		{c.closing == closingHTTP && s.waits(), "net/http closes a connection whose request it has read"},
 		{c.closing != closingNone && c.retired.Load() && e.asked == 0, "who is closing was asked"},

@@ -15,7 +15,9 @@ func TestStage(t *testing.T) {
 	}{
 		{"", stageAccepted},
 		{"read", stageNew},
-		{"read active", stageActive},
+		{"read active", stageRead},
+		{"read active begin", stageActive},
+		{"read active begin return", stageActive},
 		{"read active begin return idle", stageIdle},
 		{"read active begin hijack", stageHijacked},
 		{"read active begin hijack close", stageClosed},

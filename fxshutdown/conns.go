@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,9 +14,10 @@ type connSet struct {
 	epoch time.Time    // moments count from here
 	given *http.Server // what http.ServerContextKey names
 
-	// hooked is whether hooks of the user's see the connections. Start writes it
-	// before there are any.
+	// hooked is whether hooks of the user's see the connections, useTLS whether the
+	// serving server speaks TLS on them. Start writes both before there are any.
 	hooked bool
+	useTLS bool
 
 	cancelled atomic.Bool             // the contexts of all requests are
 	watcher   atomic.Pointer[watcher] // who looks after the connections that retire; nil: nobody yet
@@ -31,18 +31,14 @@ type connSet struct {
 	early    int    // connections left of those that were open when all retired
 	totals   totals // of the connections that are gone
 	dropped  int    // of these, those that were dropped
-
-	// ended has the requests that ended by themselves when the stop had
-	// cancelled their contexts, and endedCount counts them.
-	ended      []Request
-	endedCount int
 }
 
 // watcher is the one door by which a connection reaches what is above it. Its
 // functions must neither block nor take a lock of the set.
 type watcher struct {
-	changed func(*conn) // a retired connection may be due earlier than was known
-	emptied func()      // the last connection is gone, or the last of the early ones
+	changed   func(*conn)                // a retired connection may be due earlier than was known
+	emptied   func()                     // the last connection is gone, or the last of the early ones
+	cancelled func(r Request, lost bool) // a request that the stop had cancelled has ended
 }
 
 // newConnSet returns the set of a server that is about to start. Its epoch is a
@@ -175,19 +171,19 @@ func (cs *connSet) snapshot(buf []*conn) []*conn {
 	return buf
 }
 
-func (cs *connSet) noteCancelled(r Request) {
-	cs.mu.Lock()
-	cs.ended = keepOldest(cs.ended, r)
-	cs.endedCount++
-	cs.mu.Unlock()
+// cancelledEnded tells that a request has ended whose context was cancelled, and
+// whether that cost its client the response.
+func (cs *connSet) cancelledEnded(r Request, lost bool) {
+	if w := cs.watcher.Load(); w != nil {
+		w.cancelled(r, lost)
+	}
 }
 
-// outcome returns how many connections were dropped, and which requests ended by
-// themselves after they had been cancelled.
-func (cs *connSet) outcome() (dropped, endedCount int, ended []Request) {
+// droppedCount returns how many connections were dropped.
+func (cs *connSet) droppedCount() int {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	return cs.dropped, cs.endedCount, slices.Clone(cs.ended)
+	return cs.dropped
 }
 
 // count returns the public account and the totals of all connections, open or gone.
@@ -207,7 +203,7 @@ func (cs *connSet) count() (Stats, totals) {
 		case c.cut: // only its handlers are left
 		case stage <= stageNew:
 			st.New++
-		case stage == stageActive:
+		case stage.active():
 			st.Active++
 		case stage == stageIdle:
 			st.Idle++

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"strings"
 )
 
 // Describe returns an event as a line of a log: its level, its words and its attributes.
@@ -55,7 +56,9 @@ func (e *Stopping) describe() (slog.Level, string, []slog.Attr) {
 	if e.Skipped != "" {
 		attrs = append(attrs, slog.String("delay_skipped", string(e.Skipped)))
 	}
-	if e.Skipped == SkipNoRoom {
+	switch e.Skipped {
+	case "", SkipTrigger, SkipUnused:
+	default: // the settings do not fit the time
 		level = slog.LevelWarn
 	}
 	return level, "http server stopping", append(attrs, e.Stats.attrs()...)
@@ -106,7 +109,11 @@ func (e *StillDraining) describe() (slog.Level, string, []slog.Attr) {
 		attrs = append(attrs, slog.Duration("left", e.Left))
 	}
 	attrs = append(attrs, e.Stats.attrs()...)
-	return slog.LevelInfo, "http server still draining", append(attrs, requestsAttr(e.Requests))
+	attrs = append(attrs, requestsAttr(e.Requests))
+	if len(e.Hints) > 0 {
+		attrs = append(attrs, slog.String("hint", strings.Join(e.Hints, "; ")))
+	}
+	return slog.LevelInfo, "http server still draining", attrs
 }
 
 func (e *RequestsCancelled) describe() (slog.Level, string, []slog.Attr) {
@@ -163,6 +170,11 @@ func (r Report) attrs() []slog.Attr {
 	}
 	if r.Forced != nil {
 		attrs = append(attrs, slog.Any("forced", r.Forced))
+	}
+	if r.WaitedForCount > 0 {
+		attrs = append(attrs,
+			slog.Int("waited_for", r.WaitedForCount),
+			slog.Any("waited_for_requests", r.WaitedFor[:min(len(r.WaitedFor), maxNamed)]))
 	}
 	if r.Unaccepted > 0 {
 		attrs = append(attrs, slog.Int("unaccepted", r.Unaccepted))

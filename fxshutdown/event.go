@@ -90,12 +90,15 @@ type ListenerClosed struct {
 
 // StillDraining: the drain has taken Waited so far, 2 s, then twice as long each time.
 // Left is the time until the force, zero if there is no limit. Requests are those in
-// flight, the oldest first, 100 at most; Stats.InFlight counts all.
+// flight and those whose connections are hijacked, the oldest first, 100 at most;
+// Stats.InFlight and Stats.Hijacked count all. Hints says what can be done about what
+// they show, each once in a stop.
 type StillDraining struct {
 	Waited   time.Duration
 	Left     time.Duration
 	Stats    Stats
 	Requests []Request
+	Hints    []string
 }
 
 // RequestsCancelled: the contexts of Count requests, which were still running, were

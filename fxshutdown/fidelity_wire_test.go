@@ -75,6 +75,9 @@ func TestWireIsThatOfBare(t *testing.T) {
 			sockets(t, h1Modes, func(t *testing.T, m mode) {
 				sameAsBare(t, m, playground, func(s *server) any {
 					s.calls.besides(strings.Count(text, "OPTIONS * "))
+					if strings.Contains(text, " /short ") || strings.Contains(text, " /too-long ") {
+						s.calls.short.Add(1)
+					}
 					return s.raw().wire(text)
 				}, smallHeaders)
 			})

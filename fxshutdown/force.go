@@ -14,6 +14,7 @@ func (st *stop) cutAll() bool {
 	reason := st.reason
 	st.report.Forced = reason
 	st.mu.Unlock()
+	s.conns.holding(func(r Request, _ holdKind) { st.noteWaitedFor(r) })
 	st.cancelRequests(reason)
 	s.conns.releaseAll()
 
@@ -88,7 +89,7 @@ func (c *conn) cutLocked() (res cutResult) {
 	if c.h2 != nil {
 		c.h2.releaseLocked()
 	}
-	if stage != stageClosed { // otherwise only handlers are left
+	if stage != stageClosed || c.takeover != nil { // otherwise only handlers are left
 		res.raw = c.underTLS()
 	}
 	if c.takeover != nil {
@@ -101,8 +102,7 @@ func (c *conn) cutLocked() (res cutResult) {
 	if stage >= stageHijacked || len(res.aborted) > 0 || c.closing == closingHTTP {
 		return res
 	}
-	// An HTTP/1 connection is active from the last byte of the header on.
-	res.unbegun = stage == stageActive && c.h2 == nil && !c.dropped
+	res.unbegun = stage == stageRead && !c.dropped
 	c.dropped = c.dropped || stage.waits()
 	return res
 }

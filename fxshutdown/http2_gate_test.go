@@ -26,13 +26,13 @@ func newHTTP2Conn(t *testing.T) (c *conn, changed <-chan *conn) {
 func TestHoldIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, changed := newHTTP2Conn(t)
-		c.begin(&exchange{conn: c}, 2)
+		c.begin(newTestExchange(c, "/"), 2)
 		select {
 		case <-changed:
 		default:
 			t.Error("begin() holds back what the client sends, and the stop does not know")
 		}
-		c.begin(&exchange{conn: c}, 2)
+		c.begin(newTestExchange(c, "/"), 2)
 		if len(changed) > 0 {
 			t.Error("a second request tells again")
 		}
@@ -50,7 +50,7 @@ func TestHoldAfterClose(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, _ := newHTTP2Conn(t)
 				end(c)
-				c.begin(&exchange{conn: c}, 2)
+				c.begin(newTestExchange(c, "/"), 2)
 				if c.h2.heldAt != 0 {
 					t.Error("what the client sends is held back for ever")
 				}

@@ -23,6 +23,7 @@ type view struct {
 	heldAt    moment // since when what an HTTP/2 client sends is held back; 0: it is not
 	starved   bool   // a response needs what is held back
 	hooked    bool   // a hook of the user's runs
+	ask       bool   // only the socket can tell that it has ended
 
 	retiredAt moment
 	quiet     moment        // since when it is
@@ -38,12 +39,13 @@ func (c *conn) viewLocked(now moment) view {
 		stage:     c.stage.Load(),
 		bypassed:  c.bypassed,
 		handlers:  c.running != nil,
-		reading:   c.reading.Load(),
-		writing:   c.writes.Load() > 0,
+		reading:   c.reading.Load() != readsNothing,
+		writing:   c.writes.underWay() > 0,
 		part:      c.part,
 		dropped:   c.dropped,
 		cut:       c.cut,
 		hooked:    c.hooks > 0,
+		ask:       c.mustAsk(),
 		intr:      c.intr.state,
 		closing:   c.closing,
 		retiredAt: c.exit.at,
@@ -182,12 +184,16 @@ func (g graces) decideStalled(v view, now moment, pending bool) verdict {
 
 // decideHijacked is for a connection that a handler has taken over.
 func (g graces) decideHijacked(v view, now moment) verdict {
+	var next moment
+	if v.ask {
+		next = now + takeoverCheck
+	}
 	if g.hijack == 0 {
-		return verdict{}
+		return verdict{at: next}
 	}
 	switch at := v.retiredAt + g.hijack; {
 	case now < at:
-		return verdict{at: at}
+		return verdict{at: earliest(at, next)}
 	case v.closing == closingStop:
 		return cutBy(v.asked+cutDelay, now)
 	}

@@ -117,6 +117,8 @@ func TestDecide(t *testing.T) {
 
 		// Hijacked.
 		{"hijacked", taken, 1399 * ms, verdict{at: 1400 * ms}},
+		{"hijacked, and to be asked", with(taken, func(v *view) { v.ask = true }), 1100 * ms, verdict{at: 1350 * ms}},
+		{"hijacked, and to be asked, nearly over", with(taken, func(v *view) { v.ask = true }), 1300 * ms, verdict{at: 1400 * ms}},
 		{"hijacked for too long", taken, 1400 * ms, verdict{actHalfClose, 1500 * ms}},
 		{"hijacked, told", with(taken, func(v *view) { v.closing, v.asked = closingStop, 1400*ms }), 1499 * ms, verdict{at: 1500 * ms}},
 		{"hijacked, does not end", with(taken, func(v *view) { v.closing, v.asked = closingStop, 1400*ms }), 1500 * ms, verdict{do: actCut}},
@@ -146,7 +148,11 @@ func TestDecide(t *testing.T) {
 
 // Settings that are none change which rows there are.
 func TestDecideWithoutGraces(t *testing.T) {
-	v := view{stage: stageHijacked, retiredAt: 1}
+	v := view{stage: stageHijacked, retiredAt: 1, ask: true}
+	if got, want := (graces{}).decide(v, 1000*ms), (verdict{at: 1250 * ms}); got != want {
+		t.Errorf("without HijackGrace decide() = %v of one that is to be asked, want %v", got, want)
+	}
+	v = view{stage: stageHijacked, retiredAt: 1}
 	if got := (graces{}).decide(v, maxDuration); got != (verdict{}) {
 		t.Errorf("without HijackGrace decide() = %v, want nothing", got)
 	}

@@ -17,6 +17,7 @@ import (
 // calls counts what the handler did, independently of the server.
 type calls struct {
 	begun, ended, panicked atomic.Int64
+	short                  atomic.Int64 // responses with less than they declare; who writes one counts it
 }
 
 // count returns a handler that calls h and counts.

@@ -96,6 +96,13 @@ type Report struct {
 	CutCount int       `json:"cut"`
 	Cut      []Request `json:"cut_connections,omitempty"`
 
+	// WaitedForCount counts what kept the stop waiting when its time was over, or it was
+	// forced: the requests that ran then, streams and hijacked connections included. Many
+	// of them end by themselves when their contexts are cancelled, and are in other
+	// figures too. WaitedFor lists them.
+	WaitedForCount int       `json:"waited_for"`
+	WaitedFor      []Request `json:"waited_for_requests,omitempty"`
+
 	// Forced is why the stop was not graceful, and nil if it was: an error that is
 	// ErrBudget or ErrForced, to be compared by errors.Is. In JSON it is its text.
 	Forced error `json:"-"`
@@ -143,6 +150,7 @@ func (r Report) clone() Report {
 	r.Cancelled = slices.Clone(r.Cancelled)
 	r.Aborted = slices.Clone(r.Aborted)
 	r.Cut = slices.Clone(r.Cut)
+	r.WaitedFor = slices.Clone(r.WaitedFor)
 	return r
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -41,21 +42,68 @@ type exchange struct {
 	rw  http.ResponseWriter // net/http's
 	ctx context.Context     // net/http's
 
-	conn   *conn
-	method string // copies: the handler may change its request
-	path   string
-	start  moment
-	next   *exchange // in account.running; guarded by conn.mu, as is the rest
+	conn    *conn
+	method  *string // copies: the handler may change its request
+	path    string
+	start   moment
+	written int64     // bytes of the response's body; only the handler's goroutine looks, as at what follows next
+	next    *exchange // in account.running; guarded by conn.mu
 
-	header    headerState // of the response; only the handler's goroutine looks
-	saidClose bool        // its response did; set before the handler returns, read after it
+	header   headerState  // how far that of the response is
+	response responseBits // what is known of the response
 
+	// Guarded by conn.mu.
 	bodyOpen  bool // of an HTTP/2 request: not read to its end yet
 	flushed   bool
 	asked     bool // for Draining
 	cancelled bool // by the stop
 	aborted   bool
 	hijacked  bool
+}
+
+// responseBits is what is known of a response. It is complete when the handler has
+// returned, and read by others then.
+type responseBits uint8
+
+const (
+	toldToClose responseBits = 1 << iota // it says close
+	withoutBody                          // HTTP allows it none, or its bytes are not counted
+	writeFailed
+)
+
+func (x *exchange) saidClose() bool { return x.response&toldToClose != 0 }
+
+// isShort reports whether the body of the response has fewer bytes than its header
+// declares: net/http ends it by closing the connection, or by resetting the stream.
+func (x *exchange) isShort() bool {
+	if x.response&withoutBody != 0 || *x.method == http.MethodHead {
+		return false
+	}
+	declared := x.rw.Header()["Content-Length"]
+	if len(declared) == 0 {
+		return false
+	}
+	n, err := strconv.ParseInt(declared[0], 10, 64)
+	return err == nil && n > x.written
+}
+
+// methods are those that an exchange need not copy, the frequent ones first.
+var methods = [...]string{
+	http.MethodGet, http.MethodPost, http.MethodPut, http.MethodHead, http.MethodDelete,
+	http.MethodPatch, http.MethodOptions, http.MethodConnect, http.MethodTrace,
+}
+
+// methodOf returns a pointer to a copy of the method, which is half as large as a
+// string: an exchange is full.
+func methodOf(name string) *string {
+	for i := range methods {
+		if methods[i] == name {
+			return &methods[i]
+		}
+	}
+	other := new(string) // not &name, which would be allocated at each call
+	*other = name
+	return other
 }
 
 type exchangeKey struct{}

@@ -62,12 +62,12 @@ func newExchange(c *conn, w http.ResponseWriter, r *http.Request) (*exchange, ht
 	}
 	x := new(exchange)
 	x.set(c, w, r)
-	x.header = headerSettled
+	x.header, x.response = headerSettled, withoutBody
 	return x, w
 }
 
 func (x *exchange) set(c *conn, w http.ResponseWriter, r *http.Request) {
-	*x = exchange{rw: w, ctx: r.Context(), conn: c, method: r.Method, path: r.URL.Path}
+	*x = exchange{rw: w, ctx: r.Context(), conn: c, method: methodOf(r.Method), path: r.URL.Path}
 }
 
 // Unwrap is for http.ResponseController.
@@ -87,6 +87,9 @@ func (x *exchange) WriteHeader(status int) {
 	}
 	x.rw.WriteHeader(status)
 	x.header = headerWritten
+	if status < 200 || status == http.StatusNoContent || status == http.StatusNotModified {
+		x.response |= withoutBody
+	}
 }
 
 func (x *exchange) Write(p []byte) (int, error) {
@@ -94,7 +97,9 @@ func (x *exchange) Write(p []byte) (int, error) {
 	x.header = headerWritten
 	x.writing(+1)
 	defer x.writing(-1)
-	return x.rw.Write(p)
+	n, err := x.rw.Write(p)
+	x.noteWritten(int64(n), err)
+	return n, err
 }
 
 func (x *exchange) WriteString(s string) (int, error) {
@@ -102,7 +107,18 @@ func (x *exchange) WriteString(s string) (int, error) {
 	x.header = headerWritten
 	x.writing(+1)
 	defer x.writing(-1)
-	return io.WriteString(x.rw, s)
+	n, err := io.WriteString(x.rw, s)
+	x.noteWritten(int64(n), err)
+	return n, err
+}
+
+// noteWritten counts what was written of the body. What net/http does not take is the
+// handler's mistake, and no loss.
+func (x *exchange) noteWritten(n int64, err error) {
+	x.written += n
+	if err != nil && err != http.ErrContentLength && err != http.ErrBodyNotAllowed {
+		x.response |= writeFailed
+	}
 }
 
 func (x *exchange) Flush() {
@@ -117,7 +133,9 @@ func (x *exchange) FlushError() error {
 	x.noteFlush()
 	x.writing(+1)
 	defer x.writing(-1)
-	return http.NewResponseController(x.rw).Flush()
+	err := http.NewResponseController(x.rw).Flush()
+	x.noteWritten(0, err)
+	return err
 }
 
 // writing counts the handlers that wait for HTTP/2's flow control, or might.
@@ -167,6 +185,7 @@ func (w *http1Writer) ReadFrom(r io.Reader) (int64, error) {
 	if n > 0 { // of an empty reader net/http writes nothing, the header neither
 		w.header = headerWritten
 	}
+	w.noteWritten(n, err)
 	return n, err
 }
 
@@ -209,7 +228,7 @@ func (x *exchange) tellClose() {
 	if !x.conn.retired.Load() || x.conn.sendsGoAway() {
 		return
 	}
-	x.saidClose = true
+	x.response |= toldToClose
 	// net/http looks at the first value alone. Others, such as the "Upgrade" of
 	// a 426, keep their meaning.
 	h := x.rw.Header()

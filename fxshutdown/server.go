@@ -236,7 +236,7 @@ func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
 		return undo(fmt.Errorf("set up the http.Server: %w", err))
 	}
 	h := &hooks{set: s.conns, connState: s.given.ConnState, connContext: s.given.ConnContext}
-	s.conns.hooked = h.connState != nil || h.connContext != nil
+	s.conns.hooked, s.conns.useTLS = h.connState != nil || h.connContext != nil, useTLS
 
 	// The last step that can fail.
 	s.sentinel, err = park(s.given,

@@ -24,10 +24,11 @@ type stop struct {
 
 	// Only run uses these.
 	graces     graces
-	drainAt    moment  // when the drain began
-	requestAt  moment  // when RequestGrace is over; 0: never
-	progressAt moment  // when it is logged what the drain waits for
-	conns      []*conn // space for snapshots
+	drainAt    moment   // when the drain began
+	requestAt  moment   // when RequestGrace is over; 0: never
+	progressAt moment   // when it is logged what the drain waits for
+	conns      []*conn  // space for snapshots
+	hinted     holdKind // what the log has told the remedies of
 	listener   listenerEnd
 
 	next atomic.Int64 // the moment for which run has set its timer; 0: none
@@ -36,6 +37,7 @@ type stop struct {
 
 	mu      sync.Mutex // guards what follows; a leaf
 	reason  error      // of the force
+	grace   error      // ErrRequestGrace, once it is over
 	report  Report
 	aborted int          // requests that were told to be
 	lost    AbortedError // what becomes the error of Stop
@@ -223,9 +225,9 @@ func (st *stop) sumLocked() {
 	_, now := st.s.conns.count()
 	r := &st.report
 	r.sum(st.before, now)
-	r.Dropped, r.CancelledCount, r.Cancelled = st.s.conns.outcome()
+	r.Dropped = st.s.conns.droppedCount()
 	if lost := st.lost; lost.Count > 0 || r.Unbegun > 0 {
-		lost.Unbegun, lost.Reason = r.Unbegun, cmp.Or(st.reason, ErrStopping)
+		lost.Unbegun, lost.Reason = r.Unbegun, cmp.Or(st.reason, st.grace, ErrStopping)
 		st.err = &lost
 	}
 	r.Duration = max(time.Since(r.Began), 1)
@@ -267,7 +269,7 @@ func (s *Server) Report() Report {
 	r := st.report.clone()
 	if r.Duration == 0 {
 		r.sum(st.before, now)
-		r.Dropped, r.CancelledCount, r.Cancelled = s.conns.outcome()
+		r.Dropped = s.conns.droppedCount()
 	}
 	return r
 }

@@ -62,7 +62,7 @@ func (st *stop) announce() bool {
 	if t := s.cfg.DrainTimeout; t > 0 {
 		st.budget.endBy(st.drainAt, st.drainAt+t)
 	}
-	s.conns.watcher.Store(&watcher{changed: st.reschedule, emptied: st.wakeUp})
+	s.conns.watcher.Store(&watcher{changed: st.reschedule, emptied: st.wakeUp, cancelled: st.noteCancelled})
 	s.conns.retireAll()
 	close(s.draining)
 	s.events.emit(&DrainBegan{Stats: s.Stats()})
@@ -112,6 +112,9 @@ func (st *stop) drain() bool {
 		}
 		if st.requestAt != 0 && now >= st.requestAt {
 			st.requestAt = 0
+			st.mu.Lock()
+			st.grace = ErrRequestGrace
+			st.mu.Unlock()
 			st.cancelRequests(ErrRequestGrace)
 		}
 		if now >= st.progressAt {
@@ -141,6 +144,10 @@ func (st *stop) sweep(now moment) (next moment) {
 
 // look does to a connection what is due, and returns when to look again.
 func (st *stop) look(c *conn, now moment) (next moment) {
+	if c.stage.Load() == stageHijacked && c.mustAsk() && c.hasEnded() {
+		c.takeoverOver()
+		return 0
+	}
 	var res cutResult
 	var tell *http2State
 	reason := ErrStopping
@@ -200,7 +207,13 @@ func (st *stop) reschedule(c *conn) {
 func (st *stop) logProgress(now, forceAt moment) {
 	s := st.s
 	e := &StillDraining{Waited: now - st.drainAt, Stats: s.Stats()}
-	s.conns.running(func(r Request) { e.Requests = keepOldest(e.Requests, r) })
+	s.conns.holding(func(r Request, k holdKind) {
+		e.Requests = keepOldest(e.Requests, r)
+		if st.hinted&k == 0 {
+			st.hinted |= k
+			e.Hints = append(e.Hints, k.hint())
+		}
+	})
 	if forceAt != 0 {
 		e.Left = forceAt - now
 	}

@@ -130,6 +130,10 @@ const (
 	// that its running requests end.
 	maxHold = 500 * time.Millisecond
 
+	// takeoverCheck is how often a hijacked connection is asked whether it was closed
+	// through what the hooks saw of it: no event tells.
+	takeoverCheck = 250 * time.Millisecond
+
 	// recheck is how soon a connection is looked at again of which no event tells.
 	recheck = 50 * time.Millisecond
 )

@@ -1,5 +1,7 @@
 package fxshutdown
 
+import "cmp"
+
 // noteAborted puts on the report, and tells the Logger, that a request was cut off.
 func (st *stop) noteAborted(r Request, reason error) {
 	st.mu.Lock()
@@ -26,4 +28,27 @@ func (st *stop) noteCut(r Request, reason error) {
 	if tell {
 		st.s.events.emit(&HijackedClosed{Request: r, Reason: reason})
 	}
+}
+
+// noteCancelled does it for a request that has ended after the stop had cancelled its
+// context: by itself, or so that its client lost the response.
+func (st *stop) noteCancelled(r Request, lost bool) {
+	st.mu.Lock()
+	reason := cmp.Or(st.reason, st.grace)
+	if !lost {
+		st.report.CancelledCount++
+		st.report.Cancelled = keepOldest(st.report.Cancelled, r)
+	}
+	st.mu.Unlock()
+	if lost {
+		st.noteAborted(r, reason)
+	}
+}
+
+// noteWaitedFor puts on the report what the stop waited for until its force.
+func (st *stop) noteWaitedFor(r Request) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.report.WaitedForCount++
+	st.report.WaitedFor = keepOldest(st.report.WaitedFor, r)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/fxshutdown/fxhttp/cmd/draincheck/internal/losing"
 )
 
-// TestExamples checks the servers that README.md shows. They are stopped in the middle of slow requests and do nothing
-// about it, so each of those is lost, whatever else is.
+// TestExamples checks the servers that README.md shows. They are stopped in the middle of
+// slow requests and do nothing about it, so each of those is lost, whatever else is.
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -65,7 +65,8 @@ func TestExamples(t *testing.T) {
 		}
 		addr := losing.FreeAddr(t)
 		res, code := checkExample(t, addr, []string{buildGoServer(t), "-addr", addr, "-graceful"})
-		// How much it loses is a matter of luck. That the slow requests are answered is not.
+		// How much it loses is a matter of luck. That the slow requests are answered is
+		// not.
 		if want := map[bool]int{true: exitPass, false: exitFail}[res.Total.Lost == 0]; code != want {
 			t.Errorf("exit code %d with %d lost, want %d", code, res.Total.Lost, want)
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/fxshutdown/fxhttp/cmd/draincheck/internal/drain"
 )
@@ -18,27 +19,36 @@ type invocation struct {
 	cfg     drain.Config
 	json    bool
 	junit   string
+	report  string
 	verbose bool
 	quiet   bool
 }
 
-// parse reads the command line. It returns [flag.ErrHelp] if help was asked for, and otherwise all problems at once.
+// parse reads the command line. It returns [flag.ErrHelp] if help was asked for, and
+// otherwise all problems at once. What was understood is returned in any case.
 func parse(args []string, stderr io.Writer) (*invocation, error) {
 	inv := &invocation{cfg: drain.Default()}
 	fs := inv.flags()
-	// Package flag prints the problem and the whole usage, and the problem is gone from the screen.
+	// Package flag prints the problem and the whole usage, and the problem is gone from
+	// the screen.
 	fs.SetOutput(io.Discard)
-	if err := fs.Parse(args); err != nil {
-		return nil, err
-	}
+	err := fs.Parse(args)
 	inv.cfg.Command = fs.Args()
+	if err != nil {
+		// Somebody who waits for JSON gets it. The flags behind the wrong one were not
+		// read.
+		for _, a := range args {
+			if a == "--" {
+				break
+			}
+			inv.json = inv.json || a == "-json" || a == "--json"
+		}
+		return inv, err
+	}
 	if err := readBody(&inv.cfg); err != nil {
-		return nil, err
+		return inv, err
 	}
-	if err := inv.cfg.Validate(); err != nil {
-		return nil, err
-	}
-	return inv, nil
+	return inv, inv.cfg.Validate()
 }
 
 // readBody follows -body @file.
@@ -68,26 +78,38 @@ func (inv *invocation) flags() *flag.FlagSet {
 	fs.StringVar(&c.WSPath, "ws-path", "", "")
 	fs.StringVar(&c.ReadyPath, "ready-path", "", "")
 
-	fs.IntVar(&c.KeepAlive, "keepalive", c.KeepAlive, "")
-	fs.IntVar(&c.NewConn, "newconn", c.NewConn, "")
-	fs.IntVar(&c.Pipelined, "pipelined", c.Pipelined, "")
-	fs.IntVar(&c.Pool, "pool", 0, "")
+	for _, n := range c.Clients() {
+		if n.Auto {
+			fs.Var((*count)(n.N), n.Flag, "")
+		} else {
+			fs.IntVar(n.N, n.Flag, *n.N, "")
+		}
+	}
+	fs.DurationVar(&c.PacedOver, "paced-over", c.PacedOver, "")
 	fs.IntVar(&c.PoolBusy, "pool-busy", c.PoolBusy, "")
-	fs.IntVar(&c.Late, "late", c.Late, "")
 	fs.DurationVar(&c.LateAfter, "late-after", c.LateAfter, "")
-	fs.IntVar(&c.Silent, "silent", c.Silent, "")
-	fs.IntVar(&c.HalfHeader, "halfheader", c.HalfHeader, "")
-	fs.Var((*count)(&c.Slow), "slow", "")
-	fs.Var((*count)(&c.Streams), "streams", "")
-	fs.Var((*count)(&c.WebSockets), "websockets", "")
-	fs.Var((*count)(&c.H2), "h2", "")
-	fs.Var((*count)(&c.H2C), "h2c", "")
 	fs.IntVar(&c.H2Concurrency, "h2-concurrency", c.H2Concurrency, "")
 	fs.DurationVar(&c.Pause, "pause", c.Pause, "")
 	fs.DurationVar(&c.Spread, "spread", 0, "")
 
 	fs.StringVar(&c.CACert, "cacert", "", "")
 	fs.BoolVar(&c.Insecure, "insecure", false, "")
+	fs.StringVar(&c.Cert, "cert", "", "")
+	fs.StringVar(&c.Key, "key", "", "")
+	fs.StringVar(&c.UnixSocket, "unix-socket", "", "")
+	fs.StringVar(&c.GRPCMethod, "grpc", "", "")
+
+	fs.StringVar(&c.Expect, "expect", c.Expect, "")
+	fs.StringVar(&c.ExpectAfter, "expect-after", "", "")
+	fs.DurationVar(&c.SlowLimit, "slow-limit", 0, "")
+	fs.BoolVar(&c.Diagnose, "diagnose", c.Diagnose, "")
+
+	fs.StringVar(&c.Target, "target", "", "")
+	fs.StringVar(&c.PID, "pid", "", "")
+	fs.StringVar(&c.StartCommand, "start-command", "", "")
+	fs.StringVar(&c.StopCommand, "stop-command", "", "")
+	fs.BoolVar(&c.Handover, "handover", false, "")
+	fs.StringVar(&inv.report, "report", "", "")
 
 	fs.StringVar(&c.Signal, "signal", c.Signal, "")
 	fs.BoolVar(&c.Group, "group", false, "")
@@ -97,71 +119,13 @@ func (inv *invocation) flags() *flag.FlagSet {
 	fs.DurationVar(&c.Timeout, "timeout", c.Timeout, "")
 	fs.IntVar(&c.Rounds, "rounds", c.Rounds, "")
 	fs.BoolVar(&c.FailOnCut, "fail-on-cut", false, "")
+	fs.StringVar(&c.ExitCode, "exit-code", "", "")
 
 	fs.BoolVar(&inv.json, "json", false, "")
 	fs.StringVar(&inv.junit, "junit", "", "")
 	fs.BoolVar(&inv.verbose, "v", false, "")
 	fs.BoolVar(&inv.quiet, "q", false, "")
 	return fs
-}
-
-func usage(w io.Writer) {
-	io.WriteString(w, `draincheck starts a server, loads it, stops it in mid-load, and counts the requests that it loses.
-
-  draincheck -url http://127.0.0.1:8080/ [flags] -- ./my-server [its flags]
-
-Requests
-  -url URL              what to load; http or https, and a host that is this machine (required)
-  -method METHOD        of all requests but streams and WebSockets (POST: nothing may repeat it in secret)
-  -body TEXT            their body, or @FILE (draincheck)
-  -header 'NAME: VALUE' sent with every request; repeatable
-  -timeout D            an answer that takes longer is lost (10s)
-  -pause D              of each client between two requests (1ms)
-  -spread D             the clients of a kind begin spread over this time: those that are far away and begin together
-                        do everything together (0s)
-  -cacert FILE          trust the certificates in this PEM file instead of the system's
-  -insecure             verify no certificate
-
-Load: numbers of clients, 0 turns a kind off
-  -keepalive N          one request after another on a connection (16)
-  -newconn N            a new connection for each request (8)
-  -pipelined N          two requests at a time on a connection, one behind the other (0)
-  -pool N               connections of one client, as a proxy has them: a burst of N requests opens them (0)
-  -pool-busy N          requests at a time on them after that, on those that were used last (4)
-  -slow N               one slow request after another, so that one is under way at the signal
-                        (4 if -slow-path is given)
-  -slow-path PATH       what they ask for (the path of -url)
-  -late N               connections made right before the signal that send their first request after it (4)
-  -late-after D         spread over this time after the signal (10ms)
-  -silent N             connections that never send a byte (2)
-  -halfheader N         connections that send half of a request header (2)
-  -streams N            server-sent events, over HTTP/1.1 and over HTTP/2 if in use (4 if -stream-path is given)
-  -stream-path PATH     what they ask for, with GET (the path of -url)
-  -websockets N         WebSockets (4 if -ws-path is given)
-  -ws-path PATH         what they ask for (the path of -url)
-  -h2 N                 HTTP/2 connections over TLS (2 if the server offers it)
-  -h2c N                HTTP/2 connections without TLS, by prior knowledge (2 if the server offers it)
-  -h2-concurrency N     requests at a time on each of them (4)
-
-Stop
-  -load D               time under load before the signal (500ms)
-  -signal NAME          TERM, INT, QUIT, HUP, USR1, USR2 or KILL (TERM)
-  -group                send it to all processes that the command started, too, and wait for all of them
-  -within D             kill the command if it is still running this long after the signal (30s)
-  -ready D              give up if the command does not answer this long after its start (10s)
-  -ready-path PATH      it is ready once a GET of this is answered with 2xx (ready: once -url is answered at all)
-  -rounds N             repeat all this (1)
-  -fail-on-cut          streams and WebSockets cut without a goodbye fail the verdict, too
-
-Report
-  -json                 write the result as JSON to standard output, and no table
-  -junit FILE           write it as JUnit XML, a test case for each round
-  -v                    show what the command prints
-  -q                    write one line instead of the table
-
-Exit codes: 0 nothing was lost and the command ended in time, in every round; 1 something was lost, or it did not end in
-time; 2 wrong usage, or the check could not be carried out; 130 interrupted.
-`)
 }
 
 // header collects -header flags.
@@ -192,6 +156,9 @@ func (c *count) Set(s string) error {
 	if s == "auto" {
 		*c = drain.Auto
 		return nil
+	}
+	if _, err := time.ParseDuration(s); err == nil && s != "0" {
+		return errors.New("want a number of clients; the time after which an answer is slow is -slow-limit")
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 {

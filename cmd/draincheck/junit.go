@@ -37,7 +37,8 @@ type (
 	}
 )
 
-// writeJUnit writes a test case for each round, and one more for a check that could not be carried out.
+// writeJUnit writes a test case for each round, and one more for a check that could not
+// be carried out.
 func writeJUnit(name string, res *drain.Result) error {
 	suite := junitSuite{Name: "draincheck"}
 	var total float64
@@ -49,7 +50,7 @@ func writeJUnit(name string, res *drain.Result) error {
 			suite.Failures++
 			var lines []string
 			for _, l := range r.Losses {
-				lines = append(lines, fmt.Sprintf("%s, written %s: %s", l.Kind, relative(l.Written), l.Error))
+				lines = append(lines, fmt.Sprintf("%s, %s, written %s: %s", l.Kind, l.Cause, relative(l.Written), l.Error))
 			}
 			c.Failure = &junitMessage{Message: strings.Join(r.Reasons, "; "), Text: strings.Join(lines, "\n")}
 		}

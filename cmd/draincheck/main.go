@@ -23,7 +23,8 @@ const (
 )
 
 func main() {
-	// SIGTERM and SIGHUP as well: whatever ends this program should end the command under test first.
+	// SIGTERM and SIGHUP as well: whatever ends this program should end the command under
+	// test first.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -38,6 +39,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		usage(stdout)
 		return exitPass
 	case err != nil:
+		if inv.json {
+			_ = writeJSON(stdout, drain.Failed(inv.cfg, err))
+		}
 		fmt.Fprintf(stderr, "%v\n\ndraincheck -h shows all flags.\n", prefixed(err))
 		return exitError
 	}
@@ -49,7 +53,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	res, err := drain.Run(ctx, inv.cfg)
 	line.clear()
 
-	// Results are written even of a check that could not be finished: a machine that waits for a file wants one.
+	// Results are written even of a check that could not be finished: a machine that
+	// waits for a file wants one.
 	if werr := report(res, inv, stdout, stderr); werr != nil {
 		fmt.Fprintln(stderr, prefixed(werr))
 		return exitError
@@ -73,16 +78,25 @@ func report(res *drain.Result, inv *invocation, stdout, stderr io.Writer) error 
 			return err
 		}
 	}
-	if inv.json {
-		enc := json.NewEncoder(stdout)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(res); err != nil {
-			return fmt.Errorf("write the JSON result: %w", err)
+	if inv.report != "" {
+		if err := writeReport(inv.report, res); err != nil {
+			return err
 		}
-		return nil
+	}
+	if inv.json {
+		return writeJSON(stdout, res)
 	}
 	if len(res.Rounds) > 0 {
 		writeTable(stdout, res, inv.quiet)
+	}
+	return nil
+}
+
+func writeJSON(w io.Writer, res *drain.Result) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(res); err != nil {
+		return fmt.Errorf("write the JSON result: %w", err)
 	}
 	return nil
 }

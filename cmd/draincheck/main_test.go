@@ -39,7 +39,8 @@ func executable(t *testing.T) string {
 	return exe
 }
 
-// draincheck is the command as a process of its own, with the losing server in its environment.
+// draincheck is the command as a process of its own, with the losing server in its
+// environment.
 func draincheck(t *testing.T, spec losing.Spec, args ...string) *exec.Cmd {
 	t.Helper()
 	spec.Quiet = 300 * time.Millisecond
@@ -62,8 +63,8 @@ func outcome(t *testing.T, cmd *exec.Cmd) (stdout, stderr string, code int) {
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-// against are the flags for a short check of the losing server. New connections are left out: on some systems they are
-// lost by accident.
+// against are the flags for a short check of the losing server. New connections are left
+// out: on some systems they are lost by accident.
 func against(addr string, more ...string) []string {
 	return append([]string{"-url", "http://" + addr + "/", "-ready-path", "/ready", "-ready", "30s", "-load", "100ms",
 		"-keepalive", "4", "-newconn", "0", "-h2c", "0", "-late", "0", "-silent", "0", "-halfheader", "0"}, more...)
@@ -107,8 +108,8 @@ func TestTable(t *testing.T) {
 	args := append(against(spec.Addr, "-rounds", "2", "-silent", "1", "-ws-path", "/ws"), "--", executable(t))
 	stdout, _, _ := outcome(t, draincheck(t, spec, args...))
 	for _, want := range []string{
-		"SIGTERM to ", "keepalive", "websocket", "polite end", "silent", "port closed", "lost:",
-		"before the signal, failed ", "read response body: unexpected EOF", "FAIL: 4 of", "in 2 rounds",
+		"SIGTERM to ", "keepalive", "websocket", "polite end", "silent", "port closed", "rounds 1, 2: requests lost before the signal",
+		"4 lost (4 of them before the signal), response: keepalive 4", "what helps: ", "before the signal, failed ", "FAIL: 4 of", "in 2 rounds",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("the table lacks %q:\n%s", want, stdout)
@@ -186,6 +187,16 @@ func TestBadFlags(t *testing.T) {
 		{[]string{"-keepalive", "-1"}, []string{"-keepalive -1"}},
 		{[]string{"-keepalive", "x"}, []string{"-keepalive"}},
 		{[]string{"-slow", "-1"}, []string{"-slow"}},
+		{[]string{"-slow", "900ms"}, []string{"-slow", "-slow-limit"}},
+		{[]string{"-url", "127.0.0.1:8080"}, []string{"say how, as in http://127.0.0.1:8080"}},
+		{[]string{"-expect", "ok"}, []string{"-expect", "such as 404 or 2xx"}},
+		{[]string{"-expect-after", "5"}, []string{"-expect-after"}},
+		{[]string{"-grpc", "Method"}, []string{"-grpc", "/package.Service/Method"}},
+		{[]string{"-cert", "x"}, []string{"-cert and -key go together"}},
+		{[]string{"-pid", "1", "--", "x"}, []string{"choose one"}},
+		{[]string{"-pid", "12", "-rounds", "2"}, []string{"-start-command"}},
+		{[]string{"-handover", "-stop-command", "x"}, []string{"-handover and -stop-command"}},
+		{[]string{"-target", "x", "-pid", "12"}, []string{"-target", "say how"}},
 		{[]string{"-newconn", "999999"}, []string{"-newconn 999999: at most"}},
 		{[]string{"-keepalive", "0", "-newconn", "0", "-late", "0", "-silent", "0", "-halfheader", "0", "-h2", "0", "-h2c", "0"},
 			[]string{"every kind of load is off"}},

@@ -14,12 +14,14 @@ import (
 	"github.com/fxshutdown/fxhttp/cmd/draincheck/internal/losing"
 )
 
-// throughShell is a command that runs the server as a child of a shell, as `go run` and `npm start` run theirs.
+// throughShell is a command that runs the server as a child of a shell, as `go run` and
+// `npm start` run theirs.
 func throughShell(t *testing.T) []string {
 	return []string{"sh", "-c", `"$0"; true`, executable(t)}
 }
 
-// wantFree fails if something is left that serves addr. What was killed may take a moment to let go of it.
+// wantFree fails if something is left that serves addr. What was killed may take a moment
+// to let go of it.
 func wantFree(t *testing.T, addr string) {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; {

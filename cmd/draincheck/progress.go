@@ -10,7 +10,8 @@ import (
 	"github.com/fxshutdown/fxhttp/cmd/draincheck/internal/drain"
 )
 
-// A progressLine is a line on a terminal that is written over and over. On anything else it is nothing.
+// A progressLine is a line on a terminal that is written over and over. On anything else
+// it is nothing.
 type progressLine struct {
 	w io.Writer // nil if there is no terminal
 

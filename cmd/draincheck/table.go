@@ -12,26 +12,40 @@ import (
 	"github.com/fxshutdown/fxhttp/cmd/draincheck/internal/drain"
 )
 
-// namedLosses is how many losses the table names. The JSON result has more.
-const namedLosses = 10
-
 // writeTable is the report for people.
 func writeTable(w io.Writer, res *drain.Result, quiet bool) {
 	if !quiet {
-		fmt.Fprintf(w, "%s to %s, which served %s at %s\n\n", res.Signal, strings.Join(res.Command, " "), res.URL, res.Address)
+		fmt.Fprintf(w, "%s\n\n", headline(res))
 		writeRequests(w, res)
 		writeEnds(w, res)
 		writeObstacles(w, res)
 		writeRounds(w, res)
-		writeLosses(w, res)
+		writeCauses(w, res)
+		writeHolds(w, res)
 		for _, n := range res.Notes {
-			fmt.Fprintf(w, "note: %s\n", n)
+			writeWrapped(w, "note: ", n)
 		}
 		if len(res.Notes) > 0 {
 			fmt.Fprintln(w)
 		}
 	}
-	writeVerdict(w, res)
+	writeVerdict(w, res, quiet)
+}
+
+// headline says what was done to whom.
+func headline(res *drain.Result) string {
+	who := strings.Join(res.Command, " ")
+	if who == "" {
+		who = "the server"
+	}
+	if res.Target != "" {
+		return fmt.Sprintf("rollout of %s (%s) under load through %s, stopped by %s", res.URL, who, res.Target,
+			cmp.Or(res.Signal, res.StopCommand))
+	}
+	if res.StopCommand != "" {
+		return fmt.Sprintf("%s stopped %s, which served %s at %s", res.StopCommand, who, res.URL, res.Address)
+	}
+	return fmt.Sprintf("%s to %s, which served %s at %s", res.Signal, who, res.URL, res.Address)
 }
 
 // tableOf writes rows in columns, all but the first right-aligned.
@@ -55,17 +69,20 @@ func tableOf(w io.Writer, rows [][]string) {
 }
 
 func writeRequests(w io.Writer, res *drain.Result) {
-	rows := [][]string{{"requests", "clients", "sent", "answered", "5xx", "lost", "refused streams", "behind close",
-		"in flight", "p50/p99/max before", "after the signal", "refused dials", "closed idle"}}
-	row := func(name, clients string, c *drain.Counts, before, during *drain.Latency) {
-		rows = append(rows, []string{name, clients, number(c.Sent), number(c.Answered), number(c.Errors), number(c.Lost),
-			number(c.RefusedStreams), number(c.BehindClose), number(c.InFlight), latencies(before), latencies(during),
-			number(c.RefusedDials), number(c.ClosedIdle)})
+	rows := [][]string{{"requests", "clients", "sent", "answered", "status", "lost", "before the signal", "cut by draincheck",
+		"refused streams", "behind close", "slow", "left out", "in flight", "p50/p99/max before", "after the signal",
+		"refused dials", "closed idle"}}
+	row := func(name, clients string, c *drain.Counts, s drain.Statuses, before, during *drain.Latency) {
+		rows = append(rows, []string{name, clients, number(c.Sent), number(c.Answered), s.Classes(), number(c.Lost),
+			number(c.LostEarly), number(c.CutByKill), number(c.RefusedStreams), number(c.BehindClose), number(c.Slow),
+			number(c.Withdrawn), number(c.InFlight), latencies(before), latencies(during), number(c.RefusedDials),
+			number(c.ClosedIdle)})
 	}
-	shown := 0
+	shown, all := 0, drain.Statuses{}
 	for _, k := range res.Kinds {
 		if k.Obstacles == nil {
-			row(k.Name, strconv.Itoa(k.Clients), &k.Counts, k.Before, k.During)
+			row(k.Name, strconv.Itoa(k.Clients), &k.Counts, k.Statuses, k.Before, k.During)
+			all.Add(k.Statuses)
 			shown++
 		}
 	}
@@ -73,9 +90,23 @@ func writeRequests(w io.Writer, res *drain.Result) {
 		return
 	}
 	if shown > 1 {
-		row("all", "", &res.Total, nil, nil)
+		row("all", "", &res.Total, all, nil, nil)
 	}
-	tableOf(w, rows)
+	tableOf(w, withoutEmpty(rows, "before the signal", "cut by draincheck", "refused streams", "behind close", "slow", "left out"))
+}
+
+// withoutEmpty drops those of the named columns in which nothing is counted.
+func withoutEmpty(rows [][]string, names ...string) [][]string {
+	for _, name := range names {
+		i := slices.Index(rows[0], name)
+		if slices.ContainsFunc(rows[1:], func(row []string) bool { return row[i] != "-" }) {
+			continue
+		}
+		for r := range rows {
+			rows[r] = slices.Delete(rows[r], i, i+1)
+		}
+	}
+	return rows
 }
 
 func writeEnds(w io.Writer, res *drain.Result) {
@@ -113,57 +144,7 @@ func writeObstacles(w io.Writer, res *drain.Result) {
 	}
 }
 
-func writeRounds(w io.Writer, res *drain.Result) {
-	rows := [][]string{{"round", "port closed", "exit", "status", "sent", "answered", "lost", "verdict"}}
-	for _, r := range res.Rounds {
-		closed := "never"
-		if r.PortClosed != nil {
-			closed = ms(*r.PortClosed)
-		}
-		status := strconv.Itoa(r.ExitCode)
-		if r.ExitSignal != "" {
-			status = r.ExitSignal
-		}
-		if r.Killed {
-			status = "killed"
-		}
-		rows = append(rows, []string{strconv.Itoa(r.Round), closed, ms(r.Exited), status,
-			strconv.Itoa(r.Total.Sent), strconv.Itoa(r.Total.Answered), strconv.Itoa(r.Total.Lost), r.Verdict})
-	}
-	tableOf(w, rows)
-}
-
-// writeLosses names the first losses and, of all that are known, how many there are of each sort.
-func writeLosses(w io.Writer, res *drain.Result) {
-	var losses []drain.Loss
-	for _, r := range res.Rounds {
-		losses = append(losses, r.Losses...)
-	}
-	if len(losses) == 0 {
-		return
-	}
-	slices.SortStableFunc(losses, func(a, b drain.Loss) int {
-		return cmp.Or(cmp.Compare(a.Round, b.Round), cmp.Compare(a.Written, b.Written))
-	})
-	fmt.Fprintln(w, "lost:")
-	rows := [][]string{}
-	for i, l := range losses {
-		if i == namedLosses {
-			break
-		}
-		rows = append(rows, []string{fmt.Sprintf("  round %d  %s  written %s, failed %s: %s", l.Round, l.Kind,
-			relative(l.Written), relative(l.Failed), l.Error)})
-	}
-	for _, row := range rows {
-		fmt.Fprintln(w, row[0])
-	}
-	if more := res.Total.Lost - len(rows); more > 0 {
-		fmt.Fprintf(w, "  and %d more (-json names up to 200 a round)\n", more)
-	}
-	fmt.Fprintln(w)
-}
-
-func writeVerdict(w io.Writer, res *drain.Result) {
+func writeVerdict(w io.Writer, res *drain.Result, quiet bool) {
 	sum := fmt.Sprintf("%d of %d requests lost", res.Total.Lost, res.Total.Sent)
 	if n := len(res.Rounds); n > 1 {
 		sum += fmt.Sprintf(" in %d rounds", n)
@@ -175,16 +156,25 @@ func writeVerdict(w io.Writer, res *drain.Result) {
 		fmt.Fprintf(w, "NO VERDICT: %s before the check had to end\n", sum)
 	default:
 		fmt.Fprintf(w, "FAIL: %s\n", sum)
-		seen := map[string]bool{}
-		for _, r := range res.Rounds {
-			for _, reason := range r.Reasons {
-				if !strings.HasSuffix(reason, "requests lost") && !seen[reason] {
-					seen[reason] = true
-					fmt.Fprintf(w, "  round %d: %s\n", r.Round, reason)
-				}
+		if len(res.Rounds) == 1 || quiet {
+			for _, reason := range reasons(res) {
+				writeWrapped(w, "  ", reason)
 			}
 		}
 	}
+}
+
+// reasons are those of all rounds, each once. That requests were lost the verdict says.
+func reasons(res *drain.Result) []string {
+	var all []string
+	for _, r := range res.Rounds {
+		for _, reason := range r.Reasons {
+			if !strings.HasSuffix(reason, "requests lost") && !slices.Contains(all, reason) {
+				all = append(all, reason)
+			}
+		}
+	}
+	return all
 }
 
 func number(n int) string {

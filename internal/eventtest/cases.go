@@ -71,12 +71,13 @@ var (
 
 // Cases returns them all.
 func Cases() []Case {
+	many := slices.Repeat([]fxshutdown.Request{request}, 11)
+	ten := slices.Repeat([]any{requestAttrs}, 10)
 	forced := report
 	forced.Forced, forced.ListenerErr = fxshutdown.ErrBudget, errTest
 	forced.Unaccepted, forced.AcceptErr, forced.Handshakes = 5, errTest, 6
 	forced.AbortedCount, forced.CutCount, forced.CancelledCount, forced.Unbegun = 1, 2, 3, 4
-	many := slices.Repeat([]fxshutdown.Request{request}, 11)
-	ten := slices.Repeat([]any{requestAttrs}, 10)
+	forced.WaitedForCount, forced.WaitedFor = 111, many
 
 	return []Case{
 		{"Started",
@@ -166,6 +167,11 @@ func Cases() []Case {
 			with(statsAttrs, attrs{
 				"waited": 2 * time.Second, "left": time.Second,
 				"requests": []any{requestAttrs, plainAttrs}})},
+		{"StillDraining/Hints",
+			&fxshutdown.StillDraining{Waited: 2 * time.Second, Stats: stats, Requests: []fxshutdown.Request{plain},
+				Hints: []string{"do this", "do that"}},
+			slog.LevelInfo, "http server still draining",
+			with(statsAttrs, attrs{"waited": 2 * time.Second, "requests": []any{plainAttrs}, "hint": "do this; do that"})},
 		{"StillDraining/NoDeadline",
 			&fxshutdown.StillDraining{Waited: 2 * time.Second, Stats: stats, Requests: many},
 			slog.LevelInfo, "http server still draining",
@@ -204,6 +210,7 @@ func Cases() []Case {
 			slog.LevelWarn, "http server stopped",
 			with(reportAttrs, attrs{
 				"graceful": false, "cancelled": int64(3), "aborted": int64(1), "unbegun": int64(4), "cut": int64(2),
+				"waited_for": int64(111), "waited_for_requests": ten,
 				"forced": fxshutdown.ErrBudget.Error(), "listener_error": errTest.Error(),
 				"unaccepted": int64(5), "accept_error": errTest.Error(), "handshakes": int64(6)})},
 	}

@@ -1,37 +1,56 @@
-// Command soak stops a loaded server as often as it is asked to and counts what
-// its clients lost.
+// Command soak stops a loaded server as often as it is asked to and counts what its clients
+// lost. The load is draincheck's, which it builds from this repository.
 //
 //	go run ./internal/soak -rounds 200
 //	go run ./internal/soak -rounds 200 -scenario keep-alive,offsets -server net/http
 //	go run ./internal/soak -rounds 20 -scenario keep-alive,new-conn -listener owned
 //
-// For each scenario it prints how many requests were answered (ok), how many were
-// written and got no complete response (lost), how many were never sent because
-// the dial was refused, or were refused by HTTP/2's GOAWAY (refused), how many
-// were pipelined behind a response that said close (behind), and how long the
-// stops took. It exits with 1 if a request was lost.
+// For each scenario it prints how many requests were answered (ok), how many were written
+// and got no complete response (lost), how many were never sent because the dial was
+// refused, or were refused by HTTP/2's GOAWAY (refused), how many were pipelined behind a
+// response that said close (behind), and how long the stops took, to the end of the
+// process. It exits with 1 if a request was lost, or if the server's own account of a stop
+// was wrong.
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
+// options are those of all scenarios.
+type options struct {
+	rounds   string
+	kind     string
+	listener string
+	grace    time.Duration
+	verbose  bool
+}
+
+// bare is the kind of server that is no fxshutdown.
+const bare = "net/http"
+
 func main() {
+	serveIfAsked()
+	var o options
 	rounds := flag.Int("rounds", 20, "stops a scenario")
 	only := flag.String("scenario", "all", "scenarios to run, separated by commas: "+strings.Join(scenarioNames(), ", "))
-	kind := flag.String("server", "fxshutdown", "what to stop: fxshutdown, or net/http for comparison")
-	listener := flag.String("listener", "own", "how fxshutdown comes by its socket: "+strings.Join(listenerNames(), ", "))
-	grace := flag.Duration("grace", fxshutdown.DefaultIdleGrace, "IdleGrace of the server")
-	verbose := flag.Bool("v", false, "print every lost request")
+	flag.StringVar(&o.kind, "server", "fxshutdown", "what to stop: fxshutdown, or net/http for comparison")
+	flag.StringVar(&o.listener, "listener", "own", "how fxshutdown comes by its socket: "+strings.Join(listenerNames(), ", "))
+	flag.DurationVar(&o.grace, "grace", fxshutdown.DefaultIdleGrace, "IdleGrace of the server")
+	flag.BoolVar(&o.verbose, "v", false, "print every lost request")
 	flag.Parse()
-	if flag.NArg() > 0 || *rounds < 1 || (*kind != "fxshutdown" && *kind != "net/http") || !slices.Contains(listenerNames(), *listener) {
+	o.rounds = strconv.Itoa(*rounds)
+	if flag.NArg() > 0 || *rounds < 1 || (o.kind != "fxshutdown" && o.kind != bare) || !slices.Contains(listenerNames(), o.listener) {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -42,37 +61,55 @@ func main() {
 			os.Exit(2)
 		}
 	}
-
-	fmt.Printf("%-12s %6s %9s %6s %8s %7s   %9s %9s %9s\n", "scenario", "stops", "ok", "lost", "refused", "behind", "min", "median", "max")
-	var lost int64
-	for _, sc := range scenarios {
-		if *only != "all" && !slices.Contains(names, sc.name) {
-			continue
-		}
-		var sum counts
-		var took []time.Duration
-		for range *rounds {
-			r, err := sc.round(*kind, *listener, *grace)
-			if err != nil {
-				fmt.Fprintf(os.Stderr, "soak: %s: %v\n", sc.name, err)
-				os.Exit(1)
-			}
-			if *verbose {
-				for _, l := range r.losses {
-					fmt.Printf("  lost: %s\n", l)
-				}
-			}
-			sum.add(r.counts)
-			took = append(took, r.took)
-		}
-		slices.Sort(took)
-		fmt.Printf("%-12s %6d %9d %6d %8d %7d   %9s %9s %9s\n", sc.name, *rounds, sum.ok, sum.lost, sum.refused, sum.behind,
-			ms(took[0]), ms(took[len(took)/2]), ms(took[len(took)-1]))
-		lost += sum.lost
+	if *only == "all" {
+		names = scenarioNames()
 	}
-	if lost > 0 {
-		os.Exit(1)
-	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	code := run(ctx, o, names)
+	stop()
+	os.Exit(code)
 }
 
-func ms(d time.Duration) string { return fmt.Sprintf("%.1fms", float64(d)/1e6) }
+func run(ctx context.Context, o options, names []string) (code int) {
+	dir, err := os.MkdirTemp("", "soak")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "soak:", err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	draincheck, err := build(ctx, dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "soak:", err)
+		return 1
+	}
+	fmt.Printf("%-14s %6s %9s %6s %8s %7s   %9s %9s %9s\n", "scenario", "stops", "ok", "lost", "refused", "behind", "min", "median", "max")
+	for _, sc := range scenarios {
+		if !slices.Contains(names, sc.name) {
+			continue
+		}
+		r, err := sc.run(ctx, draincheck, o)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "soak: %s: %v\n", sc.name, err)
+			return 1
+		}
+		if o.verbose {
+			for _, l := range r.losses() {
+				fmt.Printf("  lost: %s\n", l)
+			}
+		}
+		t, took := r.Total, r.took()
+		fmt.Printf("%-14s %6s %9d %6d %8d %7d   %9s %9s %9s\n", sc.name, o.rounds, t.Answered, t.Lost, t.RefusedDials+t.RefusedStreams,
+			t.BehindClose, ms(took[0]), ms(took[len(took)/2]), ms(took[len(took)-1]))
+		// What draincheck does not like besides losses, such as the server's exit code.
+		for _, reason := range r.otherReasons() {
+			fmt.Printf("  %s\n", reason)
+			code = 1
+		}
+		if t.Lost > 0 {
+			code = 1
+		}
+	}
+	return code
+}
+
+func ms(m float64) string { return fmt.Sprintf("%.1fms", m) }

@@ -1,53 +1,37 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"errors"
-	"fmt"
-	"math/rand/v2"
-	"sync"
+	"strings"
 	"time"
 )
 
-// scenario is a kind of load.
+// A scenario is a kind of load: a profile of draincheck.
 type scenario struct {
-	name    string
-	tls     bool
-	clients func(grace time.Duration) []func(*load)
+	name  string
+	tls   bool
+	flags func(grace time.Duration) []string // of draincheck; every other kind of load is off
 }
 
-func all(n int, client func(*load)) func(time.Duration) []func(*load) {
-	return func(time.Duration) []func(*load) {
-		cs := make([]func(*load), n)
-		for i := range cs {
-			cs[i] = client
-		}
-		return cs
-	}
+func flags(f ...string) func(time.Duration) []string {
+	return func(time.Duration) []string { return f }
 }
-
-var big = request{body: bytes.Repeat([]byte("x"), 256<<10), header: "Want: 262144\r\n"}
 
 var scenarios = []scenario{
-	{name: "keep-alive", clients: all(64, keepAlive(small))},
-	{name: "new-conn", clients: all(64, newConnection)},
-	{name: "keep-alive-tls", tls: true, clients: all(64, keepAlive(small))},
-	{name: "new-conn-tls", tls: true, clients: all(16, newConnection)},
-	{name: "h2", tls: true, clients: all(2, http2(64))},
-	{name: "pipelined", clients: all(16, pipelined)},
-	{name: "transfers", clients: all(16, keepAlive(big))},
-	{name: "expect", clients: all(32, keepAlive(request{body: small.body, expect: true}))},
-	{name: "slow", clients: all(64, keepAlive(request{body: small.body, header: "Slow: 20ms\r\n"}))},
-	{name: "late", clients: all(20, late(3*time.Millisecond))},
-	{name: "offsets", clients: func(grace time.Duration) []func(*load) {
-		// From none to four fifths of IdleGrace; what comes at its very end HTTP
-		// allows to lose.
-		var cs []func(*load)
-		for i := range 40 {
-			cs = append(cs, paced(grace*time.Duration(i)/50))
-		}
-		return cs
+	{name: "keep-alive", flags: flags("-keepalive", "64")},
+	{name: "new-conn", flags: flags("-newconn", "64")},
+	{name: "keep-alive-tls", tls: true, flags: flags("-keepalive", "64")},
+	{name: "new-conn-tls", tls: true, flags: flags("-newconn", "16")},
+	{name: "h2", tls: true, flags: flags("-h2", "2", "-h2-concurrency", "64")},
+	{name: "pipelined", flags: flags("-pipelined", "16")},
+	{name: "pool", flags: flags("-pool", "32", "-pool-busy", "4")},
+	{name: "transfers", flags: flags("-keepalive", "16", "-body", strings.Repeat("x", 100<<10), "-header", "Want: 262144")},
+	{name: "expect", flags: flags("-continue", "32")},
+	{name: "slow", flags: flags("-keepalive", "64", "-header", "Slow: 20ms")},
+	{name: "late", flags: flags("-late", "20", "-late-after", "6ms")},
+	{name: "offsets", flags: func(grace time.Duration) []string {
+		// Up to three fifths of IdleGrace. What comes near its end HTTP allows to lose, and
+		// on a busy machine a client may be late.
+		return []string{"-paced", "40", "-paced-over", (grace * 3 / 5).String()}
 	}},
 }
 
@@ -58,45 +42,21 @@ func scenarioNames() (names []string) {
 	return names
 }
 
-// result is that of one round.
-type result struct {
-	counts
-	losses []string
-	took   time.Duration // of the stop
-}
-
-// round starts a server, loads it, stops it in mid-load, and settles the account.
-func (sc scenario) round(kind, listener string, grace time.Duration) (result, error) {
-	t, err := startTarget(kind, listener, grace, sc.tls)
-	if err != nil {
-		return result{}, err
+// args are those of draincheck, up to the command of the server.
+func (sc scenario) args(o options, addr string) []string {
+	scheme := "http"
+	if sc.tls {
+		scheme = "https"
 	}
-	l := &load{t: t, grace: grace, stopped: make(chan struct{})}
-	var wg sync.WaitGroup
-	for _, client := range sc.clients(grace) {
-		wg.Go(func() { client(l) })
+	args := []string{"-json", "-url", scheme + "://" + addr + "/", "-load", "60ms", "-pause", "0", "-keepalive", "0",
+		"-newconn", "0", "-late", "0", "-silent", "0", "-halfheader", "0", "-h2", "0", "-h2c", "0",
+		"-within", stopTimeout.String(), "-rounds", o.rounds}
+	if sc.tls {
+		args = append(args, "-insecure")
 	}
-	if sc.name != "late" {
-		l.awaitAnswers(len(sc.clients(grace)))
+	if o.kind != bare {
+		// The server's own word on its account.
+		args = append(args, "-exit-code", "0")
 	}
-	time.Sleep(20*time.Millisecond + rand.N(40*time.Millisecond))
-
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-	defer cancel()
-	began := time.Now()
-	l.stopAt.Store(began.UnixNano())
-	stopErr := t.stop(ctx)
-	took := time.Since(began)
-	end := t.after()
-	close(l.stopped)
-	wg.Wait()
-	end()
-
-	if stopErr != nil && kind != "net/http" {
-		return result{}, fmt.Errorf("stop: %w", stopErr)
-	}
-	if wrong := t.check(); wrong != "" {
-		return result{}, errors.New(wrong)
-	}
-	return result{counts: l.counts, losses: l.losses, took: took}, nil
+	return append(args, sc.flags(o.grace)...)
 }

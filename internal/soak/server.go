@@ -3,82 +3,134 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"os"
+	"os/signal"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 	"github.com/fxshutdown/fxhttp/internal/testcert"
 )
 
-// stopTimeout bounds every stop.
-const stopTimeout = 15 * time.Second
+// A spec says what server this process is to be. It comes in the environment, so that a
+// test's binary can be one as well.
+type spec struct {
+	Addr     string
+	Kind     string
+	Listener string
+	Grace    time.Duration
+	TLS      bool
+}
+
+const specEnv = "FXHTTP_SOAK"
+
+func (s spec) environ() string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return specEnv + "=" + string(b)
+}
+
+// serveIfAsked is the server, if this process is to be one. Otherwise it does nothing.
+func serveIfAsked() {
+	text := os.Getenv(specEnv)
+	if text == "" {
+		return
+	}
+	var s spec
+	err := json.Unmarshal([]byte(text), &s)
+	if err == nil {
+		err = s.serve()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(3)
+	}
+	os.Exit(0)
+}
 
 // target is a server under load.
 type target struct {
-	addr  string
-	tls   bool
 	stop  func(context.Context) error
-	after func() (end func()) // what happens to the socket after the stop
-	check func() string       // what is wrong with the account after a stop
+	check func() error                // what is wrong with the account after a stop
+	after func(context.Context) error // what happens to the socket then
 
 	begun, ended atomic.Int64 // requests, as the handler saw them
 }
 
-// certificate is that of the servers, and rootCAs trusts it.
-var certificate, rootCAs = testcert.New()
-
-func startTarget(kind, listener string, grace time.Duration, useTLS bool) (*target, error) {
-	t := &target{tls: useTLS}
-	srv := &http.Server{Addr: "127.0.0.1:0", Handler: t}
-	if useTLS {
+// serve serves until it is told to stop, and looks into the account of that.
+func (s spec) serve() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	t := &target{}
+	srv := &http.Server{Addr: s.Addr, Handler: t}
+	if s.TLS {
+		certificate, _ := testcert.New()
 		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}}
 	}
-	if kind == "net/http" {
-		return t, t.startBare(srv)
+	if err := t.start(ctx, s, srv); err != nil {
+		return err
 	}
-	cfg := fxshutdown.Config{IdleGrace: grace, TLS: useTLS}
-	var err error
-	if t.after, err = listeners[listener](srv.Addr, &cfg); err != nil {
-		return nil, err
+	<-ctx.Done()
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout*9/10)
+	defer cancel()
+	if err := t.stop(ctx); err != nil {
+		return fmt.Errorf("stop: %w", err)
 	}
-	s, err := fxshutdown.New(srv, cfg)
-	if err != nil {
-		return nil, err
+	if err := t.check(); err != nil {
+		return err
 	}
-	if err := s.Start(context.Background()); err != nil {
-		return nil, err
-	}
-	t.addr, t.stop = s.Addr().String(), s.Stop
-	t.check = func() string {
-		r, st := s.Report(), s.Stats()
-		switch {
-		case st.Open() != 0 || st.Accepted != st.Closed:
-			return "connections left: " + sprint(st)
-		case r.Requests != r.Answered+r.Failed+r.Hijacked+r.AbortedCount:
-			return "requests do not balance: " + sprint(r)
-		case int64(st.Requests) != t.begun.Load() || t.begun.Load() != t.ended.Load():
-			return "handler saw " + sprint(t.begun.Load()) + ", account says " + sprint(st)
-		}
-		return ""
-	}
-	return t, nil
+	return t.after(ctx)
 }
 
-func (t *target) startBare(srv *http.Server) error {
-	ln, err := net.Listen("tcp", srv.Addr)
+func (t *target) start(ctx context.Context, s spec, srv *http.Server) error {
+	if s.Kind == bare {
+		t.stop, t.check, t.after = srv.Shutdown, func() error { return nil }, nobody
+		go func() {
+			listen := srv.ListenAndServe
+			if s.TLS {
+				listen = func() error { return srv.ListenAndServeTLS("", "") }
+			}
+			if err := listen(); !errors.Is(err, http.ErrServerClosed) {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(3)
+			}
+		}()
+		return nil
+	}
+	cfg := fxshutdown.Config{IdleGrace: s.Grace, TLS: s.TLS}
+	after, err := listeners[s.Listener](srv, &cfg)
 	if err != nil {
 		return err
 	}
-	t.addr, t.stop, t.after = ln.Addr().String(), srv.Shutdown, nobody
-	t.check = func() string { return "" }
-	if t.tls {
-		go srv.ServeTLS(ln, "", "")
-	} else {
-		go srv.Serve(ln)
+	t.after = after
+	engine, err := fxshutdown.New(srv, cfg)
+	if err != nil {
+		return err
+	}
+	if err := engine.Start(ctx); err != nil {
+		return err
+	}
+	t.stop = engine.Stop
+	t.check = func() error {
+		r, st := engine.Report(), engine.Stats()
+		switch {
+		case st.Open() != 0 || st.Accepted != st.Closed:
+			return fmt.Errorf("connections left: %+v", st)
+		case r.Requests != r.Answered+r.Failed+r.Hijacked+r.AbortedCount:
+			return fmt.Errorf("requests do not balance: %+v", r)
+		case int64(st.Requests) != t.begun.Load() || t.begun.Load() != t.ended.Load():
+			return fmt.Errorf("handler saw %d, account says %+v", t.begun.Load(), st)
+		}
+		return nil
 	}
 	return nil
 }

@@ -1,44 +1,76 @@
 package main
 
 import (
+	"os"
+	"os/exec"
+	"runtime"
 	"testing"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets the test binary be the server as well.
+func TestMain(m *testing.M) {
+	serveIfAsked()
+	os.Exit(m.Run())
+}
+
+// draincheckOf builds draincheck, which is there in a checkout only.
+func draincheckOf(t *testing.T) string {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no SIGTERM to stop by")
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no go here")
+	}
+	if _, err := os.Stat("../../cmd/draincheck/go.mod"); err != nil {
+		t.Skip("draincheck is not here")
+	}
+	bin, err := build(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
 
 // One stop of each kind, as a test; the command does as many as it is asked for.
 func TestScenarios(t *testing.T) {
+	draincheck := draincheckOf(t)
+	o := options{rounds: "1", kind: "fxshutdown", listener: "own", grace: fxshutdown.DefaultIdleGrace}
 	for _, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
-			r, err := sc.round("fxshutdown", "own", fxshutdown.DefaultIdleGrace)
+			r, err := sc.run(t.Context(), draincheck, o)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.ok == 0 {
+			if r.Total.Answered == 0 {
 				t.Error("no request was answered")
 			}
-			for _, lost := range r.losses {
+			for _, lost := range r.losses() {
 				t.Errorf("lost: %s", lost)
+			}
+			for _, reason := range r.otherReasons() {
+				t.Error(reason)
 			}
 		})
 	}
 }
 
-// The clients find what is lost: net/http drops first requests that come late.
+// What is lost is found: net/http drops first requests that come late.
 func TestBareLoses(t *testing.T) {
+	draincheck := draincheckOf(t)
+	o := options{rounds: "1", kind: bare, grace: fxshutdown.DefaultIdleGrace}
 	for _, sc := range scenarios {
 		if sc.name != "late" {
 			continue
 		}
-		r, err := sc.round("net/http", "own", fxshutdown.DefaultIdleGrace)
+		r, err := sc.run(t.Context(), draincheck, o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.lost == 0 || int(r.lost) != len(r.losses) {
-			t.Errorf("lost = %d, with %d descriptions; want some, and as many", r.lost, len(r.losses))
+		if r.Total.Lost == 0 || r.Total.Lost != len(r.losses()) {
+			t.Errorf("lost = %d, with %d descriptions; want some, and as many", r.Total.Lost, len(r.losses()))
 		}
 	}
 }

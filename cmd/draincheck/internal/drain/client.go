@@ -7,21 +7,25 @@ import (
 	"time"
 )
 
-// backoff is how long a client waits after a connection was refused. Without it, clients of a closed port would take
-// the processor from the server that is still draining.
+// backoff is how long a client waits after a connection was refused. Without it, clients
+// of a closed port would take the processor from the server that is still draining.
 const backoff = 5 * time.Millisecond
 
 // A gate lets clients and the round meet.
 type gate struct {
 	armed     sync.WaitGroup // each client is done with it once, when its load is under way
+	obstacles sync.WaitGroup // the same of obstacles
 	late      chan struct{}  // closed when late clients are to connect
 	lateArmed sync.WaitGroup // late clients are done with it when they have connected
 	signalled chan struct{}  // closed when the signal was sent
 	over      chan struct{}  // closed when no more requests are to be sent: the command has ended
 
-	// dialing ends with over: a connection to a process that is gone may take a second to fail.
+	// dialing ends with over: a connection to a process that is gone may take a second to
+	// fail.
 	dialing       context.Context
 	cancelDialing context.CancelFunc
+
+	ending sync.Once
 }
 
 func newGate(ctx context.Context) *gate {
@@ -30,28 +34,30 @@ func newGate(ctx context.Context) *gate {
 	return g
 }
 
-// end says that no more requests are to be sent.
+// end says that no more requests are to be sent. It may say so more than once.
 func (g *gate) end() {
-	close(g.over)
-	g.cancelDialing()
+	g.ending.Do(func() {
+		close(g.over)
+		g.cancelDialing()
+	})
 }
 
 // A client drives one kind of load over one connection at a time, in one goroutine.
 type client struct {
-	rec     *recorder
+	*member
 	gate    *gate
 	dialer  *dialer
 	clock   *clock
 	method  string
 	request []byte
+	body    []byte // nil, or what is sent when the server says 100 Continue to request
 	timeout time.Duration
 	pause   time.Duration
 
 	perConn int // requests on a connection before the client makes a new one, 0 for as many as the server allows
 	batch   int // requests sent in one piece, one behind the other
 
-	slow bool   // the load is under way with the first request, not with the first answer
-	arm  func() // says once that the load is under way
+	slow bool // the load is under way with the first request, not with the first answer
 }
 
 // over says whether no more requests are to be sent.
@@ -94,7 +100,7 @@ func (c *client) run(ctx context.Context) {
 	for !c.over(ctx) {
 		if cn == nil {
 			var err error
-			if cn, err = c.dialer.dial(c.gate.dialing, "http/1.1"); err != nil {
+			if cn, err = c.dialer.dial(c.dialing, "http/1.1"); err != nil {
 				c.rec.dialFailed(err)
 				c.arm()
 				sleep(ctx, c.gate.over, backoff)
@@ -111,10 +117,12 @@ func (c *client) run(ctx context.Context) {
 	}
 }
 
-// exchange sends one batch of requests, one if c.batch is 0, and reads the answers. It reports whether the connection
-// can be used again.
+// exchange sends one batch of requests, one if c.batch is 0, and reads the answers. It
+// reports whether the connection can be used again.
 func (c *client) exchange(ctx context.Context, cn *conn) (keep bool) {
 	first := cn.uses == 0
+	accepted := !first || cn.tls != nil
+	written, read := cn.raw.written.Load(), cn.raw.read.Load()
 	notSent := func(err error) {
 		if first {
 			c.rec.dialFailed(err)
@@ -139,6 +147,14 @@ func (c *client) exchange(ctx context.Context, cn *conn) (keep bool) {
 	if werr == nil && c.slow {
 		c.arm()
 	}
+	final := false
+	if c.body != nil && werr == nil {
+		if cn.readContinue(c.method) {
+			_, werr = cn.send(c.body)
+		} else {
+			final = true // what comes is its answer, or the end
+		}
+	}
 	if !left {
 		for _, q := range requests {
 			q.unsent()
@@ -148,19 +164,29 @@ func (c *client) exchange(ctx context.Context, cn *conn) (keep bool) {
 	}
 	cn.uses += n
 
-	// After a failed write, too, the answer may be there: a server need not read a request to its end to answer it.
+	// After a failed write, too, the answer may be there: a server need not read a
+	// request to its end to answer it.
 	for i, q := range requests {
 		a, err := cn.readAnswer(c.method)
 		if err != nil {
 			if werr != nil {
 				err = fmt.Errorf("write request: %w", plain(werr))
 			}
+			u := unanswered{err: err, port: cn.port(), accepted: accepted, unread: cn.cutUnread(err), begun: a.begun,
+				garbled: a.garbled, status: a.status,
+				sent: cn.raw.written.Load() - written, received: cn.raw.read.Load() - read}
 			for _, q := range requests[i:] {
-				q.lost(err)
+				if c.givenUp.Load() {
+					q.withdrawn()
+					continue
+				}
+				q.lost(u)
+				u.begun, u.garbled, u.status = false, false, 0
 			}
 			return false
 		}
 		q.answered(a.at, a.status, a.unframed)
+		accepted = true
 		if a.closing {
 			for _, q := range requests[i+1:] {
 				q.behindClose()
@@ -168,13 +194,17 @@ func (c *client) exchange(ctx context.Context, cn *conn) (keep bool) {
 			return false
 		}
 	}
-	return werr == nil
+	return werr == nil && !final
 }
 
-// runLate connects when the round says so, shortly before the signal, and sends its first request after it.
+// runLate connects when the round says so, shortly before the signal, and sends its first
+// request after it.
 func (c *client) runLate(ctx context.Context, after time.Duration) {
 	c.arm()
-	armed := sync.OnceFunc(c.gate.lateArmed.Done)
+	armed := sync.OnceFunc(func() {
+		c.late.Store(true)
+		c.gate.lateArmed.Done()
+	})
 	defer armed()
 	select {
 	case <-c.gate.late:
@@ -183,7 +213,7 @@ func (c *client) runLate(ctx context.Context, after time.Duration) {
 	case <-ctx.Done():
 		return
 	}
-	cn, err := c.dialer.dial(c.gate.dialing, "http/1.1")
+	cn, err := c.dialer.dial(c.dialing, "http/1.1")
 	armed()
 	if err != nil {
 		c.rec.dialFailed(err)
@@ -202,7 +232,7 @@ func (c *client) runLate(ctx context.Context, after time.Duration) {
 		// What any client would do: connect again, and most likely be refused.
 		c.rec.closedIdle()
 		cn.Close()
-		again, err := c.dialer.dial(c.gate.dialing, "http/1.1")
+		again, err := c.dialer.dial(c.dialing, "http/1.1")
 		if err != nil {
 			c.rec.dialFailed(err)
 			return

@@ -14,8 +14,9 @@ import (
 	"time"
 )
 
-// errSelf is a connection that reached itself: on loopback, a dial to a closed port in the range of the source ports
-// can be given that very port as its own, and TCP then connects the socket to itself.
+// errSelf is a connection that reached itself: on loopback, a dial to a closed port in
+// the range of the source ports can be given that very port as its own, and TCP then
+// connects the socket to itself.
 var errSelf = errors.New("connected to itself, nobody listens")
 
 // A dialer makes connections to the target.
@@ -34,6 +35,13 @@ func newDialer(t *target, cfg *Config) (*dialer, error) {
 		ServerName:         t.name,
 		InsecureSkipVerify: cfg.Insecure,
 	}
+	if cfg.Cert != "" {
+		cert, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
+		if err != nil {
+			return nil, fmt.Errorf("-cert and -key: %w", err)
+		}
+		d.tls.Certificates = []tls.Certificate{cert}
+	}
 	if cfg.CACert != "" {
 		pem, err := os.ReadFile(cfg.CACert)
 		if err != nil {
@@ -50,11 +58,11 @@ func newDialer(t *target, cfg *Config) (*dialer, error) {
 // dialRaw connects without TLS, whatever the target's scheme.
 func (d *dialer) dialRaw(ctx context.Context) (*conn, error) {
 	nd := net.Dialer{Timeout: d.timeout, KeepAlive: -1}
-	c, err := nd.DialContext(ctx, "tcp", d.target.addr)
+	c, err := nd.DialContext(ctx, d.target.network(), d.target.addr)
 	if err != nil {
 		return nil, err
 	}
-	if c.LocalAddr().String() == c.RemoteAddr().String() {
+	if d.target.unix == "" && c.LocalAddr().String() == c.RemoteAddr().String() {
 		c.Close()
 		return nil, fmt.Errorf("dial %s: %w", d.target.addr, errSelf)
 	}
@@ -83,7 +91,8 @@ func (d *dialer) dial(ctx context.Context, alpn string) (*conn, error) {
 	return c, nil
 }
 
-// A conn is a connection to the target. It is used by one client; only Close may be called from elsewhere.
+// A conn is a connection to the target. It is used by one client; only Close may be
+// called from elsewhere.
 type conn struct {
 	net.Conn               // what is read and written: raw, or TLS over it
 	raw      *countingConn // the socket
@@ -92,19 +101,29 @@ type conn struct {
 	uses     int // requests sent so far
 }
 
-// send writes b and says whether any byte of it may have left. Under TLS that is a question to the socket: a Write that
-// reports 0 bytes may have sent half a record.
+// send writes b and says whether any byte of it may have left. Under TLS that is a
+// question to the socket: a Write that reports 0 bytes may have sent half a record.
 func (c *conn) send(b []byte) (left bool, err error) {
 	before := c.raw.written.Load()
 	_, err = c.Write(b)
 	return c.raw.written.Load() > before, err
 }
 
-// closedByPeer says whether the connection was closed, as far as this side can know. A careful client looks before it
-// writes, so that what is counted as lost is what no client could have avoided.
+// port is the local one, by which a capture knows the connection.
+func (c *conn) port() int {
+	if a, ok := c.LocalAddr().(*net.TCPAddr); ok {
+		return a.Port
+	}
+	return 0
+}
+
+// closedByPeer says whether the connection was closed, as far as this side can know. A
+// careful client looks before it writes, so that what is counted as lost is what no
+// client could have avoided.
 func (c *conn) closedByPeer() bool {
 	if c.br.Buffered() > 0 {
-		// Bytes that nobody asked for, such as a 408 before the close: not a connection to send on.
+		// Bytes that nobody asked for, such as a 408 before the close: not a connection
+		// to send on.
 		return true
 	}
 	switch peek(c.raw.Conn) {
@@ -116,8 +135,9 @@ func (c *conn) closedByPeer() bool {
 	if c.tls == nil {
 		return true
 	}
-	// Under TLS it may be a session ticket or a close_notify. Reading tells; the deadline is for the ticket, behind
-	// which nothing comes. On a busy machine it can pass before anything was read, so the socket is asked again.
+	// Under TLS it may be a session ticket or a close_notify. Reading tells; the deadline
+	// is for the ticket, behind which nothing comes. On a busy machine it can pass before
+	// anything was read, so the socket is asked again.
 	defer c.SetReadDeadline(time.Time{})
 	for wait := 2 * time.Millisecond; ; wait *= 4 {
 		c.SetReadDeadline(time.Now().Add(wait))
@@ -130,10 +150,17 @@ func (c *conn) closedByPeer() bool {
 	}
 }
 
-// A countingConn counts the bytes that were handed to the kernel.
+// A countingConn counts the bytes that were handed to the kernel, and those that came
+// from it.
 type countingConn struct {
 	net.Conn
-	written atomic.Int64
+	written, read atomic.Int64
+}
+
+func (c *countingConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.read.Add(int64(n))
+	return n, err
 }
 
 func (c *countingConn) Write(b []byte) (int, error) {
@@ -144,7 +171,7 @@ func (c *countingConn) Write(b []byte) (int, error) {
 
 // isRefused says whether err means that nobody listens.
 func isRefused(err error) bool {
-	return errors.Is(err, errnoRefused) || errors.Is(err, errSelf)
+	return errors.Is(err, errnoRefused) || errors.Is(err, errSelf) || errors.Is(err, os.ErrNotExist) // of a unix socket
 }
 
 // isReset says whether err means that the other side cut the connection.
@@ -152,7 +179,8 @@ func isReset(err error) bool {
 	return errors.Is(err, errnoReset) || errors.Is(err, errnoPipe)
 }
 
-// isRefusal says whether a connection attempt that failed with err was turned away, rather than failed on its own.
+// isRefusal says whether a connection attempt that failed with err was turned away,
+// rather than failed on its own.
 func isRefusal(err error) bool {
 	return isRefused(err) || isReset(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/fxshutdown/fxhttp/cmd/draincheck/internal/losing"
 )
 
-// TestClosedBeforeTheRequest has a server that closes a connection on which nothing is under way. No request may be
-// sent on it, and none be lost.
+// TestClosedBeforeTheRequest has a server that closes a connection on which nothing is
+// under way. No request may be sent on it, and none be lost.
 func TestClosedBeforeTheRequest(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -30,7 +30,7 @@ func TestClosedBeforeTheRequest(t *testing.T) {
 				t.Parallel()
 				cn := connectAndClose(t, p.tls)
 				rec := &recorder{clock: &clock{}}
-				c := &client{rec: rec, timeout: time.Minute, request: []byte("POST / HTTP/1.1\r\n\r\n"), arm: func() {}}
+				c := &client{member: &member{rec: rec, arm: func() {}}, timeout: time.Minute, request: []byte("POST / HTTP/1.1\r\n\r\n")}
 				cn.uses = tt.uses
 				if c.exchange(t.Context(), cn) {
 					t.Error("exchange() = true, want the connection given up")
@@ -43,7 +43,8 @@ func TestClosedBeforeTheRequest(t *testing.T) {
 	}
 }
 
-// connectAndClose is a connection that its server has closed, as the kernel knows already.
+// connectAndClose is a connection that its server has closed, as the kernel knows
+// already.
 func connectAndClose(t *testing.T, https bool) *conn {
 	t.Helper()
 	addr := losing.FreeAddr(t)
@@ -81,7 +82,8 @@ func connectAndClose(t *testing.T, https bool) *conn {
 	return cn
 }
 
-// TestOpenBeforeTheRequest has servers that close nothing, one of which has sent session tickets.
+// TestOpenBeforeTheRequest has servers that close nothing, one of which has sent session
+// tickets.
 func TestOpenBeforeTheRequest(t *testing.T) {
 	t.Parallel()
 	a, b := net.Pipe()

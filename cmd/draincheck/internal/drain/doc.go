@@ -1,34 +1,48 @@
-// Package drain loads a server, stops it in mid-load, and accounts for every request. [Run] takes a [Config] and returns
-// a [Result], whose JSON form is what the command prints with -json.
+// Package drain loads a server, stops it in mid-load, and accounts for every request. [Run]
+// takes a [Config] and returns a [Result], whose JSON form is what the command prints with
+// -json.
 //
 // # A round
 //
-// The command is started and asked until it answers. Then all clients begin at once. When each has its load under way,
-// the time under load begins; at its end the late clients connect, and the signal is sent. The clients go on until the
-// process has ended: they send requests on connections that they have, and make new ones. Then what was sent is waited
-// for, and the accounts are closed.
+// The command is started and asked until it answers. Then all clients begin at once, and
+// behind them, when each has its load under way, the connections that ask for nothing. What
+// keeps a small server from its work is left out. Then the time under load begins; at its
+// end the late clients connect, and the signal is sent. The clients go on until the process
+// has ended: they send requests on connections that they have, and make new ones. Then what
+// was sent is waited for, and the accounts are closed.
+//
+// A process that does not end in time is killed, but not before what runs has had its time
+// to end. Rounds of their own find out what held it.
+//
+// # A rollout
+//
+// One load lasts over several rounds, in each of which the server is stopped and started
+// again, or replaces itself. What is loaded may be a proxy before it.
 //
 // # The accounts
 //
-// A request is sent if one byte of it may have left this process: that is a question to the socket, not to TLS or
-// to the framer. Every request that was sent ends in exactly one way:
+// A request is sent if one byte of it may have left this process: that is a question to the
+// socket, not to TLS or to the framer. Every request that was sent ends in exactly one way:
 //
 //   - answered: a complete response came, whatever its status;
-//   - refused: HTTP/2 only; the server said with GOAWAY or REFUSED_STREAM that it did not process it;
+//   - refused: HTTP/2 only; the server said with GOAWAY or REFUSED_STREAM that it did not
+//     process it;
 //   - behind close: it was pipelined behind a request whose response said Connection: close;
-//   - lost: anything else.
+//   - cut: draincheck killed the server before it answered;
+//   - lost: anything else. Each lost request has a [Cause].
 //
 // A round whose accounts do not balance is a bug here, and panics.
 //
-// Not sent, and so not lost, are requests for which no connection could be made (refused dials, which include
-// connections that were reset before the first byte was written) and those before which the connection was found closed.
-// The clients look at the socket right before they write, so what is lost is what no client could have kept.
+// Not sent, and so not lost, are requests for which no connection could be made (refused
+// dials, which include connections that were reset before the first byte was written) and
+// those before which the connection was found closed. The clients look at the socket right
+// before they write, so what is lost is what no client could have kept.
 //
-// The clients are made of net.Conn and frames. No HTTP client of any library takes part, since those send requests a
-// second time in secret.
+// The clients are made of net.Conn and frames. No HTTP client of any library takes part,
+// since those send requests a second time in secret.
 //
 // # Concurrency
 //
-// Run may be called several times at once, for different ports. Config.Progress is called from a goroutine of its own,
-// one call at a time, and not after Run has returned.
+// Run may be called several times at once, for different ports. Config.Progress is called
+// from a goroutine of its own, one call at a time, and not after Run has returned.
 package drain

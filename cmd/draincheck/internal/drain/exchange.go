@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// requestBytes is an HTTP/1.1 request as it goes over the wire. Written as one piece, so that a request is sent or not.
+// requestBytes is an HTTP/1.1 request as it goes over the wire. Written as one piece, so
+// that a request is sent or not.
 func requestBytes(method, path, host string, header http.Header, body string, extra ...string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\n", method, path)
@@ -47,8 +48,10 @@ func sortedNames(h http.Header) []string {
 	return names
 }
 
-// An answer is a complete response.
+// An answer is a response, complete unless it came with an error.
 type answer struct {
+	begun    bool // one byte of it came
+	garbled  bool // what came is no response
 	status   int
 	closing  bool      // it said, or by its form meant, that nothing may be sent behind it
 	unframed bool      // its end was the connection's end, so a truncated one looks the same
@@ -57,17 +60,19 @@ type answer struct {
 
 // readAnswer reads the response to a request of the given method to its end.
 func (c *conn) readAnswer(method string) (answer, error) {
-	resp, err := c.readHead(method)
+	resp, a, err := c.readHead(method)
 	if err != nil {
-		return answer{}, err
+		return a, err
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return answer{}, errors.New("read response: 101 Switching Protocols, which was not asked for")
+		a.garbled = true
+		return a, errors.New("read response: 101 Switching Protocols, which was not asked for")
 	}
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		return answer{}, fmt.Errorf("read response body: %w", plain(err))
+		return a, fmt.Errorf("read response body: %w", plain(err))
 	}
 	return answer{
+		begun:    true,
 		status:   resp.StatusCode,
 		closing:  resp.Close || !resp.ProtoAtLeast(1, 1) && !saysKeepAlive(resp.Header),
 		unframed: unframed(resp),
@@ -75,23 +80,41 @@ func (c *conn) readAnswer(method string) (answer, error) {
 	}, nil
 }
 
-// readHead reads a response up to its body, past interim responses. Package net/http only parses here: nothing of it
-// sends, retries or reconnects.
-func (c *conn) readHead(method string) (*http.Response, error) {
+// readContinue reads a 100 Continue. If something else comes, it is left to be read.
+func (c *conn) readContinue(method string) bool {
+	const start = "HTTP/1.1 100"
+	if b, err := c.br.Peek(len(start)); err != nil || string(b) != start {
+		return false
+	}
+	resp, err := http.ReadResponse(c.br, &http.Request{Method: method})
+	return err == nil && resp.StatusCode == http.StatusContinue
+}
+
+// readHead reads a response up to its body, past interim responses. Package net/http only
+// parses here: nothing of it sends, retries or reconnects.
+func (c *conn) readHead(method string) (*http.Response, answer, error) {
+	var a answer
 	for {
 		if _, err := c.br.Peek(1); err != nil {
-			return nil, fmt.Errorf("wait for response: %w", plain(err))
+			return nil, a, fmt.Errorf("wait for response: %w", plain(err))
 		}
+		a.begun = true
 		resp, err := http.ReadResponse(c.br, &http.Request{Method: method})
 		if err != nil {
-			// A header that was cut off may be malformed, too, and the parser notices that first.
-			if _, end := c.br.Peek(1); end != nil && plain(err) == err {
-				err = fmt.Errorf("%w (%w)", plain(end), err)
+			// A header that was cut off may be malformed, too, and the parser notices
+			// that first.
+			if plain(err) == err {
+				if _, end := c.br.Peek(1); end != nil {
+					err = fmt.Errorf("%w (%w)", plain(end), err)
+				} else {
+					a.garbled = true
+				}
 			}
-			return nil, fmt.Errorf("read response header: %w", plain(err))
+			return nil, a, fmt.Errorf("read response header: %w", plain(err))
 		}
+		a.status = resp.StatusCode
 		if resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {
-			return resp, nil
+			return resp, a, nil
 		}
 	}
 }
@@ -110,7 +133,8 @@ func unframed(resp *http.Response) bool {
 	return resp.ContentLength < 0 && !slices.Contains(resp.TransferEncoding, "chunked")
 }
 
-// plain takes the addresses out of an error of package net: hundreds of losses then read, and group, alike.
+// plain takes the addresses out of an error of package net: hundreds of losses then read,
+// and group, alike.
 func plain(err error) error {
 	switch {
 	case errors.Is(err, errnoReset):

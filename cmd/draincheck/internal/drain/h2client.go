@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,18 +15,18 @@ import (
 
 // An h2client drives one HTTP/2 connection at a time with several requests at once.
 type h2client struct {
-	rec         *recorder
+	*member
 	gate        *gate
 	dialer      *dialer
 	fields      []hpack.HeaderField
 	body        string
+	grpc        bool
 	timeout     time.Duration
 	pause       time.Duration
 	concurrency int
 
 	slow  bool         // the load is under way with the first request, not with the first answers
 	ended atomic.Int32 // requests so far
-	arm   func()       // says once that the load is under way
 }
 
 // dialH2 connects and exchanges SETTINGS. Over TLS the server has to choose h2.
@@ -58,7 +60,7 @@ func (c *h2client) over(ctx context.Context) bool {
 
 func (c *h2client) run(ctx context.Context) {
 	for !c.over(ctx) {
-		h, err := dialH2(c.gate.dialing, c.dialer, c.timeout)
+		h, err := dialH2(c.dialing, c.dialer, c.timeout)
 		if err != nil {
 			c.rec.dialFailed(err)
 			c.arm()
@@ -70,7 +72,8 @@ func (c *h2client) run(ctx context.Context) {
 	}
 }
 
-// drive loads one connection until it takes no more streams, and waits for those that were opened.
+// drive loads one connection until it takes no more streams, and waits for those that
+// were opened.
 func (c *h2client) drive(ctx context.Context, h *h2conn) {
 	h.mu.Lock()
 	n := min(uint32(c.concurrency), max(h.maxStreams, 1))
@@ -99,10 +102,14 @@ func (c *h2client) drive(ctx context.Context, h *h2conn) {
 	}
 }
 
-// runLate connects when the round says so, shortly before the signal, and sends its first request after it.
+// runLate connects when the round says so, shortly before the signal, and sends its first
+// request after it.
 func (c *h2client) runLate(ctx context.Context, after time.Duration) {
 	c.arm()
-	armed := sync.OnceFunc(c.gate.lateArmed.Done)
+	armed := sync.OnceFunc(func() {
+		c.late.Store(true)
+		c.gate.lateArmed.Done()
+	})
 	defer armed()
 	select {
 	case <-c.gate.late:
@@ -111,7 +118,7 @@ func (c *h2client) runLate(ctx context.Context, after time.Duration) {
 	case <-ctx.Done():
 		return
 	}
-	h, err := dialH2(c.gate.dialing, c.dialer, c.timeout)
+	h, err := dialH2(c.dialing, c.dialer, c.timeout)
 	armed()
 	if err != nil {
 		c.rec.dialFailed(err)
@@ -130,9 +137,10 @@ func (c *h2client) runLate(ctx context.Context, after time.Duration) {
 	if c.exchange(ctx, h, func() { used = true }); used {
 		return
 	}
-	// GOAWAY came first. What any client would do: connect again, and most likely be refused.
+	// GOAWAY came first. What any client would do: connect again, and most likely be
+	// refused.
 	c.rec.closedIdle()
-	again, err := dialH2(c.gate.dialing, c.dialer, c.timeout)
+	again, err := dialH2(c.dialing, c.dialer, c.timeout)
 	if err != nil {
 		c.rec.dialFailed(err)
 		return
@@ -142,7 +150,8 @@ func (c *h2client) runLate(ctx context.Context, after time.Duration) {
 	c.exchange(ctx, h, func() {})
 }
 
-// exchange sends one request and waits for what becomes of it. It reports whether the connection can be used again.
+// exchange sends one request and waits for what becomes of it. It reports whether the
+// connection can be used again.
 func (c *h2client) exchange(ctx context.Context, h *h2conn, used func()) bool {
 	var q *request
 	st, err := h.open(c.fields, c.body, func() { q = c.rec.send() }, func() { q.unsent() })
@@ -158,12 +167,12 @@ func (c *h2client) exchange(ctx context.Context, h *h2conn, used func()) bool {
 	select {
 	case <-st.done:
 	case <-timer.C:
-		h.cancel(st, fmt.Errorf("HTTP/2 stream %d: timeout", st.id))
+		h.cancel(st, fmt.Errorf("HTTP/2 stream %d: %w", st.id, plain(os.ErrDeadlineExceeded)))
 	case <-ctx.Done():
 		h.cancel(st, ctx.Err())
 	}
 	<-st.done
-	c.settle(q, st)
+	c.settle(q, h, st)
 	if int(c.ended.Add(1)) >= c.concurrency {
 		c.arm()
 	}
@@ -171,13 +180,27 @@ func (c *h2client) exchange(ctx context.Context, h *h2conn, used func()) bool {
 }
 
 // settle enters a stream that has ended into the accounts.
-func (c *h2client) settle(q *request, st *h2stream) {
+func (c *h2client) settle(q *request, h *h2conn, st *h2stream) {
 	switch st.end {
 	case endComplete:
-		q.answered(st.at, st.status, false)
+		status := st.status
+		if c.grpc && status == http.StatusOK {
+			if st.grpc < 0 {
+				u := st.unanswered(h.c)
+				u.err = fmt.Errorf("HTTP/2 stream %d: a response without grpc-status", st.id)
+				q.lost(u)
+				return
+			}
+			status = grpcStatus(st.grpc)
+		}
+		q.answered(st.at, status, false)
 	case endRefused:
-		q.refused()
+		q.refused(st.unanswered(h.c))
 	default:
-		q.lost(st.err)
+		if c.givenUp.Load() {
+			q.withdrawn()
+			return
+		}
+		q.lost(st.unanswered(h.c))
 	}
 }

@@ -1,6 +1,8 @@
 package drain
 
 import (
+	"io"
+	"log"
 	"net"
 	"testing"
 )
@@ -15,3 +17,6 @@ func listen(t *testing.T, addr string) net.Listener {
 	}
 	return l
 }
+
+// discard is for servers whose errors are what a test is about.
+var discard = log.New(io.Discard, "", 0)

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// An obstacleClient holds a connection that asks for nothing: a silent one, or one that sent half a header.
+// An obstacleClient holds a connection that asks for nothing: a silent one, or one that
+// sent half a header.
 type obstacleClient struct {
 	holder
 	send []byte // half a header, nil for silence
@@ -40,6 +41,9 @@ func (o *obstacleClient) hold(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !o.clock.signalled(now) {
+		if ctx.Err() != nil {
+			return // it was left out
+		}
 		r.obstacle.ClosedBefore++
 		return
 	}

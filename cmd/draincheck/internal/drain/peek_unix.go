@@ -16,8 +16,8 @@ const (
 	peekClosed                // the end was reached, or a reset
 )
 
-// peek looks into the receive buffer. It goes through Control, not Read, because a goroutine that is blocked in Read
-// holds the lock that RawConn.Read wants.
+// peek looks into the receive buffer. It goes through Control, not Read, because a
+// goroutine that is blocked in Read holds the lock that RawConn.Read wants.
 func peek(c net.Conn) peeked {
 	sc, ok := c.(syscall.Conn)
 	if !ok {
@@ -47,4 +47,22 @@ func peek(c net.Conn) peeked {
 		return peekClosed
 	}
 	return state
+}
+
+// socketReset says whether a reset was received, behind an end of file perhaps.
+func socketReset(c net.Conn) bool {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	rc, err := sc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	reset := false
+	_ = rc.Control(func(fd uintptr) {
+		errno, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR)
+		reset = err == nil && (syscall.Errno(errno) == syscall.EPIPE || syscall.Errno(errno) == syscall.ECONNRESET)
+	})
+	return reset
 }

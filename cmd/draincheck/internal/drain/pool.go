@@ -5,9 +5,10 @@ import (
 	"sync"
 )
 
-// A pool is the pool of connections of a client such as a proxy: many were opened by a burst of requests, few are in use
-// at any time, and a request takes the one that was used last. The others stay idle until a server that closes the
-// ones in use makes the client reach for them.
+// A pool is the pool of connections of a client such as a proxy: many were opened by a
+// burst of requests, few are in use at any time, and a request takes the one that was
+// used last. The others stay idle until a server that closes the ones in use makes the
+// client reach for them.
 type pool struct {
 	size int // connections opened by the burst
 	fill sync.Once
@@ -41,7 +42,8 @@ func (p *pool) close() {
 	}
 }
 
-// A poolClient sends one request after another, each on a connection of the pool that it shares with others.
+// A poolClient sends one request after another, each on a connection of the pool that it
+// shares with others.
 type poolClient struct {
 	client
 	pool *pool
@@ -67,12 +69,12 @@ func (c *poolClient) burst(ctx context.Context) {
 	wg.Wait()
 }
 
-// once sends a request on cn, or on a new connection if cn is nil, and leaves the connection to the pool if it can be
-// used again.
+// once sends a request on cn, or on a new connection if cn is nil, and leaves the
+// connection to the pool if it can be used again.
 func (c *poolClient) once(ctx context.Context, cn *conn) {
 	if cn == nil {
 		var err error
-		if cn, err = c.dialer.dial(c.gate.dialing, "http/1.1"); err != nil {
+		if cn, err = c.dialer.dial(c.dialing, "http/1.1"); err != nil {
 			c.rec.dialFailed(err)
 			sleep(ctx, c.gate.over, backoff)
 			return

@@ -10,7 +10,8 @@ import (
 	"github.com/fxshutdown/fxhttp/cmd/draincheck/internal/losing"
 )
 
-// TestPoolConnections has the burst open all connections, and what follows use those that were used last.
+// TestPoolConnections has the burst open all connections, and what follows use those that
+// were used last.
 func TestPoolConnections(t *testing.T) {
 	t.Parallel()
 	const size, busy, requests = 12, 3, 100
@@ -46,10 +47,10 @@ func TestPoolConnections(t *testing.T) {
 	p := &pool{size: size}
 	var wg sync.WaitGroup
 	for range busy {
-		c := &poolClient{pool: p, client: client{rec: rec, gate: g, clock: rec.clock, timeout: time.Minute,
+		c := &poolClient{pool: p, client: client{member: &member{rec: rec, arm: func() {}, dialing: t.Context()}, gate: g, clock: rec.clock, timeout: time.Minute,
 			dialer:  &dialer{target: &target{addr: srv.Listener.Addr().String()}, timeout: time.Minute},
 			method:  http.MethodPost,
-			request: []byte("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n"), arm: func() {}}}
+			request: []byte("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")}}
 		wg.Go(func() { c.run(t.Context()) })
 	}
 	wg.Wait()
@@ -71,7 +72,8 @@ func TestPoolConnections(t *testing.T) {
 	}
 }
 
-// TestPoolStop has a server close the connections in use, so that the pool reaches for the others.
+// TestPoolStop has a server close the connections in use, so that the pool reaches for
+// the others.
 func TestPoolStop(t *testing.T) {
 	t.Parallel()
 	for _, p := range protocols {
@@ -85,7 +87,8 @@ func TestPoolStop(t *testing.T) {
 				t.Errorf("verdict = %s, want %s: %v", res.Verdict, Pass, res.Rounds[0].Reasons)
 			}
 			k := kindOf(t, res, "pool")
-			// The server answers one request on each connection after the signal, and says close.
+			// The server answers one request on each connection after the signal, and
+			// says close.
 			if k.Clients != 2 || k.During == nil || k.During.Count < 4 {
 				t.Errorf("pool = %+v, want 2 clients, and idle connections used after the signal", k)
 			}

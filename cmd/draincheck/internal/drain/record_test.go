@@ -30,5 +30,5 @@ func TestRequestEndsOnce(t *testing.T) {
 			t.Error("a request that ended twice went unnoticed")
 		}
 	}()
-	q.lost(nil)
+	q.lost(unanswered{})
 }

@@ -13,11 +13,13 @@ import (
 )
 
 const (
-	// reopen is how long a client waits before it replaces a stream or an obstacle that ended before the signal.
+	// reopen is how long a client waits before it replaces a stream or an obstacle that
+	// ended before the signal.
 	reopen = 10 * time.Millisecond
 
-	// overdue is how long a connection may stay open after the command has ended. The kernel closes a dead process's
-	// connections at once, so one that is still open is held by somebody else.
+	// overdue is how long a connection may stay open after the command has ended. The
+	// kernel closes a dead process's connections at once, so one that is still open is
+	// held by somebody else.
 	overdue = time.Second
 )
 
@@ -80,7 +82,8 @@ func endingOf(err error) ending {
 	return byReset
 }
 
-// wakeWhenOverdue makes reads from c fail once the connection has outlived the command. The caller calls stop.
+// wakeWhenOverdue makes reads from c fail once the connection has outlived the command.
+// The caller calls stop.
 func wakeWhenOverdue(ctx context.Context, over <-chan struct{}, c *conn) (stop func()) {
 	done := make(chan struct{})
 	ended := make(chan struct{})
@@ -103,8 +106,9 @@ func wakeWhenOverdue(ctx context.Context, over <-chan struct{}, c *conn) (stop f
 	}
 }
 
-// A holder keeps one stream, WebSocket or obstacle open until the command closes it. One that ends before the signal is
-// replaced, so that it is there when the signal comes; one that ends after it is not.
+// A holder keeps one stream, WebSocket or obstacle open until the command closes it. One
+// that ends before the signal is replaced, so that it is there when the signal comes; one
+// that ends after it is not.
 type holder struct {
 	rec    *recorder
 	gate   *gate
@@ -113,7 +117,8 @@ type holder struct {
 	arm    func() // says once that it is open
 }
 
-// run calls hold, which opens one and returns when it has ended, for as long as there is reason to.
+// run calls hold, which opens one and returns when it has ended, for as long as there is
+// reason to.
 func (h *holder) run(ctx context.Context, hold func(context.Context)) {
 	for {
 		hold(ctx)
@@ -140,8 +145,8 @@ type streamClient struct {
 	timeout time.Duration
 }
 
-// checkStatus reports a stream or WebSocket that was answered with something else, which before the signal means that
-// the path is wrong.
+// checkStatus reports a stream or WebSocket that was answered with something else, which
+// before the signal means that the path is wrong.
 func (h *holder) checkStatus(what, path string, got, want int) bool {
 	if got == want {
 		return true
@@ -181,8 +186,8 @@ func (s *streamClient) hold1(ctx context.Context) {
 	s.rec.endedAs(politely, unframed(resp))
 }
 
-// ask sends a request whose response goes on for long and reads that response up to its body. If there is none, it
-// accounts for the request and returns false.
+// ask sends a request whose response goes on for long and reads that response up to its
+// body. If there is none, it accounts for the request and returns false.
 func (c *conn) ask(rec *recorder, request []byte, method string, timeout time.Duration) (*http.Response, *request, bool) {
 	if c.closedByPeer() {
 		rec.dialFailed(fmt.Errorf("closed before a request was sent: %w", errnoReset))
@@ -198,9 +203,10 @@ func (c *conn) ask(rec *recorder, request []byte, method string, timeout time.Du
 		rec.dialFailed(err)
 		return nil, nil, false
 	}
-	resp, err := c.readHead(method)
+	resp, a, err := c.readHead(method)
 	if err != nil {
-		q.lost(err)
+		q.lost(unanswered{err: err, port: c.port(), accepted: c.tls != nil, unread: c.cutUnread(err), begun: a.begun,
+			garbled: a.garbled, status: a.status, sent: c.raw.written.Load(), received: c.raw.read.Load()})
 		return nil, nil, false
 	}
 	return resp, q, true
@@ -227,7 +233,7 @@ func (s *streamClient) hold2(ctx context.Context) {
 		select {
 		case <-st.head:
 		default:
-			h.cancel(st, fmt.Errorf("HTTP/2 stream %d: timeout", st.id))
+			h.cancel(st, fmt.Errorf("HTTP/2 stream %d: %w", st.id, plain(os.ErrDeadlineExceeded)))
 		}
 	})
 	defer timer.Stop()
@@ -239,9 +245,9 @@ func (s *streamClient) hold2(ctx context.Context) {
 	case <-st.head:
 	default:
 		if st.end == endRefused {
-			q.refused()
+			q.refused(st.unanswered(h.c))
 		} else {
-			q.lost(st.err)
+			q.lost(st.unanswered(h.c))
 		}
 		return
 	}

@@ -14,18 +14,23 @@ type target struct {
 	host  string // as in the URL: what the Host header and the certificate are about
 	name  string // the host without its port
 	path  string // path and query
+	unix  string // the socket to connect to instead of the host
 	addrs []string
 	addr  string // the one of addrs that answered
 }
 
-// resolve finds the addresses of rawURL's host and refuses it unless all of them are loopback: draincheck loads what it
-// has started itself, and nobody else's server.
-func resolve(ctx context.Context, rawURL string) (*target, error) {
+// resolve finds the addresses of rawURL's host and refuses it unless all of them are
+// loopback: draincheck loads what it has started itself, and nobody else's server.
+func resolve(ctx context.Context, rawURL, unix string) (*target, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, fmt.Errorf("-url: %w", err)
 	}
 	t := &target{https: u.Scheme == "https", host: u.Host, name: u.Hostname(), path: u.RequestURI()}
+	if unix != "" {
+		t.unix, t.addrs = unix, []string{unix}
+		return t, nil
+	}
 	port := u.Port()
 	if port == "" {
 		port = "80"
@@ -53,4 +58,12 @@ func resolve(ctx context.Context, rawURL string) (*target, error) {
 		return nil, fmt.Errorf("-url: %q has no address", t.name)
 	}
 	return t, nil
+}
+
+// network is that of the target's addresses, as package net calls it.
+func (t *target) network() string {
+	if t.unix != "" {
+		return "unix"
+	}
+	return "tcp"
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,9 +22,10 @@ import (
 
 var addrs atomic.Int32
 
-// FreeAddr is a loopback address and port that nobody listens on. The port is below those that systems hand out to
-// connections, one of which could otherwise take it before the server does. On Linux, all of 127.0.0.0/8 is loopback, so
-// there each process has its own addresses, and tests that run at the same time cannot meet.
+// FreeAddr is a loopback address and port that nobody listens on. The port is below those
+// that systems hand out to connections, one of which could otherwise take it before the
+// server does. On Linux, all of 127.0.0.0/8 is loopback, so there each process has its
+// own addresses, and tests that run at the same time cannot meet.
 func FreeAddr(t *testing.T) string {
 	t.Helper()
 	host := "127.0.0.1"
@@ -33,12 +35,14 @@ func FreeAddr(t *testing.T) string {
 	}
 	for range 1000 {
 		port := 10000 + (os.Getpid()*97+int(addrs.Add(1)))%20000
-		addr := fmt.Sprintf("%s:%d", host, port)
-		l, err := net.Listen("tcp", addr)
-		if err == nil {
-			l.Close()
+		addr := net.JoinHostPort(host, strconv.Itoa(port))
+		// Listening to find out would leave the listener, for a moment, to a process that
+		// another test is just starting.
+		c, err := net.DialTimeout("tcp", addr, time.Second)
+		if err != nil {
 			return addr
 		}
+		c.Close()
 	}
 	t.Fatal("no free port")
 	return ""
@@ -61,7 +65,7 @@ func WriteCert(t *testing.T, addr string) (cert, key string) {
 		NotBefore:             time.Now().Add(-time.Hour),
 		NotAfter:              time.Now().Add(time.Hour),
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,
 		IsCA:                  true,
 		IPAddresses:           []net.IP{net.ParseIP(host)},

@@ -8,15 +8,23 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 )
 
 func (s *server) serveH1(c *conn) {
 	for {
+		if s.spec.Way == Unread && s.isDraining() && s.lose(s.spec.Victim == KeepAlive) {
+			s.closeUnread(c, 1)
+			return
+		}
 		req, err := http.ReadRequest(c.br)
 		if err != nil {
 			return
 		}
 		c.busy.Store(true)
+		if req.Header.Get("Expect") != "" {
+			fmt.Fprint(c, "HTTP/1.1 100 Continue\r\n\r\n")
+		}
 		if _, err := io.Copy(io.Discard, req.Body); err != nil {
 			return
 		}
@@ -44,12 +52,13 @@ func (s *server) serveH1(c *conn) {
 		if req.Close {
 			victim = NewConn
 		}
-		if s.lose(s.spec.Way != Pipelined && victim == s.spec.Victim) {
+		if s.lose(s.spec.Way.atRequest() && victim == s.spec.Victim) {
 			s.count(func(st *Stats) { st.Lost++ })
 			s.loseH1(c)
 			return
 		}
-		closing := req.Close || s.isDraining()
+		// One that is to be closed unread must not be told to leave.
+		closing := req.Close || s.isDraining() && (s.spec.Way != Unread || s.remaining() == 0)
 		// Only a client that pipelines has more in hand already.
 		if s.spec.Way == Pipelined && c.br.Buffered() > 0 && s.lose(true) {
 			closing = true
@@ -65,9 +74,13 @@ func (s *server) serveH1(c *conn) {
 }
 
 func (s *server) answer(c *conn, closing bool) bool {
-	status := s.spec.Status
-	if status == 0 {
-		status = 200
+	time.Sleep(s.spec.Latency)
+	status := s.status()
+	if s.spec.HTTP10 {
+		s.count(func(st *Stats) { st.Answered++ })
+		fmt.Fprintf(c, "HTTP/1.0 %d %s\r\n\r\nok", status, http.StatusText(status))
+		c.finish()
+		return false
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nContent-Length: 2\r\n", status, http.StatusText(status))
@@ -75,7 +88,8 @@ func (s *server) answer(c *conn, closing bool) bool {
 		b.WriteString("Connection: close\r\n")
 	}
 	b.WriteString("\r\nok")
-	// Counted first: the client may have told its parent, and the parent have stopped us, before this goes on.
+	// Counted first: the client may have told its parent, and the parent have stopped us,
+	// before this goes on.
 	s.count(func(st *Stats) { st.Answered++ })
 	_, err := c.Write(b.Bytes())
 	return err == nil

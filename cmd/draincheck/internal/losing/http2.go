@@ -16,15 +16,16 @@ type h2session struct {
 	s *server
 	c *conn
 
-	mu      sync.Mutex // guards what follows
-	fr      *http2.Framer
-	enc     *hpack.Encoder
-	buf     bytes.Buffer
-	held    []uint32 // streams that were read and neither answered nor given up
-	events  []uint32 // event streams
-	last    uint32   // the highest stream read
-	told    bool     // GOAWAY was sent, or the connection reset
-	ignored bool     // streams that come now are above GOAWAY's
+	mu       sync.Mutex // guards what follows
+	fr       *http2.Framer
+	enc      *hpack.Encoder
+	buf      bytes.Buffer
+	held     []uint32 // streams that were read and neither answered nor given up
+	events   []uint32 // event streams
+	last     uint32   // the highest stream read
+	told     bool     // GOAWAY was sent, or the connection reset
+	answered bool     // see takeAnswered
+	ignored  bool     // streams that come now are above GOAWAY's
 }
 
 func (s *server) serveH2(c *conn) {
@@ -32,10 +33,14 @@ func (s *server) serveH2(c *conn) {
 		return
 	}
 	h := &h2session{s: s, c: c, fr: http2.NewFramer(c, c.br)}
-	h.fr.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	table := uint32(4096)
+	if s.spec.HeaderTable != nil {
+		table = *s.spec.HeaderTable
+	}
+	h.fr.ReadMetaHeaders = hpack.NewDecoder(table, nil)
 	h.enc = hpack.NewEncoder(&h.buf)
 	h.mu.Lock()
-	h.fr.WriteSettings()
+	h.fr.WriteSettings(http2.Setting{ID: http2.SettingHeaderTableSize, Val: table})
 	h.mu.Unlock()
 
 	gone := make(chan struct{})
@@ -51,6 +56,18 @@ func (s *server) serveH2(c *conn) {
 	})
 	paths := map[uint32]string{}
 	for {
+		// Right behind an answer nothing has been read ahead, by TLS for one.
+		answered := h.takeAnswered()
+		if s.spec.Way == Unread && s.isDraining() {
+			if answered && s.lose(true) {
+				// More than frames that are no request.
+				s.closeUnread(c, unreadRequest)
+				return
+			}
+			h.mu.Lock()
+			h.drainLocked()
+			h.mu.Unlock()
+		}
 		f, err := h.fr.ReadFrame()
 		if err != nil {
 			return
@@ -81,6 +98,15 @@ func (s *server) serveH2(c *conn) {
 		}
 		h.mu.Unlock()
 	}
+}
+
+// takeAnswered says whether a request was answered since it was asked last.
+func (h *h2session) takeAnswered() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	answered := h.answered
+	h.answered = false
+	return answered
 }
 
 // requestLocked deals with a request that was read to its end.
@@ -139,11 +165,11 @@ func (h *h2session) loseLocked(id uint32) {
 	}
 }
 
-// drainLocked says goodbye. The ways that lose something in it wait until all requests that the client sends at a time
-// are there, so that it is known how many are lost.
+// drainLocked says goodbye. The ways that lose something in it wait until all requests
+// that the client sends at a time are there, so that it is known how many are lost.
 func (h *h2session) drainLocked() {
 	s := h.s
-	if h.told {
+	if h.told || s.spec.Way == Unread && s.remaining() > 0 {
 		return
 	}
 	for _, id := range h.events {
@@ -194,7 +220,8 @@ func (h *h2session) drainLocked() {
 		h.answerLocked(id)
 	}
 	if n > 0 {
-		// The client waits for what was promised; the end of the connection tells it that nothing comes.
+		// The client waits for what was promised; the end of the connection tells it that
+		// nothing comes.
 		h.c.tcp.CloseWrite()
 	}
 }
@@ -205,18 +232,30 @@ func (h *h2session) goAwayLocked(last uint32) {
 }
 
 func (h *h2session) answerLocked(id uint32) {
+	h.answered = true
 	h.s.count(func(st *Stats) { st.Answered++ })
+	if code := h.s.spec.GRPC; code != nil {
+		h.headersLocked(id, false, hpack.HeaderField{Name: "content-type", Value: "application/grpc"})
+		h.fr.WriteData(id, false, make([]byte, 5))
+		h.trailersLocked(id, hpack.HeaderField{Name: "grpc-status", Value: strconv.Itoa(*code)})
+		return
+	}
 	h.headersLocked(id, false, hpack.HeaderField{Name: "content-length", Value: "2"})
 	h.fr.WriteData(id, true, []byte("ok"))
 }
 
 func (h *h2session) headersLocked(id uint32, end bool, fields ...hpack.HeaderField) {
-	status := h.s.spec.Status
-	if status == 0 {
-		status = 200
-	}
 	h.buf.Reset()
-	h.enc.WriteField(hpack.HeaderField{Name: ":status", Value: strconv.Itoa(status)})
+	h.enc.WriteField(hpack.HeaderField{Name: ":status", Value: strconv.Itoa(h.s.status())})
+	h.writeLocked(id, end, fields...)
+}
+
+func (h *h2session) trailersLocked(id uint32, fields ...hpack.HeaderField) {
+	h.buf.Reset()
+	h.writeLocked(id, true, fields...)
+}
+
+func (h *h2session) writeLocked(id uint32, end bool, fields ...hpack.HeaderField) {
 	for _, f := range fields {
 		h.enc.WriteField(f)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,8 +17,9 @@ import (
 	"time"
 )
 
-// slowly waits as long as an answer to /slow takes: until the signal, so that it is certain to be under way then, and a
-// bit longer. A client that comes too late for that gets its answer then, too.
+// slowly waits as long as an answer to /slow takes: until the signal, so that it is
+// certain to be under way then, and a bit longer. A client that comes too late for that
+// gets its answer then, too.
 func (s *server) slowly() {
 	<-s.draining
 	time.Sleep(100 * time.Millisecond)
@@ -26,7 +28,7 @@ func (s *server) slowly() {
 type server struct {
 	spec     Spec
 	tls      *tls.Config
-	listener *net.TCPListener
+	listener listener
 	draining chan struct{} // closed when the signal came
 	emptying chan struct{} // closed when nothing more can get into the listener's queue
 	conns    sync.WaitGroup
@@ -37,6 +39,9 @@ type server struct {
 	cuts  int // still to cut
 
 	spent chan struct{} // closed when nothing is left to lose
+
+	second  time.Time // that rate counts the answers of
+	answers int
 }
 
 func serve(spec Spec) error {
@@ -50,18 +55,40 @@ func serve(spec Spec) error {
 			return err
 		}
 		s.tls = &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}}
+		if spec.OnlyHTTP2 {
+			s.tls.NextProtos = []string{"h2"}
+		}
+		if spec.ClientCA != "" {
+			pem, err := os.ReadFile(spec.ClientCA)
+			if err != nil {
+				return err
+			}
+			s.tls.ClientCAs, s.tls.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
+			s.tls.ClientCAs.AppendCertsFromPEM(pem)
+		}
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	upgrades := make(chan os.Signal, 1)
+	if spec.Handover {
+		signal.Notify(upgrades, upgradeSignals...)
+	}
 	// Go listens with Multipath TCP where it can, and such sockets take no filter.
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false)
-	l, err := lc.Listen(context.Background(), "tcp", spec.Addr)
+	network, addr := "tcp", spec.Addr
+	if spec.Unix != "" {
+		network, addr = "unix", spec.Unix
+	}
+	l, err := inherited()
+	if l == nil && err == nil {
+		l, err = lc.Listen(context.Background(), network, addr)
+	}
 	if err != nil {
 		return err
 	}
 	fmt.Println("listening on", l.Addr())
-	s.listener = l.(*net.TCPListener)
+	s.listener = l.(listener)
 	accepted := make(chan struct{})
 	go func() {
 		defer close(accepted)
@@ -74,20 +101,29 @@ func serve(spec Spec) error {
 		})
 	}
 
-	<-signals
+	select {
+	case <-signals:
+	case <-upgrades:
+		return s.handOver(accepted)
+	}
 	for spec.IgnoreSignal {
 		<-signals
 	}
 	close(s.draining)
-	if spec.After && spec.Victim == NewConn {
+	if spec.After && spec.Victim == NewConn && spec.Way != Queued {
 		// They have to be able to connect to be lost.
 		select {
 		case <-s.spent:
 		case <-time.After(10 * time.Second):
 		}
 	}
-	s.stopAccepting()
-	<-accepted
+	if spec.Way == Queued {
+		s.closeQueued(accepted)
+	} else {
+		s.stopAccepting()
+		<-accepted
+		s.listener.Close()
+	}
 	s.conns.Wait()
 
 	b, err := json.Marshal(s.stats)
@@ -100,10 +136,13 @@ func serve(spec Spec) error {
 	return os.WriteFile(spec.Stats, b, 0o644)
 }
 
-// stopAccepting turns new connections away before they are made, and only then lets accept end. Closing a listener
-// resets what is in its queue, which would be a loss that nobody asked for.
+// stopAccepting turns new connections away before they are made, and only then lets
+// accept end. Closing a listener resets what is in its queue, which would be a loss that
+// nobody asked for.
 func (s *server) stopAccepting() {
-	turnAway(s.listener)
+	if l, ok := s.listener.(*net.TCPListener); ok {
+		turnAway(l)
+	}
 	// Handshakes under way end in the queue. On loopback that takes microseconds.
 	time.Sleep(30 * time.Millisecond)
 	close(s.emptying)
@@ -111,24 +150,40 @@ func (s *server) stopAccepting() {
 }
 
 func (s *server) accept() {
-	defer s.listener.Close()
 	for {
-		c, err := s.listener.AcceptTCP()
-		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return
-		case err != nil:
-			continue
-		}
 		select {
 		case <-s.emptying:
 			// As long as something comes out of the queue there may be more.
 			s.listener.SetDeadline(time.Now().Add(30 * time.Millisecond))
 		default:
 		}
-		s.conns.Go(func() { s.handle(c) })
+		c, err := s.listener.Accept()
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return
+		case err != nil:
+			continue
+		}
+		if s.spec.Single {
+			s.handle(c.(socket))
+			continue
+		}
+		s.conns.Go(func() { s.handle(c.(socket)) })
 	}
 }
+
+// Both TCP and unix sockets are these.
+type (
+	listener interface {
+		net.Listener
+		SetDeadline(time.Time) error
+	}
+	socket interface {
+		net.Conn
+		CloseWrite() error
+		SyscallConn() (syscall.RawConn, error)
+	}
+)
 
 func (s *server) isDraining() bool {
 	select {
@@ -142,18 +197,19 @@ func (s *server) isDraining() bool {
 // A conn is a connection with what it takes to end it in any way.
 type conn struct {
 	net.Conn
-	tcp  *net.TCPConn
+	tcp  socket
 	br   *bufio.Reader
 	busy atomic.Bool // it has asked for something, so it is not closed for being quiet
 }
 
 // reset ends the connection with a reset. Nothing is left to be sent after it.
 func (c *conn) reset() {
-	c.tcp.SetLinger(0)
+	c.tcp.(*net.TCPConn).SetLinger(0)
 	c.tcp.Close()
 }
 
-// finish ends the connection so that all that was written arrives: close for writing, then wait for the client.
+// finish ends the connection so that all that was written arrives: close for writing,
+// then wait for the client.
 func (c *conn) finish() {
 	if t, ok := c.Conn.(*tls.Conn); ok {
 		t.CloseWrite()
@@ -169,7 +225,7 @@ func (c *conn) finish() {
 	c.tcp.Close()
 }
 
-func (s *server) handle(tcp *net.TCPConn) {
+func (s *server) handle(tcp socket) {
 	c := &conn{Conn: tcp, tcp: tcp}
 	defer tcp.Close()
 	gone := make(chan struct{})
@@ -205,6 +261,9 @@ func (s *server) handle(tcp *net.TCPConn) {
 	c.br = bufio.NewReader(c.Conn)
 	if start, _ := c.br.Peek(3); s.tls == nil && string(start) == "PRI" {
 		s.serveH2(c)
+		return
+	}
+	if s.spec.OnlyHTTP2 {
 		return
 	}
 	s.serveH1(c)

@@ -21,8 +21,13 @@ const (
 	Truncated  Way = "truncated"   // close it before as much of the body as was promised
 	ChunkCut   Way = "chunk cut"   // close it before the last chunk
 	Silence    Way = "silence"     // never answer
+	Unread     Way = "unread"      // after the signal: close a kept connection when a request is there, without reading it
+	Queued     Way = "queued"      // after the signal: close the listener when the requests are in its queue (Linux)
 	Pipelined  Way = "pipelined"   // say close to the first of two pipelined requests, and forget the second
 )
+
+// atRequest says whether a request is lost when it has been read.
+func (w Way) atRequest() bool { return w != Pipelined && w != Unread && w != Queued }
 
 // Ways to lose an HTTP/2 request, or to have it refused.
 const (
@@ -52,16 +57,30 @@ type Spec struct {
 	Victim string // KeepAlive or NewConn, for HTTP/1.1
 	After  bool   // lose requests that were read after the signal, rather than before it
 
-	// HTTP/2: this many requests at a time are on a connection, which BelowGoAway, AboveGoAway and ConnReset wait for.
+	// HTTP/2: this many requests at a time are on a connection, which BelowGoAway,
+	// AboveGoAway and ConnReset wait for.
 	Concurrency int
 
 	CutStreams    Way // how to end the first N streams at the signal: Reset or EOF, the others get a goodbye
 	CutWebSockets Way // likewise
 	Cuts          int // N of them
 
-	Status int // answer with it, 0 for 200
+	Status      int // answer with it, 0 for 200
+	StatusAfter int // after the signal, 0 for Status
+
+	// Servers that lose nothing, each with something that could be taken for a loss.
+	Single      bool          // serve one connection at a time, to its end
+	Latency     time.Duration // answer that late
+	Rate        int           // answers a second; more requests get a 429
+	HTTP10      bool          // answer in HTTP/1.0, whose responses end with the connection
+	OnlyHTTP2   bool          // close a connection that begins with anything else
+	HeaderTable *uint32       // HTTP/2: SETTINGS_HEADER_TABLE_SIZE
+	GRPC        *int          // answer with this grpc-status
+	ClientCA    string        // a PEM file: ask for a certificate that it has signed
+	Unix        string        // listen at this socket instead of Addr
 
 	IgnoreSignal bool
+	Handover     bool          // SIGHUP makes a successor take over the listener (Unix)
 	Mute         bool          // accept, read, and never answer anything
 	ExitAfter    time.Duration // exit by itself after this time, with code 3
 	Quiet        time.Duration // after the signal, close connections that have asked for nothing for so long

@@ -9,8 +9,9 @@ import (
 	"syscall"
 )
 
-// turnAway makes the kernel drop the first packet of new connections, so that a listener can be emptied and closed
-// without resetting a client that believes it is connected. Such clients try again a second later, and are refused.
+// turnAway makes the kernel drop the first packet of new connections, so that a listener
+// can be emptied and closed without resetting a client that believes it is connected.
+// Such clients try again a second later, and are refused.
 func turnAway(l *net.TCPListener) {
 	const (
 		flags   = 13   // the flags' offset in a TCP header

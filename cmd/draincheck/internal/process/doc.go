@@ -1,6 +1,7 @@
-// Package process runs the command under test: it starts it in a process group of its own, keeps the end of what it
-// prints, sends it the stop signal, and can end it with everything that it started.
+// Package process runs the command under test: it starts it in a process group of its
+// own, keeps the end of what it prints, sends it the stop signal, and can end it with
+// everything that it started.
 //
-// A [Process] is safe for concurrent use. Whoever starts one calls [Process.Kill] when done, whatever happened: it is
-// what leaves no process behind.
+// A [Process] is safe for concurrent use. Whoever starts one calls [Process.Kill] when
+// done, whatever happened: it is what leaves no process behind.
 package process

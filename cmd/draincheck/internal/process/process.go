@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"time"
 )
@@ -38,11 +39,14 @@ type Process struct {
 	exited chan struct{} // closed when the command's end was seen
 	exit   Exit          // valid once exited is closed
 
+	attached bool          // somebody else has started it
+	detached chan struct{} // closed when an attached process is let go
+
 	killOnce sync.Once
 }
 
-// Start starts the command argv with env added to this process's environment. What it prints is kept in a bounded
-// buffer and, unless passthrough is nil, copied there.
+// Start starts the command argv with env added to this process's environment. What it
+// prints is kept in a bounded buffer and, unless passthrough is nil, copied there.
 func Start(argv, env []string, passthrough io.Writer) (*Process, error) {
 	if len(argv) == 0 {
 		return nil, errors.New("start the command: no command given")
@@ -51,8 +55,9 @@ func Start(argv, env []string, passthrough io.Writer) (*Process, error) {
 	cmd.Env = append(os.Environ(), env...)
 	isolate(cmd)
 
-	// A pipe of ours rather than cmd.Stdout = tail: with a writer that is no file, Wait returns only when the last
-	// descendant has closed its end, and the moment of exit would be measured late or never.
+	// A pipe of ours rather than cmd.Stdout = tail: with a writer that is no file, Wait
+	// returns only when the last descendant has closed its end, and the moment of exit
+	// would be measured late or never.
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the command: %w", err)
@@ -62,7 +67,7 @@ func Start(argv, env []string, passthrough io.Writer) (*Process, error) {
 	w.Close()
 	if err != nil {
 		r.Close()
-		return nil, fmt.Errorf("start the command: %w", err)
+		return nil, fmt.Errorf("start the command: %w%s", err, nearby(argv[0], err))
 	}
 
 	p := &Process{
@@ -85,16 +90,29 @@ func Start(argv, env []string, passthrough io.Writer) (*Process, error) {
 	return p, nil
 }
 
+// nearby says what may be meant by a command that is not found.
+func nearby(name string, err error) string {
+	if !errors.Is(err, exec.ErrNotFound) || strings.ContainsRune(name, os.PathSeparator) {
+		return ""
+	}
+	if info, err := os.Stat(name); err == nil && !info.IsDir() {
+		return fmt.Sprintf(" (there is a file of that name here: ./%s)", name)
+	}
+	return ""
+}
+
 // Pid is the command's process id, which on unix is also the id of its process group.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// Exited is closed when the command itself has ended. Processes that it started may live on.
+// Exited is closed when the command itself has ended. Processes that it started may live
+// on.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
 // Exit says how the command ended. Call it only after Exited is closed.
 func (p *Process) Exit() Exit { return p.exit }
 
-// Signal sends the named signal (see [ParseSignal]) to the command, and to all that it started too if group is set.
+// Signal sends the named signal (see [ParseSignal]) to the command, and to all that it
+// started too if group is set.
 func (p *Process) Signal(sig os.Signal, group bool) error {
 	if err := p.signal(sig, group); err != nil {
 		return fmt.Errorf("send %v to the command: %w", sig, err)
@@ -102,18 +120,23 @@ func (p *Process) Signal(sig os.Signal, group bool) error {
 	return nil
 }
 
-// Descendants reports whether something that the command started is still running. Where that cannot be known it
-// reports false.
-func (p *Process) Descendants() bool { return p.groupAlive() }
+// Descendants reports whether something that the command started is still running. Where
+// that cannot be known it reports false.
+func (p *Process) Descendants() bool { return !p.attached && p.groupAlive() }
 
-// Kill ends the command and everything that it started, at once, and waits for the command's end. Calling it again,
-// or after the command has ended, is allowed: what the command left behind is ended all the same.
+// Kill ends the command and everything that it started, at once, and waits for the
+// command's end. Calling it again, or after the command has ended, is allowed: what the
+// command left behind is ended all the same. An attached process is let go instead.
 func (p *Process) Kill() {
 	p.killOnce.Do(func() {
+		if p.attached {
+			close(p.detached)
+			return
+		}
 		p.killGroup()
 		within(p.exited, killWait)
-		// What is still in the pipe belongs into the tail. A descendant that left the group can hold the pipe
-		// open for ever, so this wait is short.
+		// What is still in the pipe belongs into the tail. A descendant that left the
+		// group can hold the pipe open for ever, so this wait is short.
 		within(p.copied, 200*time.Millisecond)
 		p.output.Close()
 		within(p.copied, killWait)

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -36,6 +37,13 @@ func TestParseSignal(t *testing.T) {
 func TestStartReportsWhatItCouldNotStart(t *testing.T) {
 	if _, err := Start([]string{"./no-such-command"}, nil, nil); err == nil || !strings.Contains(err.Error(), "no-such-command") {
 		t.Errorf("Start() = %v, want an error with the name", err)
+	}
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("a-server", nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Start([]string{"a-server"}, nil, nil); err == nil || !strings.Contains(err.Error(), "./a-server") {
+		t.Errorf("Start() = %v, want it to name ./a-server", err)
 	}
 	if _, err := Start(nil, nil, nil); err == nil {
 		t.Error("Start() = nil without a command")

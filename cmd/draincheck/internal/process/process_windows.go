@@ -13,8 +13,9 @@ import (
 
 var generateConsoleCtrlEvent = syscall.NewLazyDLL("kernel32.dll").NewProc("GenerateConsoleCtrlEvent")
 
-// ParseSignal turns "TERM", "INT" or "KILL" into a signal. Windows has no signals: TERM and INT both become
-// CTRL_BREAK, which Go programs see as os.Interrupt, and KILL ends the process.
+// ParseSignal turns "TERM", "INT" or "KILL" into a signal. Windows has no signals: TERM
+// and INT both become CTRL_BREAK, which Go programs see as os.Interrupt, and KILL ends
+// the process.
 func ParseSignal(name string) (os.Signal, error) {
 	switch strings.TrimPrefix(strings.ToUpper(name), "SIG") {
 	case "TERM":
@@ -57,3 +58,28 @@ func (p *Process) killGroup() {
 func (p *Process) groupAlive() bool { return false }
 
 func exitSignal(*os.ProcessState) string { return "" }
+
+// SignalName is the name of a signal as people write it.
+func SignalName(sig os.Signal) string {
+	switch sig {
+	case syscall.SIGTERM:
+		return "SIGTERM"
+	case os.Interrupt:
+		return "SIGINT"
+	case os.Kill:
+		return "SIGKILL"
+	}
+	return sig.String()
+}
+
+// alive says whether a process is there.
+func alive(pid int) bool {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return false
+	}
+	p.Release()
+	return true
+}
+
+func shell(command string) *exec.Cmd { return exec.Command("cmd", "/C", command) }

@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// tailSize is how much of the command's output is kept: enough for a stack trace, too little to hurt.
+// tailSize is how much of the command's output is kept: enough for a stack trace, too
+// little to hurt.
 const tailSize = 64 << 10
 
 // A tail keeps the end of what is written to it.
@@ -17,7 +18,8 @@ type tail struct {
 	cut bool // something was dropped
 }
 
-// Write never fails: a terminal that went away must not end the copying, or the command would block on its pipe.
+// Write never fails: a terminal that went away must not end the copying, or the command
+// would block on its pipe.
 func (t *tail) Write(b []byte) (int, error) {
 	if t.passthrough != nil {
 		_, _ = t.passthrough.Write(b)

@@ -1,5 +1,6 @@
-// Command goserver is a server that does nothing about being stopped, and so loses what it was working on. With
-// -graceful it does what most programs do: call Shutdown, and wait.
+// Command goserver is a server that does nothing about being stopped, and so loses what
+// it was working on. With -graceful it does what most programs do: call Shutdown, and
+// wait.
 package main
 
 import (

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// TestSpread has two clients, the second of which begins half of the spread after the first.
+// TestSpread has two clients, the second of which begins half of the spread after the
+// first.
 func TestSpread(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -42,10 +43,10 @@ func TestSpread(t *testing.T) {
 			cfg.KeepAlive, cfg.Spread, cfg.Pause = 2, tt.spread, 0
 			c := &check{cfg: cfg, target: &target{host: "test", path: "/"},
 				dialer: &dialer{target: &target{addr: srv.Listener.Addr().String()}, timeout: time.Minute}}
-			_, run := c.plan(g, &clock{})
+			_, members := (&planner{check: c, gate: g, clock: &clock{}}).plan(t.Context())
 			var wg sync.WaitGroup
-			for _, client := range run {
-				wg.Go(func() { client(t.Context()) })
+			for _, m := range members {
+				wg.Go(func() { m.loop(t.Context()) })
 			}
 			wg.Wait()
 			if len(clients) != tt.want {

@@ -1,0 +1,223 @@
+package fxhttp_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/fx"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/fxshutdown/fxhttp"
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+// Errors are a line that begins with the cause, and not with dig's way to it.
+func TestErrorsBeginWithTheCause(t *testing.T) {
+	handler := provideHandler(text(""))
+	stray := func() fxhttp.Option { return fxhttp.WithAddr(":1") }
+	for _, tt := range []struct {
+		name  string
+		app   fx.Option
+		wants string
+	}{
+		{"Value", fxhttp.Module(fxhttp.WithNetwork("udp")),
+			`fxhttp: settings of the server: Network "udp"`},
+		{"Contradiction", fxhttp.Module(fxhttp.WithName("a"), fxhttp.WithRequestGrace(time.Minute), fxhttp.WithDrainTimeout(time.Second)),
+			`fxhttp: settings of server "a": RequestGrace 1m0s never comes`},
+		{"Several", fxhttp.Module(fxhttp.WithAddr("8080"), fxhttp.WithTLS(nil)),
+			`fxhttp: settings of the server: fxhttp.WithTLS(nil): the argument is nil; Addr "8080": missing port`},
+		{"Default", fxhttp.Module(fxhttp.WithRequestGrace(time.Millisecond)),
+			`fxhttp: settings of the server: RequestGrace 1ms is shorter than IdleGrace 250ms`},
+		{"Files", fxhttp.Module(fxhttp.WithTLSFiles("no-cert.pem", "no-key.pem")),
+			`fxhttp: settings of the server: TLS files: open no-cert.pem`},
+		{"Config", fx.Options(fxhttp.Module(), fx.Supply(fxhttp.Config{MaxHeaderBytes: -1})),
+			`fxhttp: settings of the server: MaxHeaderBytes -1`},
+		{"AsOption", fx.Options(fxhttp.Module(), fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithNetwork("udp") })),
+			`fxhttp: settings of the server: Network "udp"`},
+		{"BeforeAnInvoke", fx.Options(fxhttp.Module(fxhttp.WithRequestGrace(time.Millisecond)), fx.Invoke(func(*http.Server) {})),
+			`fxhttp: settings of the server: RequestGrace 1ms`},
+		{"Stray", fx.Options(fxhttp.Module(), fx.Provide(stray)),
+			`fxhttp: fxhttp.WithAddr(":1") is provided, but nobody takes an Option from the graph: give its constructor to fxhttp.AsOption`},
+		{"StrayBesideNamed", fx.Options(fxhttp.Module(fxhttp.WithName("a")), fx.Provide(stray)),
+			`fxhttp: fxhttp.WithAddr(":1") is provided`},
+		{"StrayNamed", fx.Options(fxhttp.Module(fxhttp.WithName("a")), fx.Provide(fx.Annotate(stray, fx.ResultTags(`name:"a"`)))),
+			`fxhttp: fxhttp.WithAddr(":1") is provided`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := fx.New(fx.NopLogger, handler, tt.app).Err()
+			if err == nil || !strings.HasPrefix(err.Error(), tt.wants) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("Err() = %v\nwant a line that begins with %s", err, tt.wants)
+			}
+		})
+	}
+}
+
+// Settings are read when their turn among the invokes has come, and not before an invoke
+// that prepares them.
+func TestSettingsAreReadInTurn(t *testing.T) {
+	addr := "nowhere"
+	app := fx.New(fx.NopLogger, provideHandler(text("")),
+		fx.Invoke(func() { addr = "127.0.0.1:0" }),
+		fx.Provide(func() fxhttp.Config { return fxhttp.Config{Addr: addr} }),
+		fxhttp.Module(fxhttp.WithLogger(new(recorder))))
+	start(t, app)
+}
+
+// Module cannot know what a Config of the graph will mend.
+func TestModuleWaitsForConfig(t *testing.T) {
+	socket := t.TempDir() + "/s"
+	for _, tt := range []struct {
+		name   string
+		option fxhttp.Option
+		config fxhttp.Config
+	}{
+		{"Grace", fxhttp.WithRequestGrace(time.Millisecond), fxhttp.Config{Addr: "127.0.0.1:0", IdleGrace: -1}},
+		{"Path", fxhttp.WithAddr(socket), fxhttp.Config{Network: "unix"}},
+		{"Network", fxhttp.WithNetwork("unix"), fxhttp.Config{Addr: socket}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			app := fx.New(fx.NopLogger, provideHandler(text("")), fx.Supply(tt.config), fxhttp.Module(tt.option, fxhttp.WithLogger(new(recorder))))
+			start(t, app)
+		})
+	}
+}
+
+// Who lists two servers without a name reads how to name one.
+func TestTwoServersMentionWithName(t *testing.T) {
+	handler := provideHandler(text(""))
+	for name, opts := range map[string]fx.Option{
+		"TwoModules": fx.Options(module(), module()),
+		"OwnFirst":   fx.Options(fx.Provide(newOwnServer), module()),
+		"OwnLast":    fx.Options(module(), fx.Module("own", fx.Provide(newOwnServer))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantError(t, fx.New(fx.NopLogger, handler, opts).Err(), "already provided", "WithName")
+		})
+	}
+}
+
+// An *http.Server without an address would listen on port 80.
+func TestServerWithoutAddr(t *testing.T) {
+	own := fx.Decorate(func(*http.Server) *http.Server { return &http.Server{Handler: text("hello")} })
+	app := fx.New(fx.NopLogger, module(), own)
+	wantError(t, app.Start(t.Context()), "the server has no address", "fx.Decorate", "Addr")
+
+	t.Run("SetByInvoke", func(t *testing.T) {
+		start(t, fx.New(fx.NopLogger, module(), own, fx.Invoke(func(srv *http.Server) { srv.Addr = "127.0.0.1:0" })))
+	})
+	t.Run("Listener", func(t *testing.T) {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		start(t, fx.New(fx.NopLogger, fxhttp.Module(fxhttp.WithListener(ln), fxhttp.WithLogger(new(recorder))), own))
+	})
+}
+
+// warned returns the warnings of a server that starts and stops.
+func warned(t *testing.T, opts ...fx.Option) (warnings []string) {
+	t.Helper()
+	core, logs := observer.New(zapcore.WarnLevel)
+	app := fx.New(fx.NopLogger, provideHandler(text("")), fx.Supply(zap.New(core)), fx.Options(opts...))
+	start(t, app)
+	if err := stop(app, 5*time.Second); err != nil {
+		t.Errorf("Stop() = %v, want nil", err)
+	}
+	for _, e := range logs.All() {
+		warnings = append(warnings, e.Message)
+	}
+	return warnings
+}
+
+// A Config that options override is not silent: whoever replaces it in a test expects
+// it to count.
+func TestOverriddenConfig(t *testing.T) {
+	replace := fx.Replace(fxhttp.Config{Addr: "127.0.0.1:1", IdleGrace: time.Second})
+	addr := fxhttp.WithAddr("127.0.0.1:0")
+	for _, tt := range []struct {
+		name string
+		opts fx.Option
+		want string
+	}{
+		{"Replace", fx.Options(fxhttp.Module(addr), fx.Supply(fxhttp.Config{}), replace),
+			`fxhttp: Addr of the Config in the graph (127.0.0.1:1) has no effect: fxhttp.WithAddr("127.0.0.1:0") overrides it`},
+		{"ReplaceNothing", fx.Options(fxhttp.Module(addr), replace), "fxhttp: Addr of the Config"},
+		{"Duration", fx.Options(fxhttp.Module(addr, fxhttp.WithIdleGrace(-1)), fx.Supply(fxhttp.Config{IdleGrace: time.Second})),
+			"fxhttp: IdleGrace of the Config in the graph (1s) has no effect: fxhttp.WithIdleGrace(-1ns)"},
+		{"Same", fx.Options(fxhttp.Module(addr), fx.Supply(fxhttp.Config{Addr: "127.0.0.1:0"})), ""},
+		{"AsOption", fx.Options(fxhttp.Module(), fxhttp.AsOption(func() fxhttp.Option { return addr }), replace), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := warned(t, tt.opts)
+			if tt.want == "" && len(got) == 0 {
+				return
+			}
+			if len(got) != 1 || !strings.HasPrefix(got[0], tt.want) || tt.want == "" {
+				t.Errorf("warnings = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// A start that failed changes nothing: the next one has nothing to warn of.
+func TestSecondStart(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	core, logs := observer.New(zapcore.WarnLevel)
+	app := fx.New(fx.NopLogger, fxhttp.Module(fxhttp.WithAddr(ln.Addr().String())), provideHandler(text("")), fx.Supply(zap.New(core)))
+	wantError(t, app.Start(t.Context()), "listen")
+	ln.Close()
+	start(t, app)
+	if logs.Len() > 0 {
+		t.Errorf("warnings = %v, want none", logs.All())
+	}
+}
+
+// The module says by which name its users know the time of a stop.
+func TestSkippedDelayNamesStopTimeout(t *testing.T) {
+	core, logs := observer.New(zapcore.InfoLevel)
+	var server *fxshutdown.Server
+	app := fx.New(fx.NopLogger, provideHandler(text("")), fx.Supply(zap.New(core)), fx.Populate(&server),
+		fxhttp.Module(fxhttp.WithAddr("127.0.0.1:0"), fxhttp.WithShutdownDelay(time.Minute)))
+	start(t, app)
+	get(t, newClient(t), "http://"+server.Addr().String())
+	if err := stop(app, 5*time.Second); err != nil {
+		t.Errorf("Stop() = %v, want nil", err)
+	}
+	lines := logs.FilterMessage("http server stopping").All()
+	if len(lines) != 1 {
+		t.Fatalf("%d lines about the stop, want one", len(lines))
+	}
+	if got := lines[0].ContextMap()["delay_skipped"]; lines[0].Level != zapcore.WarnLevel || got != "fx.StopTimeout leaves no room for it" {
+		t.Errorf("%v: delay_skipped = %v, want a warning that names fx.StopTimeout", lines[0].Level, got)
+	}
+}
+
+// Fx's error of a stop that ran out of time is one of its context, as that of
+// http.Server.Shutdown would be.
+func TestStopErrorIsOfContext(t *testing.T) {
+	entered := make(chan struct{})
+	stuck := make(chan struct{})
+	defer close(stuck)
+	app := startApp(t, []fxhttp.Option{fxhttp.WithDrainTimeout(300 * time.Millisecond)}, provideHandler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(entered)
+		<-stuck
+	})))
+	io.WriteString(app.dial(t), "GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-entered
+	err := stop(app.App, time.Minute)
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, fxshutdown.ErrBudget) {
+		t.Errorf("Stop() = %v, want it to be context.DeadlineExceeded and ErrBudget", err)
+	}
+}

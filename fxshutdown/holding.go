@@ -1,0 +1,47 @@
+package fxshutdown
+
+// holdKind is a kind of what can keep a stop waiting.
+type holdKind uint8
+
+const (
+	holdsRequest holdKind = 1 << iota
+	holdsHijacked
+	holdsH2C
+)
+
+// hint says what can be done about it.
+func (k holdKind) hint() string {
+	switch k {
+	case holdsHijacked:
+		return "a hijacked connection is waited for until its owner closes it: Config.HijackGrace limits that"
+	case holdsH2C:
+		return "h2c.NewHandler serves HTTP/2 on connections that it hijacks: " +
+			"set the http.Server's Protocols to unencrypted HTTP/2 instead"
+	}
+	return "a handler that does not end by itself can wait for fxshutdown.Draining(r.Context())"
+}
+
+// holding describes what keeps the connections: the requests whose handlers run, and
+// those of hijacked connections.
+func (cs *connSet) holding(add func(Request, holdKind)) {
+	for _, c := range cs.snapshot(nil) {
+		c.mu.Lock()
+		for x := c.running; x != nil; x = x.next {
+			if !x.hijacked {
+				r := c.describeLocked(x)
+				r.Running = true
+				add(r, holdsRequest)
+			}
+		}
+		if t := c.takeover; t != nil {
+			r := c.describeTakeoverLocked()
+			r.Running = c.running != nil
+			kind := holdsHijacked
+			if t.method == "PRI" && t.path == "*" { // the preface of HTTP/2: RFC 9113, section 3.4
+				kind = holdsH2C
+			}
+			add(r, kind)
+		}
+		c.mu.Unlock()
+	}
+}
