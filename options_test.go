@@ -66,6 +66,10 @@ func TestOptionString(t *testing.T) {
 		{fxhttp.WithNetwork("unix"), `fxhttp.WithNetwork("unix")`},
 		{fxhttp.WithListener(ln), `fxhttp.WithListener(tcp ` + ln.Addr().String() + `)`},
 		{fxhttp.WithListener(nil), `fxhttp.WithListener(nil)`},
+		{fxhttp.WithListenerOwned(func() bool { return true }), `fxhttp.WithListenerOwned(func() bool)`},
+		{fxhttp.WithListenerOwned(nil), `fxhttp.WithListenerOwned(nil)`},
+		{fxhttp.WithListenerHandedOver(func() bool { return true }), `fxhttp.WithListenerHandedOver(func() bool)`},
+		{fxhttp.WithListenConfig(net.ListenConfig{}), `fxhttp.WithListenConfig(net.ListenConfig)`},
 		{fxhttp.WithTLS(&tls.Config{ServerName: "secret"}), `fxhttp.WithTLS(*tls.Config)`},
 		{fxhttp.WithTLS(nil), `fxhttp.WithTLS(nil)`},
 		{fxhttp.WithTLSFiles("cert.pem", "key.pem"), `fxhttp.WithTLSFiles("cert.pem", "key.pem")`},
@@ -129,6 +133,11 @@ func TestOptionInvalid(t *testing.T) {
 		{[]fxhttp.Option{fxhttp.WithNetwork("udp")}, []string{`Network "udp"`}},
 		{[]fxhttp.Option{fxhttp.WithNetwork("unix")}, []string{"Addr is empty"}},
 		{[]fxhttp.Option{fxhttp.WithListener(nil)}, []string{"WithListener(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithListenerOwned(nil)}, []string{"WithListenerOwned(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithListenerHandedOver(nil)}, []string{"WithListenerHandedOver(nil)"}},
+		{[]fxhttp.Option{fxhttp.WithListenerOwned(never)}, []string{"WithListenerOwned(", "needs WithListener"}},
+		{[]fxhttp.Option{fxhttp.WithListenerHandedOver(never)}, []string{"WithListenerHandedOver(", "needs WithListener"}},
+		{[]fxhttp.Option{fxhttp.WithListenConfig(net.ListenConfig{}), fxhttp.WithListener(ln)}, []string{"WithListenConfig(", "WithListener(pipe pipe)", "exclude"}},
 		{[]fxhttp.Option{fxhttp.WithListener(ln), fxhttp.WithAddr(":1")}, []string{"WithListener(pipe pipe)", `WithAddr(":1")`, "exclude"}},
 		{[]fxhttp.Option{fxhttp.WithNetwork("tcp4"), fxhttp.WithListener(ln)}, []string{"WithListener(pipe pipe)", `WithNetwork("tcp4")`, "exclude"}},
 		{[]fxhttp.Option{fxhttp.WithTLS(nil)}, []string{"WithTLS(nil)"}},
@@ -287,6 +296,50 @@ func TestOptionEffect(t *testing.T) {
 			}
 			if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
 				t.Errorf("Close() = %v after the stop, want that it is closed already", err)
+			}
+		},
+		"WithListenerOwned": func(t *testing.T) {
+			asked := 0
+			app := fx.New(fx.NopLogger, hello, fxhttp.Module(
+				fxhttp.WithListener(listenPlain(t)), fxhttp.WithLogger(new(recorder)),
+				fxhttp.WithListenerOwned(func() bool { asked++; return true })))
+			start(t, app)
+			if asked != 0 {
+				t.Errorf("asked %d times before the stop", asked)
+			}
+			if err := stop(app, 5*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			if asked != 1 {
+				t.Errorf("asked %d times at the stop, want once", asked)
+			}
+		},
+		"WithListenerHandedOver": func(t *testing.T) {
+			events := new(recorder)
+			app := fx.New(fx.NopLogger, hello, fxhttp.Module(
+				fxhttp.WithListener(listenPlain(t)), fxhttp.WithLogger(events),
+				fxhttp.WithListenerHandedOver(func() bool { return true })))
+			start(t, app)
+			if err := stop(app, 5*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			if e := recorded[*fxshutdown.ListenerClosed](t, events); !e.Shared {
+				t.Errorf("ListenerClosed = %+v, want that it was shared", e)
+			}
+		},
+		"WithListenConfig": func(t *testing.T) {
+			var networks []string
+			lc := net.ListenConfig{Control: func(network, _ string, _ syscall.RawConn) error {
+				networks = append(networks, network)
+				return nil
+			}}
+			lc.SetMultipathTCP(true)
+			a := startApp(t, []fxhttp.Option{fxhttp.WithListenConfig(lc)}, hello)
+			if _, body := get(t, newClient(t), a.url("/")); body != "hello" {
+				t.Errorf("body = %q, want hello", body)
+			}
+			if len(networks) != 1 || !strings.HasPrefix(networks[0], "tcp") {
+				t.Errorf("Control was called for %v, want once for tcp", networks)
 			}
 		},
 		"WithTLS": func(t *testing.T) {
@@ -583,6 +636,21 @@ func TestOptionEffect(t *testing.T) {
 		t.Run(name, effect)
 	}
 }
+
+// listenPlain listens without Multipath TCP.
+func listenPlain(t *testing.T) net.Listener {
+	t.Helper()
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	ln, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	return ln
+}
+
+func never() bool { return false }
 
 type ctxKey struct{}
 

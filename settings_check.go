@@ -83,3 +83,16 @@ func (s *settings) overridden(cfg Config) (warnings []string) {
 	}
 	return slices.Compact(warnings)
 }
+
+// checkListener finds what fits only a listener that is given, or one that is not.
+func (s *settings) checkListener() {
+	if s.listener != nil && s.listenConfig != nil {
+		s.fail("%s and %s exclude each other: a listener that is given listens already",
+			s.origins["Listener"].by, s.origins["ListenConfig"].by)
+	}
+	for _, setting := range []string{"ListenerOwned", "ListenerHandedOver"} {
+		if o, ok := s.origins[setting]; ok && s.listener == nil {
+			s.fail("%s needs WithListener: one that the server opens by itself is its own", o.by)
+		}
+	}
+}

@@ -11,6 +11,24 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
+// BenchmarkStopNothing shows what a stop takes that has nothing in its way: the filter
+// for new handshakes, and one question to the kernel.
+func BenchmarkStopNothing(b *testing.B) {
+	for _, kind := range kinds {
+		b.Run(kind.name, func(b *testing.B) {
+			var took []float64
+			for b.Loop() {
+				s := benchServer(b, kind.ours, benchHandler, nil)
+				begin := time.Now()
+				s.stop()
+				took = append(took, float64(time.Since(begin))/1e6)
+			}
+			b.ReportMetric(median(took), "ms")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
 // BenchmarkStopIdle compares the time of a stop with idle connections that
 // have been quiet for longer than IdleGrace.
 func BenchmarkStopIdle(b *testing.B) {

@@ -49,6 +49,12 @@ var listenerScenarios = []scenario{
 		s.dial(context.Background())
 		time.Sleep(30 * time.Second)
 		s.mustStopIn(0, bound)
+		if r := s.Report(); !errors.Is(r.AcceptErr, syscall.EMFILE) || r.Graceful() {
+			t.Errorf("Report() = %+v, want EMFILE, not graceful", r)
+		}
+		if e := event[*fxshutdown.ListenerClosed](s); !errors.Is(e.AcceptErr, syscall.EMFILE) {
+			t.Errorf("ListenerClosed = %+v, want EMFILE", e)
+		}
 	}},
 
 	// One that fails for good does not drop the clients that are served.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"os"
 	"testing"
 	"time"
 
@@ -57,9 +58,11 @@ var ownedScenarios = []scenario{
 		done := s.stopIn(0)
 		second := s.goGet(s.client(), "/late")
 		late.waitEntered(t, 1)
+		began := time.Now()
 		early.open()
 		(<-first).want(t, "hello")
 		event[*fxshutdown.ListenerClosed](s)
+		took(t, "closing the listener", time.Since(began), 0, atOnce)
 		if _, err := s.dial(context.Background()); err == nil {
 			t.Error("a client was let in when the early ones had gone")
 		}
@@ -109,6 +112,28 @@ var ownedScenarios = []scenario{
 		s2.mustStop()
 	}},
 
+	// Whoever else has the socket, unknown to its owner, is not deaf afterwards.
+	{"Owned/HearsAgain", sockets, []mode{h1}, func(t *testing.T, m mode) {
+		l := listenPlain(t)
+		f, err := l.(*net.TCPListener).File()
+		if err != nil {
+			t.Skipf("no descriptor of it here: %v", err)
+		}
+		defer f.Close()
+		s := start(t, m, hello, on(l), owned(true))
+		s.get(s.client(), "/").want(t, "hello")
+		s.mustStop()
+		if e := event[*fxshutdown.ListenerClosed](s); e.Shared || e.Unfiltered != nil && os.Geteuid() == 0 {
+			t.Errorf("ListenerClosed = %+v, want it neither shared nor unfiltered", e)
+		}
+		// An ignored client would try again after a second.
+		c, err := net.DialTimeout("tcp", s.Addr().String(), slack)
+		if err != nil {
+			t.Fatalf("Dial() = %v after the stop, of a socket that is still open", err)
+		}
+		c.Close()
+	}},
+
 	// A successor accepts already: nothing is taken from its queue, and nothing that
 	// runs keeps our listener open.
 	{"HandedOver", bubbles, h1Modes, func(t *testing.T, m mode) {
@@ -131,6 +156,19 @@ var ownedScenarios = []scenario{
 			t.Errorf("Stop() = %v, want nil", err)
 		}
 	}},
+}
+
+// listenPlain listens without Multipath TCP.
+func listenPlain(t *testing.T) net.Listener {
+	t.Helper()
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
 }
 
 // owned is a setting.

@@ -1,6 +1,8 @@
 package fxshutdown
 
 import (
+	"errors"
+	"io/fs"
 	"log/slog"
 	"strings"
 )
@@ -86,10 +88,14 @@ func (e *ListenerClosed) describe() (slog.Level, string, []slog.Attr) {
 	if e.Handshakes > 0 {
 		warn(slog.Int("handshakes", e.Handshakes))
 	}
-	if e.Unfiltered {
-		warn(slog.Bool("unfiltered", true))
-		warn(slog.String("remedy", "listen with plain TCP: "+
-			"net.ListenConfig.SetMultipathTCP(false), or ListenConfig instead of Listener"))
+	if e.Unfiltered != nil {
+		remedy := "listen with plain TCP: " +
+			"net.ListenConfig.SetMultipathTCP(false), or ListenConfig instead of Listener"
+		if errors.Is(e.Unfiltered, fs.ErrPermission) {
+			remedy = "run with CAP_NET_ADMIN"
+		}
+		warn(slog.Any("unfiltered", e.Unfiltered))
+		warn(slog.String("remedy", remedy))
 	}
 	if e.Err != nil {
 		warn(slog.Any("error", e.Err))

@@ -22,7 +22,9 @@
 //     request and was used less than IdleGrace ago, with their next response
 //     or when that one is quiet;
 //   - listener: the connections in the accept queue are accepted, since each is
-//     a client that believes it is connected, and the listener is closed;
+//     a client that believes it is connected, and the listener is closed. On Linux new
+//     handshakes are ignored meanwhile, and those under way are waited for, for a
+//     second at most;
 //   - drain: a connection that waits for a request is dropped once it has been
 //     quiet for IdleGrace, requests that arrive meanwhile are answered, and
 //     running requests are waited for;
@@ -31,6 +33,10 @@
 //
 // Stop is woken by events. It returns when the last connection and the last
 // handler are gone, not a polling interval later.
+//
+// A Config.Listener has somebody else's socket, maybe: ListenerOwned and
+// ListenerHandedOver say whose. One that somebody keeps open is closed during the
+// drain, and so is one whose queue waits for descriptors that idle connections hold.
 //
 // # The budget
 //
@@ -76,6 +82,13 @@
 //
 // # Limits
 //
+//   - Handshakes under way are known on Linux, with plain TCP: by the reference count of
+//     the listening socket in /proc/net/tcp, and where that tells of any, by sock_diag,
+//     or by the rest of that file. Neither needs a privilege. Where all are refused, the
+//     queue must look empty for 3 ms. SYN cookies, to which the kernel resorts when the
+//     queue overflows, leave no trace. Elsewhere, and on a listener that is given and of
+//     which nobody says that it is owned, whoever is in a handshake at the close is
+//     reset, and new clients that never stop coming end it after 250 ms.
 //   - HTTP/1.1 lets a server close an idle connection while a request is on its way
 //     (RFC 9112, sections 9.3.1 and 9.5): a client whose next request comes
 //     IdleGrace or longer after its last one can lose by one network round trip.

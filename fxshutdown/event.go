@@ -74,7 +74,7 @@ type DrainBegan struct{ Stats Stats }
 // What was lost, or may be: Flooded reports that the queue would not run empty.
 // Unaccepted connections were in it when it was closed (Linux tells), because of
 // AcceptErr, if that is set: out of descriptors, most likely. Handshakes were still
-// under way. Unfiltered reports that new ones could not be kept away, though
+// under way. Unfiltered is why new ones could not be kept away, though
 // Config.ListenerOwned allowed it.
 type ListenerClosed struct {
 	Queued     int
@@ -83,7 +83,7 @@ type ListenerClosed struct {
 	Unaccepted int
 	AcceptErr  error
 	Handshakes int
-	Unfiltered bool
+	Unfiltered error
 	Took       time.Duration
 	Err        error
 }

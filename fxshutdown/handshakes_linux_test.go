@@ -84,8 +84,8 @@ func TestHandshakes(t *testing.T) {
 				t.Errorf("sock_diag, /proc and references know of %d handshakes with %s, want none", got, s.others.Addr())
 			}
 		}
-		if !kernelOf(s.l).ignoreSYNs() {
-			t.Errorf("ignoreSYNs(%s) = false", s.l.Addr())
+		if err := kernelOf(s.l).ignoreSYNs(); err != nil {
+			t.Errorf("ignoreSYNs() = %v of %s", err, s.l.Addr())
 		}
 	}
 	for range len(servers) * clients {
@@ -140,6 +140,44 @@ func count(t *testing.T, end *link.End, l *net.TCPListener) (n [3]int) {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// A client that is gone before it has completed its handshake counts for 3 s.
+func TestHandshakesOfTheGone(t *testing.T) {
+	far, err := link.Open(link.Config{RTT: 200 * time.Millisecond})
+	if errors.Is(err, link.ErrUnavailable) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(far.Close)
+	l := listenAt(t, far.Server, "tcp4", far.Server.Addr(0))
+	dialed := make(chan struct{})
+	go func() {
+		defer close(dialed)
+		far.Client.Do(func() error {
+			c, err := net.DialTimeout("tcp", l.Addr().String(), 5*time.Second)
+			if err == nil {
+				c.Close()
+			}
+			return err
+		})
+	}()
+	await := func(want [3]int) {
+		t.Helper()
+		var got [3]int
+		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if got = count(t, far.Server, l); got == want {
+				return
+			}
+		}
+		t.Errorf("sock_diag, /proc and references know of %d handshakes, want %d", got, want)
+	}
+	await([3]int{1, 1, 1})
+	far.Pull()
+	await([3]int{0, 0, 1})
+	<-dialed
 }
 
 func TestHandshakesNone(t *testing.T) {

@@ -3,9 +3,8 @@ package fxshutdown
 // kernel is what the kernel tells of a listening TCP socket, and does for it. It is
 // Linux's; elsewhere a listener has none.
 type kernel interface {
-	// ignoreSYNs makes the kernel ignore new handshakes, and reports whether it
-	// does. hearSYNs ends that.
-	ignoreSYNs() bool
+	// ignoreSYNs makes the kernel ignore new handshakes. hearSYNs ends that.
+	ignoreSYNs() error
 	hearSYNs()
 
 	// queued returns how many connections wait to be accepted. It costs a

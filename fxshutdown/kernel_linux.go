@@ -33,7 +33,8 @@ func kernelOf(l net.Listener) kernel {
 		references: (*socket).countReferences,
 		others: []func(listenAddress) (int, error){
 			listenAddress.askSockDiag,
-			listenAddress.readProc, // where netlink is refused: by seccomp, or systemd's RestrictAddressFamilies
+			// Where netlink is refused: by seccomp, or systemd's RestrictAddressFamilies.
+			listenAddress.readProc,
 		},
 	}
 	if _, ok := s.queued(); !ok {

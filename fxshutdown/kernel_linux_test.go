@@ -101,6 +101,52 @@ func TestQueued(t *testing.T) {
 	}
 }
 
+// Multipath TCP refuses the filter, and tells its queue.
+func TestMultipath(t *testing.T) {
+	if on, err := os.ReadFile("/proc/sys/net/mptcp/enabled"); err != nil || on[0] != '1' {
+		t.Skip("no Multipath TCP here")
+	}
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(true)
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	k := kernelOf(l)
+	if k.ignoreSYNs() == nil {
+		t.Error("ignoreSYNs() = nil with Multipath TCP")
+	}
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if n, ok := k.queued(); n != 1 || !ok {
+		t.Errorf("queued() = %d, %v, want 1", n, ok)
+	}
+
+	// What Start opens never is, whatever the ListenConfig says.
+	ours, err := listen(t.Context(), Config{Network: "tcp", ListenConfig: &lc}, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	ignoreSYNsOrSkip(t, ours)
+}
+
+// ignoreSYNsOrSkip skips the test where the kernel wants a privilege for it.
+func ignoreSYNsOrSkip(t *testing.T, l net.Listener) {
+	t.Helper()
+	err := kernelOf(l).ignoreSYNs()
+	if errors.Is(err, os.ErrPermission) && os.Geteuid() != 0 {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatalf("ignoreSYNs() = %v on plain TCP", err)
+	}
+}
+
 // A wrapper that shows its socket is as good as the listener in it.
 func TestKernelOf(t *testing.T) {
 	l := listenPlain(t, "127.0.0.1:0").(*net.TCPListener)

@@ -30,8 +30,8 @@ type listener struct {
 
 	// shut writes these before it closes closing.
 	owner     owner
-	keptAway  bool // new clients are kept away from the queue
-	unguarded bool // they were to be, and the socket refuses it
+	keptAway  bool  // new clients are kept away from the queue
+	unguarded error // why they are not, though they could be
 
 	queue queue // the accepting goroutine's, until ended is closed
 
@@ -125,7 +125,7 @@ func (l *listener) Close() error {
 			l.left, _ = l.kernel.queued()
 		}
 		if l.keptAway && !l.openedHere {
-			l.kernel.hearSYNs() // whoever else has the socket, unknown to its owner, would be deaf for ever
+			l.kernel.hearSYNs() // who has the socket too, unknown to its owner, would be deaf
 		}
 		l.closeErr = l.Listener.Close()
 		close(l.closed)

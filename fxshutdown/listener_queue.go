@@ -92,6 +92,9 @@ func (l *listener) waitFor(now time.Time) time.Duration {
 	if l.kernel != nil {
 		queued, told = l.kernel.queued()
 	}
+	if told && queued == 0 {
+		q.err = nil // an accept fails for want of descriptors before it looks at the queue
+	}
 	if !now.Before(q.until) {
 		q.flooded = q.err == nil && (queued > 0 || !told && q.silent == 0)
 		return 0

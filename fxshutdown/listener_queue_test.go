@@ -15,7 +15,7 @@ import (
 // deadline, which shut sets.
 type fakeSocket struct {
 	comes  []time.Duration // when each handshake is complete
-	knocks bool            // more clients come all the time, unless they are kept away: one each 100 µs
+	knocks bool            // more come, one each 100 µs, unless they are kept away
 	fails  func(since time.Duration) error
 	untold error // of handshakes
 	deaf   bool  // refuses the filter
@@ -84,8 +84,15 @@ func (f *fakeSocket) SetDeadline(t time.Time) error {
 func (f *fakeSocket) Close() error   { f.closed = true; return nil }
 func (f *fakeSocket) Addr() net.Addr { return &net.TCPAddr{} }
 
-func (f *fakeSocket) ignoreSYNs() bool { f.ignores = !f.deaf; return f.ignores }
-func (f *fakeSocket) hearSYNs()        { f.heard = !f.closed }
+func (f *fakeSocket) ignoreSYNs() error {
+	if f.deaf {
+		return errDeaf
+	}
+	f.ignores = true
+	return nil
+}
+
+func (f *fakeSocket) hearSYNs() { f.heard = !f.closed }
 func (f *fakeSocket) queued() (int, bool) {
 	return f.done() - f.accepted, true
 }
@@ -96,6 +103,8 @@ func (f *fakeSocket) handshakes() (int, error) {
 	time.Sleep(3 * time.Millisecond)
 	return len(f.comes) - min(f.done(), len(f.comes)), f.untold
 }
+
+var errDeaf = errors.New("refused")
 
 // TestAcceptQueued empties queues in fake time.
 func TestAcceptQueued(t *testing.T) {
@@ -108,13 +117,14 @@ func TestAcceptQueued(t *testing.T) {
 		given    bool // and not opened by Start
 		owner    owner
 		noKernel bool
+		open     bool // a connection is, all the time
 
 		accepted   int
 		left       int
 		handshakes int
 		asked      int
 		flooded    bool
-		unguarded  bool
+		unguarded  error
 		heard      bool
 		err        error
 		least      time.Duration
@@ -144,7 +154,7 @@ func TestAcceptQueued(t *testing.T) {
 		{name: "Owned", given: true, owner: ownerUs, socket: fakeSocket{comes: []time.Duration{40 * ms}, knocks: true},
 			accepted: 1, asked: 5, heard: true, least: 43 * ms, most: 45 * ms},
 		{name: "Owned/Refused", given: true, owner: ownerUs, socket: fakeSocket{deaf: true},
-			asked: 1, unguarded: true, least: 3 * ms, most: 3 * ms},
+			asked: 1, unguarded: errDeaf, least: 3 * ms, most: 3 * ms},
 		{name: "Other", given: true, owner: ownerOther, socket: fakeSocket{comes: []time.Duration{0, 0}}},
 
 		// Out of descriptors.
@@ -154,6 +164,12 @@ func TestAcceptQueued(t *testing.T) {
 			}
 			return nil
 		}}, accepted: 2, asked: 1, least: 43 * ms, most: 49 * ms},
+		{name: "Starved/WhileOthersAreOpen", open: true, socket: fakeSocket{comes: []time.Duration{0, 0}, fails: func(since time.Duration) error {
+			if since < time.Minute {
+				return emfile
+			}
+			return nil
+		}}, accepted: 2, asked: 1, least: time.Minute, most: time.Minute + 9*ms},
 		{name: "Starved/ForGood", socket: fakeSocket{comes: []time.Duration{0, 0}, fails: func(time.Duration) error { return emfile }},
 			left: 2, err: emfile, least: maxHandshake, most: maxHandshake + 5*ms},
 		{name: "Broken", socket: fakeSocket{comes: []time.Duration{0, 0}, fails: func(time.Duration) error { return refused }},
@@ -165,6 +181,11 @@ func TestAcceptQueued(t *testing.T) {
 				l := newListener(f, newConnSet(new(http.Server)), newDispatcher(nil), !tt.given)
 				if !tt.noKernel {
 					l.kernel = f
+				}
+				if tt.open {
+					server, client := net.Pipe()
+					l.conns.track(server)
+					f.conns = append(f.conns, client)
 				}
 				l.owner = tt.owner
 				l.keepOthersAway()

@@ -63,8 +63,11 @@ func (l *listener) keepOthersAway() {
 		l.keptAway = true
 	}
 	if l.kernel != nil {
-		l.keptAway = l.kernel.ignoreSYNs()
-		l.unguarded = !l.keptAway && !l.openedHere
+		err := l.kernel.ignoreSYNs()
+		l.keptAway = err == nil
+		if !l.openedHere {
+			l.unguarded = err
+		}
 	}
 }
 

@@ -3,6 +3,8 @@ package fxshutdown_test
 import (
 	"net"
 	"net/http"
+	"strings"
+	"testing"
 	"time"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
@@ -29,6 +31,23 @@ func network(n, address string) setting {
 // idleGrace is a setting.
 func idleGrace(d time.Duration) setting {
 	return func(_ *http.Server, cfg *fxshutdown.Config) { cfg.IdleGrace = d }
+}
+
+// TestValidateListeners names the settings that do not fit a listener that is given,
+// or one that is not.
+func TestValidateListeners(t *testing.T) {
+	yes := func() bool { return true }
+	for want, cfg := range map[string]fxshutdown.Config{
+		"":                   {Listener: newPipeListener(), ListenerOwned: yes, ListenerHandedOver: yes},
+		"ListenConfig":       {Listener: newPipeListener(), ListenConfig: new(net.ListenConfig)},
+		"ListenerOwned":      {ListenerOwned: yes},
+		"ListenerHandedOver": {ListenerHandedOver: yes, ListenConfig: new(net.ListenConfig)},
+	} {
+		err := cfg.Validate()
+		if want == "" && err != nil || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want+" ")) {
+			t.Errorf("Validate() = %v, want an error about %q", err, want)
+		}
+	}
 }
 
 // config is a setting.

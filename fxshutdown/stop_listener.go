@@ -12,7 +12,7 @@ type listenerEnd struct {
 	handedOver bool   // a successor accepts already
 	before     totals // the account when it might have been closed, if it goes on accepting
 
-	shut    chan bool     // receives whether the listener is closed, once; nil: it is not to be closed yet
+	shut    chan bool     // receives once whether the listener is closed; nil: it stays open
 	shutAt  time.Time     // when shut was made
 	giveUp  chan struct{} // closed when its queue is not to be emptied any more
 	settled bool          // it is over, and in the report

@@ -1,6 +1,9 @@
 package fxshutdown
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 // ignoreSYNs makes the kernel ignore new handshakes on a listening TCP socket,
 // while those under way finish. Without it a queue that clients fill faster than
@@ -9,9 +12,9 @@ import "syscall"
 // (RFC 6298, section 2.1) and is refused then, or reaches another process that
 // listens on the port.
 //
-// It reports whether it worked. Multipath TCP refuses socket filters, which is
-// why Start listens with plain TCP.
-func (s *socket) ignoreSYNs() bool {
+// Multipath TCP refuses socket filters, which is why Start listens with plain TCP. Some
+// kernels refuse them to a process without CAP_NET_ADMIN (seen on 6.18.44).
+func (s *socket) ignoreSYNs() error {
 	// Classic BPF over the TCP header: flags is its byte 13.
 	const (
 		flags  = 13
@@ -30,7 +33,10 @@ func (s *socket) ignoreSYNs() bool {
 		//lint:ignore SA1019 its successor is another module, for one call
 		attached = syscall.AttachLsf(int(fd), filter)
 	})
-	return err == nil && attached == nil
+	if err != nil {
+		return err
+	}
+	return os.NewSyscallError("attach a filter", attached)
 }
 
 // hearSYNs takes the filter away.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"time"
 
@@ -144,11 +145,16 @@ func Cases() []Case {
 			slog.LevelWarn, "http server closed its listener",
 			attrs{"queued": int64(3), "took": time.Second, "handshakes": int64(4)}},
 		{"ListenerClosed/Unfiltered",
-			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Unfiltered: true},
+			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Unfiltered: errTest},
 			slog.LevelWarn, "http server closed its listener",
-			attrs{"queued": int64(3), "took": time.Second, "unfiltered": true,
+			attrs{"queued": int64(3), "took": time.Second, "unfiltered": errTest.Error(),
 				"remedy": "listen with plain TCP: net.ListenConfig.SetMultipathTCP(false), " +
 					"or ListenConfig instead of Listener"}},
+		{"ListenerClosed/Unprivileged",
+			&fxshutdown.ListenerClosed{Took: time.Second, Unfiltered: os.ErrPermission},
+			slog.LevelWarn, "http server closed its listener",
+			attrs{"queued": int64(0), "took": time.Second, "unfiltered": os.ErrPermission.Error(),
+				"remedy": "run with CAP_NET_ADMIN"}},
 		{"ListenerClosed/Error",
 			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Err: errTest},
 			slog.LevelWarn, "http server closed its listener",
