@@ -230,8 +230,15 @@ func TestRollWithoutProxy(t *testing.T) {
 	t.Parallel()
 	cfg := off(Default())
 	cfg.KeepAlive = 2
-	cfg, _ = prepare(t, cfg, losing.Spec{Way: losing.Queued}, false)
-	cfg.Target = cfg.URL
+	cfg, spec := prepare(t, cfg, losing.Spec{Way: losing.Queued}, false)
+	pid := filepath.Join(t.TempDir(), "pid")
+	cfg.StartCommand = fmt.Sprintf("sleep 0.3; setsid %s & echo $! > %s", cfg.Command[0], pid)
+	cfg.Command, cfg.PID, cfg.Target = nil, pid, cfg.URL
+	t.Cleanup(func() {
+		if l, ok := process.Owner(spec.Addr); ok {
+			endDaemon(l.PID)
+		}
+	})
 	res, err := Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -77,13 +77,12 @@ func TestStatusOfTheStop(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			cfg := off(Default())
-			cfg.KeepAlive, cfg.Late = 4, 3
+			cfg.KeepAlive, cfg.Slow = 4, 2
 			cfg, spec := prepare(t, cfg, losing.Spec{StatusAfter: 503}, false)
-			cfg.ExpectAfter = tt.after
+			cfg.ExpectAfter, cfg.SlowPath = tt.after, "/slow" // answered after the signal, in any case
 			res, _ := check1(t, cfg, spec)
-			late := kindOf(t, res, "late")
-			if n := late.Statuses[503]; n.Before != 0 || n.During == 0 {
-				t.Errorf("late 503 = %+v of %d, want some, during the stop only", n, late.Answered)
+			if n := kindOf(t, res, "slow").Statuses[503]; n.Before != 0 || n.During < 2 {
+				t.Errorf("slow 503 = %+v, want 2 or more, during the stop only", n)
 			}
 			if res.Verdict != tt.verdict || (res.Rounds[0].BadStatus > 0) != (tt.verdict == Fail) {
 				t.Errorf("verdict = %s %v, want %s", res.Verdict, res.Rounds[0].Reasons, tt.verdict)

@@ -153,8 +153,11 @@ func (s *server) accept() {
 	for {
 		select {
 		case <-s.emptying:
-			// As long as something comes out of the queue there may be more.
-			s.listener.SetDeadline(time.Now().Add(30 * time.Millisecond))
+			// As long as something comes out of the queue there may be more. At a unix socket
+			// nobody is turned away, so there always is.
+			if s.spec.Unix == "" {
+				s.listener.SetDeadline(time.Now().Add(30 * time.Millisecond))
+			}
 		default:
 		}
 		c, err := s.listener.Accept()
