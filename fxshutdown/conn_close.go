@@ -31,7 +31,7 @@ func (c *conn) Close() error {
 		c.h2.releaseLocked()
 	}
 	retired := c.retired.Load()
-	lingers := retired && c.stage.Load().active() && c.h2 == nil && !c.cut
+	lingers := retired && c.stage.Load().active() && c.h2 == nil && !c.cut && c.sendsOnLocked()
 	c.mu.Unlock()
 	if retired {
 		c.set.changed(c)
@@ -104,8 +104,14 @@ func (c *conn) closingLocked() {
 	}
 }
 
+// sendsOnLocked reports whether the client sends on behind the request that is
+// answered, as far as one can tell: it has done so, or there is something to read.
+func (c *conn) sendsOnLocked() bool {
+	return c.ahead.any() || c.part || unread(c.underTLS())
+}
+
 // linger closes our side and reads on while the client still sends. One that
-// sends nothing costs a lastRead.
+// sends nothing any more costs a lastRead.
 func (c *conn) linger() {
 	if c.closeWrite() != nil {
 		return

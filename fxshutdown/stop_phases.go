@@ -118,7 +118,10 @@ func (st *stop) drain() bool {
 			st.cancelRequests(ErrRequestGrace)
 		}
 		if now >= st.progressAt {
-			st.logProgress(now, forceAt)
+			if s.events.logger != nil { // otherwise it would look at every connection for nobody
+				st.logProgress(now, forceAt)
+			}
+			st.progressAt = now + (now - st.drainAt)
 		}
 		st.next.Store(0) // whoever changes behind the back of sweep wakes us
 		next := earliest(st.sweep(now), forceAt, st.requestAt, st.progressAt)
@@ -218,5 +221,4 @@ func (st *stop) logProgress(now, forceAt moment) {
 		e.Left = forceAt - now
 	}
 	s.events.emit(e)
-	st.progressAt = now + e.Waited
 }

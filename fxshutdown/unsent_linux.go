@@ -9,18 +9,30 @@ import (
 // unsent reports whether the kernel still has bytes of nc that its peer has not
 // acknowledged (SIOCOUTQ, tcp(7)): whoever is to get them is reading.
 func unsent(nc net.Conn) bool {
+	n, known := askSocket(nc, syscall.TIOCOUTQ)
+	return known && n > 0
+}
+
+// unread reports whether the kernel has bytes of nc's peer that nobody has read
+// (SIOCINQ, tcp(7)). Of what is no socket that is not known, and so it may.
+func unread(nc net.Conn) bool {
+	n, known := askSocket(nc, syscall.TIOCINQ)
+	return !known || n > 0
+}
+
+// askSocket returns what an ioctl says of a socket.
+func askSocket(nc net.Conn, request uintptr) (n int32, known bool) {
 	sc, ok := nc.(syscall.Conn)
 	if !ok {
-		return false
+		return 0, false
 	}
 	rc, err := sc.SyscallConn()
 	if err != nil {
-		return false
+		return 0, false
 	}
-	var n int32
 	var errno syscall.Errno
 	err = rc.Control(func(fd uintptr) {
-		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TIOCOUTQ, uintptr(unsafe.Pointer(&n)))
+		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, request, uintptr(unsafe.Pointer(&n)))
 	})
-	return err == nil && errno == 0 && n > 0
+	return n, err == nil && errno == 0
 }

@@ -29,8 +29,8 @@ func TestUnsent(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer server.Close()
-			if unsent(server) {
-				t.Error("unsent() = true before anything was written")
+			if unsent(server) || unread(server) {
+				t.Errorf("unsent() = %v, unread() = %v before anything was written", unsent(server), unread(server))
 			}
 			server.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
 			wrote := 0
@@ -43,6 +43,9 @@ func TestUnsent(t *testing.T) {
 			}
 			if !unsent(server) {
 				t.Error("unsent() = false, and the client has not read")
+			}
+			if !unread(client) {
+				t.Error("unread() = false, and the client has not read")
 			}
 			buf := make([]byte, 1<<16)
 			for wrote > 0 {
@@ -60,7 +63,7 @@ func TestUnsent(t *testing.T) {
 			}
 		})
 	}
-	if client, _ := net.Pipe(); unsent(client) {
-		t.Error("unsent() = true of a pipe")
+	if client, _ := net.Pipe(); unsent(client) || !unread(client) {
+		t.Error("of a pipe it is known what is unsent, or unread")
 	}
 }
