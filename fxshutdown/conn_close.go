@@ -33,7 +33,7 @@ func (c *conn) Close() error {
 	retired := c.retired.Load()
 	lingers := retired && c.stage.Load().active() && c.h2 == nil && !c.cut && c.sendsOnLocked()
 	c.mu.Unlock()
-	if retired {
+	if lingers || retired && !isSocket(c.Conn) { // which may take its time
 		c.set.changed(c)
 	}
 	if lingers {

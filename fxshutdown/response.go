@@ -221,6 +221,9 @@ func (b *http2Body) ends() {
 	c.mu.Unlock()
 }
 
+// closeAlone is shared by responses: it has no room for what is appended.
+var closeAlone = []string{"close"}
+
 // tellClose is called before the header is written. Once the connection retires
 // it makes the response say "Connection: close", so that the client does not send
 // its next request here.
@@ -237,6 +240,10 @@ func (x *exchange) tellClose() {
 	}
 	x.response |= toldToClose
 	h := x.rw.Header()
+	if h["Connection"] == nil {
+		h["Connection"] = closeAlone
+		return
+	}
 	// net/http looks at the first value alone. Others, such as the "Upgrade" of
 	// a 426, keep their meaning.
 	values := []string{"close"}
