@@ -88,7 +88,7 @@ func TestReadDeadline(t *testing.T) {
 						c.SetReadDeadline(deadline(m))
 					}
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				wrote := make(chan struct{})
 				go func() {
 					defer close(wrote)
