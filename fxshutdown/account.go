@@ -176,7 +176,7 @@ func (c *conn) end(x *exchange, returned bool) {
 		cancelled = &r
 	}
 	gone := c.goneLocked()
-	changed := c.running == nil && (stage == stageIdle || c.closing == closingHTTP)
+	changed := c.running == nil && (stage == stageIdle || c.closing == closingHTTP) || c.wasLastOfClientLocked()
 	c.mu.Unlock()
 
 	if cancelled != nil {

@@ -34,14 +34,11 @@ func (cl *client) note(at moment) {
 	}
 }
 
-// quietSince returns since when the client is quiet: not while a request of it
-// runs.
-func (cl *client) quietSince(now moment) moment {
-	if cl.running.Load() > 0 {
-		return now
-	}
-	return moment(cl.seen.Load())
-}
+// isBusy reports whether a request of the client runs.
+func (cl *client) isBusy() bool { return cl.running.Load() > 0 }
+
+// quietSince returns since when the client is quiet, if it is not busy.
+func (cl *client) quietSince() moment { return moment(cl.seen.Load()) }
 
 // clientSet has the clients of the connections that retire. It is empty while
 // the server serves.

@@ -82,12 +82,12 @@ func TestClientQuiet(t *testing.T) {
 					playOn(c, e)
 				}
 				now := c.set.now()
-				want := retired + test.want
-				if test.want < 0 {
-					want = now
+				v := other.(*conn).viewLocked(now)
+				if v.clientBusy != (test.want < 0) {
+					t.Errorf("after %q its client is busy = %v, want %v", test.events, v.clientBusy, test.want < 0)
 				}
-				if v := other.(*conn).viewLocked(now); v.clientQuiet != want {
-					t.Errorf("after %q its client is quiet since %v, want %v", test.events, v.clientQuiet-retired, want-retired)
+				if !v.clientBusy && v.clientQuiet != retired+test.want {
+					t.Errorf("after %q its client is quiet since %v, want %v", test.events, v.clientQuiet-retired, test.want)
 				}
 			})
 		})

@@ -214,7 +214,7 @@ func (c *conn) retireLocked() {
 // before it reads a request.
 func (c *conn) joinClientLocked() {
 	stage := c.stage.Load()
-	if c.exit.client != nil || stage >= stageClosed || stage == stageAccepted && !isSocket(c.underTLS()) {
+	if c.set.noGrace || c.exit.client != nil || stage >= stageClosed || stage == stageAccepted && !isSocket(c.underTLS()) {
 		return
 	}
 	cl := c.set.clients.of(c.Conn.RemoteAddr())
@@ -241,14 +241,21 @@ func (c *conn) noteClientLocked(at moment, running int32) {
 	}
 }
 
+// wasLastOfClientLocked reports whether no request of the client runs any more: its
+// other connections may be due then.
+func (c *conn) wasLastOfClientLocked() bool {
+	return c.exit != nil && c.exit.client != nil && !c.exit.client.isBusy()
+}
+
 // clientStirredLocked reports whether there was a sign of the client on another
 // connection, since the reader was interrupted and in time.
 func (c *conn) clientStirredLocked(now moment) bool {
 	if c.exit.client == nil {
 		return false
 	}
-	since := c.exit.client.quietSince(now)
-	return since > c.exit.asked && since <= c.exit.at+maxClientWait
+	limit := c.exit.at + maxClientWait
+	since := c.exit.client.quietSince()
+	return c.exit.client.isBusy() && now <= limit || since > c.exit.asked && since <= limit
 }
 
 // toldLocked returns a channel that is closed when the connection retires.

@@ -217,7 +217,7 @@ func (c *conn) timedOutLocked(err error) (again bool, _ error) {
 	case !c.intr.pending():
 		c.deadline.apply(c) // the socket's was a stale one
 		return true, nil
-	case !c.waitingLocked() || c.clientStirredLocked(now):
+	case !c.waitingLocked() || c.intr.state == interruptPending && c.clientStirredLocked(now):
 		c.resumeLocked()
 		return true, nil
 	case c.intr.reads < lastReads:

@@ -249,8 +249,9 @@ func TestWriteDeadline(t *testing.T) {
 func TestInterruptedWhileClientStirs(t *testing.T) {
 	for _, test := range []struct {
 		sleep time.Duration // after the connection retired
+		final bool
 		want  time.Duration // when the read ends
-	}{{maxClientWait - lastRead, time.Minute}, {maxClientWait, lastRead}} {
+	}{{maxClientWait - lastRead, false, time.Minute}, {maxClientWait, false, lastRead}, {0, true, lastRead}} {
 		synctest.Test(t, func(t *testing.T) {
 			c, client := newPipeConn(t)
 			serveOne(t, c, client)
@@ -264,11 +265,11 @@ func TestInterruptedWhileClientStirs(t *testing.T) {
 				client.Close()
 			}()
 			c.mu.Lock()
-			c.interruptLocked(c.set.now(), false)
+			c.interruptLocked(c.set.now(), test.final)
 			c.mu.Unlock()
 			c.Read(make([]byte, 1))
 			if took := time.Since(began); took != test.want {
-				t.Errorf("%v after the retirement: Read() ended after %v, want %v", test.sleep, took, test.want)
+				t.Errorf("%+v: Read() ended after %v", test, took)
 			}
 			time.Sleep(time.Until(began.Add(time.Minute)))
 		})

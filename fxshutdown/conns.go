@@ -19,6 +19,8 @@ type connSet struct {
 	hooked bool
 	useTLS bool
 
+	noGrace bool // IdleGrace is none: nothing is waited for, and no client
+
 	cancelled atomic.Bool             // the contexts of all requests are
 	watcher   atomic.Pointer[watcher] // who looks after the connections that retire; nil: nobody yet
 

@@ -18,16 +18,16 @@
 //     run, and from here on every HTTP/1 response whose handler has not called
 //     WriteHeader or Write yet says "Connection: close", those of requests that run
 //     already included;
-//     HTTP/2 connections get GOAWAY at once, or, if one of them waits for a
-//     request and was used less than IdleGrace ago, with their next response
-//     or when that one is quiet;
 //   - listener: the connections in the accept queue are accepted, since each is
 //     a client that believes it is connected, and the listener is closed. On Linux new
 //     handshakes are ignored meanwhile, and those under way are waited for, for a
 //     second at most;
-//   - drain: a connection that waits for a request is dropped once it has been
-//     quiet for IdleGrace, requests that arrive meanwhile are answered, and
-//     running requests are waited for;
+//   - drain: a connection that waits for a request is dropped once its client has
+//     been quiet for IdleGrace on all its connections, requests that arrive
+//     meanwhile are answered, and running requests are waited for; an HTTP/2
+//     connection gets GOAWAY when it has been quiet for IdleGrace, or, if it is
+//     busy, when its running requests are answered, 500 ms later at most: until then
+//     what its client sends is held back;
 //   - force: shortly before the time is over the contexts of the requests are
 //     cancelled, then what is left is cut, and named in the [Report].
 //
@@ -91,7 +91,17 @@
 //     reset, and new clients that never stop coming end it after 250 ms.
 //   - HTTP/1.1 lets a server close an idle connection while a request is on its way
 //     (RFC 9112, sections 9.3.1 and 9.5): a client whose next request comes
-//     IdleGrace or longer after its last one can lose by one network round trip.
+//     IdleGrace or longer after its last one can lose by one network round trip. A
+//     client is a remote IP address, as the listener's connections tell it: with the
+//     PROXY protocol it is that of the proxy's client. All peers of a unix socket are
+//     one. Behind address translation one address is thousands of clients and never
+//     quiet: IdleGrace and 300 ms into the drain its idle connections are dropped all
+//     the same.
+//   - A response without a length whose handler returns early because its context was
+//     cancelled is complete to HTTP. It counts as answered.
+//   - A hijacked connection counts as ended when its owner, a hook that saw it, or its
+//     peer closes it. The last is noticed when somebody reads, and under TLS on Unix
+//     systems, where the socket is asked every 250 ms.
 //   - HTTP/2 requests above the stream number of GOAWAY are refused unprocessed (RFC 9113,
 //     section 6.8). Requests pipelined behind an HTTP/1 response that said close go
 //     unanswered (RFC 9112, section 9.6).

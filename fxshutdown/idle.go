@@ -31,6 +31,7 @@ type view struct {
 	asked     moment        // when it was asked to end
 
 	clientQuiet moment // since when its client is, on all its connections
+	clientBusy  bool   // requests of its client run
 }
 
 // viewLocked returns what is known of c, which has retired.
@@ -54,7 +55,7 @@ func (c *conn) viewLocked(now moment) view {
 		asked:     c.exit.asked,
 	}
 	if c.exit.client != nil {
-		v.clientQuiet = c.exit.client.quietSince(now)
+		v.clientQuiet, v.clientBusy = c.exit.client.quietSince(), c.exit.client.isBusy()
 	}
 	if c.h2 != nil {
 		v.http2, v.finishing, v.goAway = true, c.h2.finishing, c.h2.goAway
@@ -160,7 +161,11 @@ func (g graces) decide(v view, now moment) verdict {
 	// Its client may be about to use it in place of one that was told to close.
 	// Behind address translation thousands of clients have one address, and are
 	// never quiet.
-	at = max(at, min(v.clientQuiet, v.retiredAt+maxClientWait)+g.idle)
+	limit := v.retiredAt + maxClientWait
+	if v.clientBusy {
+		v.clientQuiet = limit
+	}
+	at = max(at, min(v.clientQuiet, limit)+g.idle)
 	if at >= end && (v.part || v.waited > 0) {
 		at, due.do = end, actInterruptFinal
 	}

@@ -66,6 +66,8 @@ func TestDecide(t *testing.T) {
 		// Its client is not quiet.
 		{"its client was just seen", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1100*ms }), 1348 * ms, verdict{at: 1349 * ms}},
 		{"its client is quiet too", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1100*ms }), 1349 * ms, verdict{actInterrupt, 1449 * ms}},
+		{"its client is busy", with(waits, func(v *view) { v.quiet, v.clientBusy = 0, true }), 1548 * ms, verdict{at: 1549 * ms}},
+		{"its client was busy", with(waits, func(v *view) { v.quiet, v.clientBusy = 0, true }), 1549 * ms, verdict{actInterrupt, 1649 * ms}},
 		{"its client is never quiet", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1500*ms }), 1548 * ms, verdict{at: 1549 * ms}},
 		{"its client was never quiet", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1549*ms }), 1549 * ms, verdict{actInterrupt, 1649 * ms}},
 		{"a part came, its client is quiet", with(waits, func(v *view) { v.part, v.clientQuiet = true, 1000*ms }), 1448 * ms, verdict{at: 1449 * ms}},

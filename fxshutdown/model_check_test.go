@@ -33,7 +33,10 @@ func (s *sim) observe() {
 // dropTimes returns when a connection that waits may be dropped, as it looks at the
 // given time.
 func (s *sim) dropTimes(c *simConn, at time.Time) (first, last time.Time) {
-	ofClient := earlier(s.clientQuiet(at), later(c.born, s.drainAt).Add(maxClientWait)).Add(s.grace())
+	ofClient := earlier(s.clientQuiet(at), s.drainAt.Add(maxClientWait)).Add(s.grace())
+	if s.grace() == 0 {
+		ofClient = time.Time{} // nobody is waited for
+	}
 	first = later(c.quiet.Add(s.grace()), ofClient)
 	last = later(first, s.listenerUntil()).Add(2 * ms)
 	if c.part {
@@ -190,7 +193,9 @@ func (s *sim) checkEnd() {
 	if errors.As(s.stopErr, &aborted) != (lost > 0) || s.stopErr != nil && lost == 0 {
 		s.t.Errorf("Stop() = %v with %d requests lost", s.stopErr, lost)
 	}
-	if aborted != nil && !errors.Is(aborted, s.reason) {
+	// What RequestGrace cost may have been all, and a force have come too late.
+	grace := s.cfg.RequestGrace > 0 && errors.Is(aborted, fxshutdown.ErrRequestGrace)
+	if aborted != nil && !grace && !errors.Is(aborted, s.reason) {
 		s.t.Errorf("Stop() = %v, want the reason %v", s.stopErr, s.reason)
 	}
 	if string(r.Trigger) != s.trigger {

@@ -23,7 +23,7 @@ func (s *sim) dial() {
 		return
 	}
 	now := time.Now()
-	c := &simConn{client: client, state: http.StateNew, born: now, waitsSince: now, quiet: now}
+	c := &simConn{client: client, state: http.StateNew, waitsSince: now, quiet: now}
 	s.conns = append(s.conns, c)
 	s.lastDial = now
 	s.sign(now)
@@ -153,7 +153,11 @@ func (s *sim) returned(c *simConn, returned bool) {
 	x.running = false
 	c.call = nil
 	s.sign(time.Now())
+	lost := x.cancelled && !(x.flushed && x.asked) && (!returned || x.broken)
 	switch {
+	case lost:
+		s.aborted++
+		s.abortedSince++
 	case returned:
 		s.answered++
 		if !c.gone {
@@ -163,7 +167,7 @@ func (s *sim) returned(c *simConn, returned bool) {
 		s.failed++
 		s.failedSince++
 	}
-	if x.cancelled {
+	if x.cancelled && !lost {
 		s.cancelledCalls++
 	}
 	if !returned || c.gone || s.isDraining() && !x.committed {
@@ -194,7 +198,7 @@ func (s *sim) command(c *simConn, ev int) {
 	switch ev {
 	case evFlush:
 		if c.state == http.StateActive {
-			x.flushed = true
+			x.flushed, x.broken = true, x.broken || c.gone
 			x.committed = x.committed || !s.isDraining()
 			if c.gone && x.kind == 'c' {
 				s.returned(c, true) // net/http cancels the context when a write fails

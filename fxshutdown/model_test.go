@@ -53,7 +53,6 @@ type simConn struct {
 	ahead      bool   // net/http holds a byte that it read while a handler ran: see settle
 	pipelined  bool   // it sent while a handler ran: the server may take it that there is more
 	gone       bool   // the client has closed
-	born       time.Time
 	waitsSince time.Time
 	quiet      time.Time // when the last byte came, or waiting began
 	replies    int       // that the client must have got
@@ -73,6 +72,7 @@ type call struct {
 	committed bool // before the drain
 	flushed   bool
 	asked     bool
+	broken    bool // a write of the response failed
 	cancelled bool
 	closed    bool // what it hijacked
 }

@@ -196,8 +196,13 @@ func (st *stop) reschedule(c *conn) {
 	c.mu.Lock()
 	now := c.set.now()
 	v := c.viewLocked(now)
+	hasClient := c.exit.client != nil
 	c.mu.Unlock()
 	at := st.graces.decide(v, now).soonest(now)
+	if hasClient && !v.clientBusy {
+		// Its other connections may be due when it has been quiet.
+		at = earliest(at, max(v.clientQuiet+st.graces.idle-lastRead, now))
+	}
 	if at == 0 {
 		return
 	}
