@@ -255,7 +255,8 @@ func (c *conn) clientStirredLocked(now moment) bool {
 	}
 	limit := c.exit.at + maxClientWait
 	since := c.exit.client.quietSince()
-	return c.exit.client.isBusy() && now <= limit || since > c.exit.asked && since <= limit
+	// Of a busy one decide waits for the limit, less lastRead at most.
+	return c.exit.client.isBusy() && now < limit-lastRead || since > c.exit.asked && since <= limit
 }
 
 // toldLocked returns a channel that is closed when the connection retires.

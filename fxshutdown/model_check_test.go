@@ -194,7 +194,7 @@ func (s *sim) checkEnd() {
 		s.t.Errorf("Stop() = %v with %d requests lost", s.stopErr, lost)
 	}
 	// What RequestGrace cost may have been all, and a force have come too late.
-	grace := s.cfg.RequestGrace > 0 && errors.Is(aborted, fxshutdown.ErrRequestGrace)
+	grace := s.cfg.RequestGrace > 0 && errors.Is(s.stopErr, fxshutdown.ErrRequestGrace)
 	if aborted != nil && !grace && !errors.Is(aborted, s.reason) {
 		s.t.Errorf("Stop() = %v, want the reason %v", s.stopErr, s.reason)
 	}
