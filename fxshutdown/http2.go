@@ -43,6 +43,7 @@ type http2State struct {
 	gate     sync.Cond    // signalled when what is held back may go on
 	writers  atomic.Int32 // handlers in Write
 	wroteAt  moment       // when the last write ended, since the connection retired
+	stuckAt  moment       // since when a response has looked as if it could not go on; 0: it does not
 }
 
 // goAway is how far a connection is told by GOAWAY.
@@ -97,11 +98,20 @@ func (cs *connSet) releaseAll() {
 	}
 }
 
-// starvedLocked reports whether a response needs what is held back to go on: its
-// handler writes, or net/http writes its end, and nothing is written.
+// starvedLocked reports whether a response needs what is held back to go on: a
+// handler writes, or net/http writes the end of a response, and nothing is written. One
+// look does not tell: both are so for a moment in each response.
 func (h *http2State) starvedLocked(c *conn, now moment) bool {
 	writes := h.writers.Load() > 0 || c.running == nil && c.stage.Load() == stageActive
-	return h.heldAt != 0 && writes && now >= max(h.heldAt, h.wroteAt)+recheck
+	switch {
+	case h.heldAt == 0 || !writes:
+		h.stuckAt = 0
+	case h.stuckAt <= h.wroteAt:
+		h.stuckAt = now
+	default:
+		return now >= h.stuckAt+recheck
+	}
+	return false
 }
 
 // awaitRelease waits for as long as what was just read is held back. The rest of

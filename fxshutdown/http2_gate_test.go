@@ -75,3 +75,37 @@ func TestGoAwayWritten(t *testing.T) {
 		}
 	})
 }
+
+// A response is starved if it cannot go on between two looks, not if one of them meets
+// it while it is written.
+func TestStarved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newHTTP2Conn(t)
+		look := func() bool { return c.viewLocked(c.set.now()).starved }
+		c.retire()
+		c.h2.heldAt = c.set.now()
+		c.h2.writers.Add(1)
+		time.Sleep(time.Second)
+		if look() {
+			t.Error("a handler that has just begun to write is starved")
+		}
+		time.Sleep(recheck - 1)
+		if look() {
+			t.Error("a handler is starved a moment too early")
+		}
+		time.Sleep(time.Nanosecond)
+		if !look() {
+			t.Error("a handler that writes, and gets nothing out, is not starved")
+		}
+		c.beginWrite()
+		c.endWrite()
+		if look() {
+			t.Error("a handler is starved, though something was written")
+		}
+		time.Sleep(recheck)
+		c.h2.writers.Add(-1)
+		if look() {
+			t.Error("a handler that does not write is starved")
+		}
+	})
+}
