@@ -115,7 +115,9 @@ func (j *judging) request(s *seen) {
 	case isCut:
 		j.say("cut", "%s is in Cut and hijacked nothing", path)
 	}
-	if isAborted && aborted.Stream != (s.flushed && s.asked) && !s.ready.IsZero() {
+	// What a handler does when its request is cut off already makes it no stream.
+	ready := !s.ready.IsZero() && s.ready.Before(j.saidAborted[path].Add(-time.Millisecond))
+	if isAborted && aborted.Stream != (s.flushed && s.asked) && ready {
 		j.say("stream", "%s: Stream = %v, flushed %v, asked %v", path, aborted.Stream, s.flushed, s.asked)
 	}
 	_, told := j.saidCancelled[path]
