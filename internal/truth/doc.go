@@ -37,4 +37,7 @@
 //     failed or an aborted stream; it is no error.
 //   - A hijacked connection that its owner closed no longer than closeMost before the
 //     stop closed it may be listed as cut; so may one whose handler had not returned.
+//
+// A round in which the machine stalled for more than 5 ms, and that disagrees, is counted
+// and not judged.
 package truth

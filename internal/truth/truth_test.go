@@ -60,12 +60,14 @@ func TestTruth(t *testing.T) {
 					return
 				}
 				sc := newScript(*seed, jobs[i].round, jobs[i].forced)
+				stall := measureStall()
 				a, err := play(sc)
+				stalled := stall() > maxStall
 				if err != nil {
 					t.Errorf("round %d: %v", sc.round, err)
 					return
 				}
-				sum.add(t, a, judge(a))
+				sum.add(t, a, judge(a), stalled)
 			}
 		})
 	}
@@ -79,11 +81,12 @@ type summary struct {
 	rounds    int
 	requests  int
 	undecided int
+	stalled   int            // that disagree, on a machine that stalled
 	kinds     map[string]int // rounds that disagree, by kind
 	printed   int
 }
 
-func (sum *summary) add(t *testing.T, a *account, v *verdict) {
+func (sum *summary) add(t *testing.T, a *account, v *verdict, stalled bool) {
 	sum.mu.Lock()
 	defer sum.mu.Unlock()
 	sum.rounds++
@@ -95,6 +98,10 @@ func (sum *summary) add(t *testing.T, a *account, v *verdict) {
 		t.Log(describe(a, v))
 	}
 	if len(v.disagreements) == 0 {
+		return
+	}
+	if stalled {
+		sum.stalled++
 		return
 	}
 	if sum.kinds == nil {
@@ -121,8 +128,8 @@ func (sum *summary) String() string {
 		disagreeing += sum.kinds[k]
 		fmt.Fprintf(&b, "  %-20s in %d rounds\n", k, sum.kinds[k])
 	}
-	return fmt.Sprintf("seed %d: %d rounds, %d requests, %d undecided, %d disagreements\n%s",
-		*seed, sum.rounds, sum.requests, sum.undecided, disagreeing, &b)
+	return fmt.Sprintf("seed %d: %d rounds, %d requests, %d undecided, %d rounds not judged since the machine stalled, %d disagreements\n%s",
+		*seed, sum.rounds, sum.requests, sum.undecided, sum.stalled, disagreeing, &b)
 }
 
 // describe prints a round: its script, what differs, and both accounts.
