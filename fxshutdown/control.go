@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"reflect"
@@ -185,6 +186,27 @@ type sentinelAddr struct{}
 
 func (sentinelAddr) Network() string { return "fxshutdown" }
 func (sentinelAddr) String() string  { return "sentinel" }
+
+// errorLogOf returns the logger of the private servers: that of the given one, which
+// may still get one while it is served.
+func errorLogOf(given *http.Server) *log.Logger {
+	if l := given.ErrorLog; l != nil {
+		return l
+	}
+	return log.New(lateErrorLog{given}, "", 0)
+}
+
+// lateErrorLog asks the given server for its logger at each line.
+type lateErrorLog struct{ given *http.Server }
+
+func (l lateErrorLog) Write(line []byte) (int, error) {
+	print := log.Print
+	if to := l.given.ErrorLog; to != nil {
+		print = to.Print
+	}
+	print(string(line))
+	return len(line), nil
+}
 
 // copySettings copies every exported field, those that a later Go may add included.
 func copySettings(dst, src *http.Server) {

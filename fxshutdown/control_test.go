@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"log"
 	"net"
 	"net/http"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -144,4 +146,27 @@ func TestConnContextOfCut(t *testing.T) {
 		return ctx
 	}
 	h.onContext(context.Background(), cut)
+}
+
+// The private servers log to what the given server has for that when there is something
+// to log: it may be set late.
+func TestErrorLogOf(t *testing.T) {
+	var early, late, standard strings.Builder
+	given := &http.Server{ErrorLog: log.New(&early, "early: ", 0)}
+	errorLogOf(given).Print("a line")
+
+	given.ErrorLog = nil
+	l := errorLogOf(given)
+	given.ErrorLog = log.New(&late, "late: ", 0)
+	l.Print("a line")
+
+	given.ErrorLog = nil
+	was := log.Writer()
+	log.SetOutput(&standard)
+	l.Print("a line")
+	log.SetOutput(was)
+
+	if early.String() != "early: a line\n" || late.String() != "late: a line\n" || !strings.HasSuffix(standard.String(), " a line\n") {
+		t.Errorf("early %q, late %q, the standard logger %q", &early, &late, &standard)
+	}
 }

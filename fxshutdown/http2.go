@@ -212,6 +212,7 @@ func http2Settings(given *http.Server) *http.Server {
 	s := new(http.Server)
 	copySettings(s, given)
 	s.Handler, s.BaseContext = nil, nil
+	s.ErrorLog = errorLogOf(given)
 	s.TLSNextProto = maps.Clone(s.TLSNextProto)
 	if s.TLSConfig != nil {
 		s.TLSConfig = s.TLSConfig.Clone()

@@ -223,6 +223,7 @@ func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
 	srv := new(http.Server)
 	copySettings(srv, s.given)
 	srv.Handler = &requestServer{given: s.given}
+	srv.ErrorLog = settings.ErrorLog
 	srv.DisableGeneralOptionsHandler = true // see generalOptions
 	srv.ConnContext = h.onContext
 	srv.BaseContext = func(net.Listener) context.Context { return base }
