@@ -229,7 +229,7 @@ func (c *conn) hijackLocked() {
 	default:
 		x.hijacked = true
 		c.noteClientLocked(c.set.now(), -1)
-		c.takeover = &takeover{method: kept(*x.method), path: kept(x.path), start: x.start}
+		c.takeover = &takeover{method: keptMethod(x.method), path: kept(x.path), start: x.start}
 	}
 }
 
@@ -255,9 +255,9 @@ func (c *conn) abortLocked() (rs []Request) {
 
 // takeover is what is kept of the request by which a connection was hijacked.
 type takeover struct {
-	foreign      bool // there was none: a TLSNextProto of the user's serves its protocol
 	method, path string
 	start        moment
+	foreign      bool // there was none: a TLSNextProto of the user's serves its protocol
 	stream       bool // see Request.Stream
 	reported     bool // its end is in the report
 }

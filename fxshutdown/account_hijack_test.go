@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -228,8 +229,14 @@ func TestHijackedMemory(t *testing.T) {
 	for _, keepContext := range []bool{false, true} {
 		t.Run(fmt.Sprintf("ContextKept=%v", keepContext), func(t *testing.T) {
 			measure(mode{name: "bare"}, keepContext) // what is allocated once
-			bare := measure(mode{name: "bare"}, keepContext)
-			ours := measure(h1, keepContext)
+			var bares, all []float64
+			for range 3 { // the runtime's own memory comes and goes
+				bares = append(bares, measure(mode{name: "bare"}, keepContext))
+				all = append(all, measure(h1, keepContext))
+			}
+			slices.Sort(bares)
+			slices.Sort(all)
+			bare, ours := bares[1], all[1]
 			t.Logf("a hijacked connection keeps %.0f bytes, bare %.0f", ours, bare)
 			limit := float64(most)
 			if keepContext {

@@ -108,6 +108,16 @@ func methodOf(name string) *string {
 	return other
 }
 
+// keptMethod is kept for a method: most need no memory of their own.
+func keptMethod(m *string) string {
+	for i := range methods {
+		if m == &methods[i] {
+			return methods[i]
+		}
+	}
+	return kept(*m)
+}
+
 type exchangeKey struct{}
 
 // requestContext is an exchange as the context of its request: so Draining finds
