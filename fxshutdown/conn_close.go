@@ -72,6 +72,11 @@ func (c *conn) takeoverOver() {
 // TLS its owner reads the peer's end before we would.
 func (c *conn) mustAsk() bool { return c.set.hooked || c.set.useTLS }
 
+// hasEndedUnseen reports whether a hijacked connection has ended without a word to us.
+func (c *conn) hasEndedUnseen() bool {
+	return c.stage.Load() == stageHijacked && c.mustAsk() && c.hasEnded()
+}
+
 // hasEnded asks the socket: whether it is closed, and under TLS whether the peer has
 // closed its side and all that it sent is read.
 func (c *conn) hasEnded() bool {

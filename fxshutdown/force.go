@@ -24,6 +24,10 @@ func (st *stop) cutAll() bool {
 		return cutAt
 	})
 	for _, c := range s.conns.snapshot(nil) {
+		if c.hasEndedUnseen() {
+			c.takeoverOver()
+			continue
+		}
 		c.mu.Lock()
 		res := c.cutLocked()
 		c.mu.Unlock()

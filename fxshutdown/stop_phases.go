@@ -147,7 +147,7 @@ func (st *stop) sweep(now moment) (next moment) {
 
 // look does to a connection what is due, and returns when to look again.
 func (st *stop) look(c *conn, now moment) (next moment) {
-	if c.stage.Load() == stageHijacked && c.mustAsk() && c.hasEnded() {
+	if c.hasEndedUnseen() {
 		c.takeoverOver()
 		return 0
 	}

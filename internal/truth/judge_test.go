@@ -174,6 +174,8 @@ func (j *judging) hijacked(s *seen, isAborted, isCut bool) {
 	switch {
 	case isCut && !s.closedAt.IsZero() && s.closedAt.Before(cutAt.Add(-closeMost)) && s.ended.Before(cutAt.Add(-closeMost)):
 		j.say("closed, cut", "%s was closed (by %d) %v before the stop says it closed it", path, s.q.closing, cutAt.Sub(s.closedAt))
+	case !isCut && !isAborted && !s.over.IsZero() && s.over.Before(j.ended):
+		// Its client has gone, and that counts as its end if somebody has read so far.
 	case !isCut && !isAborted && (s.closedAt.IsZero() || s.closedAt.After(j.ended)):
 		j.say("open, not cut", "%s was not closed by its owner before the end of the stop", path)
 	}
@@ -252,9 +254,9 @@ func (j *judging) totals() {
 func (j *judging) within(s *seen) (must, may bool) {
 	last := s.ended
 	if s.hijacked() {
-		if last = s.hijackAt[0]; s.hijackAt[1].Before(j.report.Began) {
-			return false, false
-		}
+		// The stop begins between when it is asked for and what the report says.
+		last = s.hijackAt[0]
+		return last.After(j.report.Began), !s.hijackAt[1].Before(j.began)
 	}
 	if last.After(j.report.Began) {
 		return true, true
