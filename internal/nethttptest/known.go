@@ -7,8 +7,8 @@ type difference struct {
 }
 
 const (
-	keepAlives = "SetKeepAlivesEnabled(false) of the given server reaches HTTP/2 alone: it is a limit that the package comment names"
-	looksInto  = "the test looks into the given server for idle connections, whose only one is parked and active (control.go)"
+	keepAlives = "SetKeepAlivesEnabled of the given server reaches no connection: it is a limit that the package comment names"
+	looksInto  = "the test looks into the given server for idle connections, whose only one is the sentinel, and active (control.go)"
 	silent     = "a connection that has sent nothing is dropped after IdleGrace, where net/http waits for 5 s"
 )
 
