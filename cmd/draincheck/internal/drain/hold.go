@@ -25,7 +25,7 @@ func (h Hold) String() string {
 	case h.Kind == nothing:
 		return fmt.Sprintf("without connections that stay open it ended after %v", after)
 	case h.Held:
-		return fmt.Sprintf("%s connections alone hold it: not ended after %v", h.Kind, after)
+		return fmt.Sprintf("%s connections alone hold it, for %v at least", h.Kind, after)
 	}
 	return fmt.Sprintf("%s connections alone do not: ended after %v", h.Kind, after)
 }
@@ -58,8 +58,8 @@ func (c *check) diagnose(ctx context.Context) []Hold {
 	if base.Held || base.Reason != "" {
 		return holds
 	}
-	// What takes much longer than that is held.
-	bare.Within = min(c.cfg.Within, 2*base.After.Duration()+2*time.Second)
+	// Each kind gets the time that the server has, so that one which the server closes by a
+	// timeout of its own is not blamed.
 	for _, s := range []struct {
 		kind string
 		n    int
