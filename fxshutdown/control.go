@@ -188,24 +188,24 @@ func (sentinelAddr) Network() string { return "fxshutdown" }
 func (sentinelAddr) String() string  { return "sentinel" }
 
 // errorLogOf returns the logger of the private servers: that of the given one, which
-// may still get one while it is served.
+// may get another one while it is served.
 func errorLogOf(given *http.Server) *log.Logger {
-	if l := given.ErrorLog; l != nil {
-		return l
-	}
 	return log.New(lateErrorLog{given}, "", 0)
 }
 
 // lateErrorLog asks the given server for its logger at each line.
 type lateErrorLog struct{ given *http.Server }
 
+// callerDepth leads from Write over two functions of package log to who logs, for
+// a logger with Lshortfile.
+const callerDepth = 4
+
 func (l lateErrorLog) Write(line []byte) (int, error) {
-	print := log.Print
-	if to := l.given.ErrorLog; to != nil {
-		print = to.Print
+	to := l.given.ErrorLog
+	if to == nil {
+		to = log.Default()
 	}
-	print(string(line))
-	return len(line), nil
+	return len(line), to.Output(callerDepth, string(line))
 }
 
 // copySettings copies every exported field, those that a later Go may add included.

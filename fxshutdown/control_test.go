@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -149,14 +150,13 @@ func TestConnContextOfCut(t *testing.T) {
 }
 
 // The private servers log to what the given server has for that when there is something
-// to log: it may be set late.
+// to log: it may be set late, and changed.
 func TestErrorLogOf(t *testing.T) {
 	var early, late, standard strings.Builder
-	given := &http.Server{ErrorLog: log.New(&early, "early: ", 0)}
-	errorLogOf(given).Print("a line")
-
-	given.ErrorLog = nil
+	given := &http.Server{ErrorLog: log.New(&early, "early: ", log.Lshortfile)}
 	l := errorLogOf(given)
+	l.Print("a line")
+
 	given.ErrorLog = log.New(&late, "late: ", 0)
 	l.Print("a line")
 
@@ -166,7 +166,10 @@ func TestErrorLogOf(t *testing.T) {
 	l.Print("a line")
 	log.SetOutput(was)
 
-	if early.String() != "early: a line\n" || late.String() != "late: a line\n" || !strings.HasSuffix(standard.String(), " a line\n") {
-		t.Errorf("early %q, late %q, the standard logger %q", &early, &late, &standard)
+	if !regexp.MustCompile(`^early: control_test\.go:\d+: a line\n$`).MatchString(early.String()) {
+		t.Errorf("early %q, want this file's name", &early)
+	}
+	if late.String() != "late: a line\n" || !strings.HasSuffix(standard.String(), " a line\n") {
+		t.Errorf("late %q, the standard logger %q", &late, &standard)
 	}
 }

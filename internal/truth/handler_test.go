@@ -29,7 +29,8 @@ type seen struct {
 	writeErr            error
 	hijackAt            [2]time.Time // before and after
 	hijackErr           error
-	closedAt            time.Time // by the owner of the hijacked connection
+	closingAt           time.Time // when the owner of the hijacked connection began to close it
+	closedAt            time.Time // and had
 
 	// The client's.
 	dialed   int // the number of its connection, among those of the script's
@@ -208,8 +209,9 @@ func (h *handlers) hijack(s *seen, w http.ResponseWriter, r *http.Request) {
 	}
 	io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 8\r\nConnection: close\r\n\r\nhijacked")
 	closeIt := func(c net.Conn) {
+		began := time.Now()
 		c.Close()
-		h.locked(func() { s.closedAt = time.Now() })
+		h.locked(func() { s.closingAt, s.closedAt = began, time.Now() })
 	}
 	if s.q.closing == closeInHandler {
 		closeIt(c)

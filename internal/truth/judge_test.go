@@ -129,7 +129,7 @@ func (j *judging) request(s *seen) {
 	case !s.complete && isAborted && !s.cancelled && !told && !aborted.Running && s.how == "panicked":
 		j.say("failed, aborted", "%s ended by itself before it was cancelled", path)
 	}
-	if isCancelled && !s.cancelled && !told {
+	if isCancelled && !s.cancelled && !told && s.ended.Before(j.firstCancel().Add(-undecidedMost)) {
 		j.say("cancelled", "%s is in Cancelled, its handler saw nothing", path)
 	}
 	if s.cancelled && !isCancelled && !isAborted {
@@ -138,6 +138,17 @@ func (j *judging) request(s *seen) {
 	if isCancelled && isAborted && aborted.Running {
 		j.say("cancelled", "%s is in Cancelled, and in Aborted as running", path)
 	}
+}
+
+// firstCancel is when the log has that requests were cancelled. Who begins and ends in
+// the moment of that decision counts as cancelled, and may not see it.
+func (j *judging) firstCancel() time.Time {
+	for _, e := range j.events {
+		if _, is := e.Event.(*fxshutdown.RequestsCancelled); is {
+			return e.at
+		}
+	}
+	return j.ended
 }
 
 // endedBefore reports that the handler ended before the moment.
@@ -176,7 +187,7 @@ func (j *judging) hijacked(s *seen, isAborted, isCut bool) {
 		j.say("closed, cut", "%s was closed (by %d) %v before the stop says it closed it", path, s.q.closing, cutAt.Sub(s.closedAt))
 	case !isCut && !isAborted && !s.over.IsZero() && s.over.Before(j.ended):
 		// Its client has gone, and that counts as its end if somebody has read so far.
-	case !isCut && !isAborted && (s.closedAt.IsZero() || s.closedAt.After(j.ended)):
+	case !isCut && !isAborted && (s.closedAt.IsZero() || s.closingAt.After(j.ended)):
 		j.say("open, not cut", "%s was not closed by its owner before the end of the stop", path)
 	}
 }
