@@ -20,7 +20,7 @@ import "net"
 // The fields are guarded by conn.mu.
 type account struct {
 	running   *exchange // newest first
-	undecided *exchange // the last one that returned
+	undecided *exchange // newest first; on HTTP/1 there is one at most
 	takeover  *takeover // the request that hijacked the connection
 
 	answered uint64
@@ -53,7 +53,7 @@ func (t *totals) addLocked(a *account) {
 	if a.takeover != nil && !a.takeover.foreign {
 		t.Hijacked++
 	}
-	if a.undecided != nil {
+	for x := a.undecided; x != nil; x = x.next {
 		t.Undecided++
 	}
 	for x := a.running; x != nil; x = x.next {
@@ -63,11 +63,19 @@ func (t *totals) addLocked(a *account) {
 	}
 }
 
-// countAnsweredLocked counts the last response as written.
+// countAnsweredLocked counts the undecided responses as written.
 func (a *account) countAnsweredLocked() {
-	if a.undecided != nil {
-		a.undecided = nil
+	for x := a.undecided; x != nil; x = x.next {
 		a.answered++
+	}
+	a.undecided = nil
+}
+
+// countWrittenLocked does it when another request begins or returns. On HTTP/2 that
+// alone says nothing: something must have been written since.
+func (c *conn) countWrittenLocked() {
+	if c.h2 == nil || c.writes.ended() != c.wroteBefore {
+		c.countAnsweredLocked()
 	}
 }
 
@@ -102,7 +110,7 @@ func (c *conn) begin(x *exchange, major int) bool {
 	if c.cut || c.stage.Load() == stageGone {
 		return false
 	}
-	c.countAnsweredLocked()
+	c.countWrittenLocked()
 	if c.stage.Load() == stageRead {
 		c.stage.setLocked(stageActive)
 	}
@@ -149,8 +157,8 @@ func (c *conn) end(x *exchange, returned bool) {
 	case !returned || short:
 		c.failed++
 	case stage == stageActive:
-		c.countAnsweredLocked() // HTTP/2 had another one
-		c.undecided = x
+		c.countWrittenLocked()
+		x.next, c.undecided = c.undecided, x
 	default: // the client reset the stream, or went away
 		c.answered++
 	}
@@ -234,7 +242,7 @@ func (c *conn) hijackLocked() {
 }
 
 // abortLocked counts the requests of the connection as aborted: those whose
-// handlers run, and the one whose response is not known to be written.
+// handlers run, and those whose responses are not known to be written.
 func (c *conn) abortLocked() (rs []Request) {
 	for x := c.running; x != nil; x = x.next {
 		if !x.aborted {
@@ -245,10 +253,10 @@ func (c *conn) abortLocked() (rs []Request) {
 		}
 	}
 	c.countOldAnswerLocked()
-	if x := c.undecided; x != nil {
-		c.undecided = nil
+	for x := c.undecided; x != nil; x = x.next {
 		rs = append(rs, c.describeLocked(x))
 	}
+	c.undecided = nil
 	c.aborted += uint32(len(rs))
 	return rs
 }

@@ -45,7 +45,13 @@ func TestAccount(t *testing.T) {
 
 		{"streams run", true, "begin begin", totals{Undecided: 2}},
 		{"one of two streams", true, "begin begin return", totals{Undecided: 2}},
-		{"both streams", true, "begin begin return return", totals{Answered: 1, Undecided: 1}},
+		{"both streams", true, "begin begin return return", totals{Undecided: 2}},
+		{"both streams, the first is written", true, "begin begin return write return", totals{Answered: 1, Undecided: 1}},
+		{"both streams, and a third", true, "begin begin return return begin", totals{Undecided: 3}},
+		{"both streams, written, and a third", true, "begin begin return return write begin", totals{Answered: 2, Undecided: 1}},
+		{"both streams, cut at once", true, "begin begin return return cut", totals{Aborted: 2}},
+		{"both streams, cut later", true, "begin begin return return wait cut", totals{Answered: 2}},
+		{"both streams, the first is written, cut", true, "begin begin return write return cut", totals{Answered: 1, Aborted: 1}},
 		{"both streams, idle", true, "begin begin return return idle", totals{Answered: 2}},
 		{"a stream that was reset", true, "begin idle return", totals{Answered: 1}},
 		{"one of two, long ago", true, "begin begin return wait", totals{Answered: 1, Undecided: 1}},
@@ -108,6 +114,9 @@ func play(c *conn, events []string) {
 			if gone {
 				c.set.remove(c)
 			}
+		case "write":
+			c.writes.begin()
+			c.writes.end()
 		case "wait":
 			time.Sleep(schedulingSlack)
 		}
