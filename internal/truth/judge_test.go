@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	// undecidedMost is how long a response may be unknown to be written: HTTP/2
-	// says so only when a connection has no other stream, else 50 ms later.
-	undecidedMost   = 5 * ms
+	// undecidedMost is how long a response may be unknown to be written: 5 ms, and
+	// what the event takes to be logged. HTTP/2 says so only when a connection has
+	// no other stream, else 50 ms later.
+	undecidedMost   = 6 * ms
 	undecidedMostH2 = 70 * ms
 
 	// closeMost is how long ago the owner may have closed a hijacked connection that
