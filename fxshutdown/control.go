@@ -166,9 +166,7 @@ func (c sentinelConn) Read(b []byte) (int, error) {
 func (c sentinelConn) Close() error {
 	c.s.cutOnce.Do(func() {
 		close(c.s.cut)
-		select {
-		case <-c.s.released:
-		default:
+		if !isClosed(c.s.released) {
 			c.s.onCut()
 		}
 	})
@@ -201,23 +199,25 @@ type lateErrorLog struct{ given *http.Server }
 const callerDepth = 4
 
 func (l lateErrorLog) Write(line []byte) (int, error) {
-	to := l.given.ErrorLog
-	if to == nil {
-		to = log.Default()
+	return len(line), loggerOf(l.given).Output(callerDepth, string(line))
+}
+
+// loggerOf returns the logger that net/http would use now.
+func loggerOf(srv *http.Server) *log.Logger {
+	if srv.ErrorLog != nil {
+		return srv.ErrorLog
 	}
-	return len(line), to.Output(callerDepth, string(line))
+	return log.Default()
 }
 
 // copySettings copies every exported field, those that a later Go may add included.
 func copySettings(dst, src *http.Server) {
-	t := reflect.TypeFor[http.Server]()
-	var names []string
-	for i := range t.NumField() {
-		if f := t.Field(i); f.IsExported() {
-			names = append(names, f.Name)
+	d, s := reflect.ValueOf(dst).Elem(), reflect.ValueOf(src).Elem()
+	for i := range d.NumField() {
+		if f := d.Field(i); f.CanSet() {
+			f.Set(s.Field(i))
 		}
 	}
-	copyFields(dst, src, names...)
 }
 
 func copyFields(dst, src *http.Server, names ...string) {

@@ -71,7 +71,8 @@
 // The http.Server that was given to New does not serve itself, since one that
 // shuts down drops requests which it has read (go.dev/issue/75591). A private one
 // with the same settings does. The given one is the control surface: its Handler
-// is asked for at each request; what was registered by RegisterOnShutdown runs when
+// and DisableGeneralOptionsHandler are asked for at each request, its ErrorLog at each
+// line; what was registered by RegisterOnShutdown runs when
 // the drain begins, and once more at each Shutdown that others call on it; Shutdown
 // and Close stop the Server, Shutdown waits for as long as its context allows, both
 // as net/http documents. [http.ServerContextKey] is the given one.

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -125,6 +127,18 @@ func TestHooks(t *testing.T) {
 			s.mustStop()
 			if got := s.errors.String(); !strings.Contains(got, "panic serving") || !strings.Contains(got, "on purpose") {
 				t.Errorf("ErrorLog has %q, want the panic", got)
+			}
+		})
+	})
+
+	// A logger with Lshortfile names the line of net/http, and not of ours.
+	t.Run("ErrorLog/Lshortfile", func(t *testing.T) {
+		sockets(t, allModes, func(t *testing.T, m mode) {
+			s := start(t, m, playground, func(srv *http.Server, _ *fxshutdown.Config) { srv.ErrorLog.SetFlags(log.Lshortfile) })
+			s.get(s.client(), "/panic")
+			s.mustStop()
+			if got := s.errors.String(); !regexp.MustCompile(`^(server|h2_bundle)\.go:\d+: http2?: panic serving`).MatchString(got) {
+				t.Errorf("ErrorLog has %.80q, want a line of net/http", got)
 			}
 		})
 	})

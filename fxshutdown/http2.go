@@ -241,7 +241,8 @@ func (h *hooks) nextProtos(protos map[string]nextProto, settings *http.Server) m
 		return nil
 	}
 	_, brought := settings.TLSNextProto["h2"]
-	private := http2Settings(settings)
+	private := new(http.Server)
+	copySettings(private, settings)
 	private.ConnState = h.onState
 	private.TLSConfig = nil // configured connection by connection, it must not be shared
 	wrapped := make(map[string]nextProto, len(protos))

@@ -1,7 +1,6 @@
 package fxshutdown
 
 import (
-	"log"
 	"net/http"
 	"path"
 	"runtime"
@@ -66,16 +65,12 @@ func (x *exchange) isHijacked() bool {
 // logMisuse is called by a method of the ResponseWriter. It names who called that, or
 // who called the net/http function that did.
 func (x *exchange) logMisuse(what string) {
-	printf := log.Printf
-	if l := x.conn.set.given.ErrorLog; l != nil {
-		printf = l.Printf
-	}
 	var pcs [16]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
 	for {
 		frame, more := frames.Next()
 		if !more || !strings.HasPrefix(frame.Function, "net/http.") {
-			printf("http: %s from %s (%s:%d)", what, frame.Function, path.Base(frame.File), frame.Line)
+			loggerOf(x.conn.set.given).Printf("http: %s from %s (%s:%d)", what, frame.Function, path.Base(frame.File), frame.Line)
 			return
 		}
 	}
