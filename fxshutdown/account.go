@@ -14,8 +14,9 @@ import "net"
 //
 // net/http says that an HTTP/1 response is written by the next state of its
 // connection. Of HTTP/2 it says so only when the connection has no other stream, and
-// flushes when the user's hook has heard of that. So schedulingSlack in which nothing
-// is written or read counts as written.
+// flushes when the user's hook has heard of that. So it counts as written, too, when
+// something was written since and another request begins or returns; and after
+// schedulingSlack in which nothing is written, nor on HTTP/1 read.
 //
 // The fields are guarded by conn.mu.
 type account struct {
@@ -53,9 +54,7 @@ func (t *totals) addLocked(a *account) {
 	if a.takeover != nil && !a.takeover.foreign {
 		t.Hijacked++
 	}
-	for x := a.undecided; x != nil; x = x.next {
-		t.Undecided++
-	}
+	t.Undecided += uint64(a.undecidedLen())
 	for x := a.running; x != nil; x = x.next {
 		if !x.aborted && !x.hijacked {
 			t.Undecided++
@@ -65,22 +64,31 @@ func (t *totals) addLocked(a *account) {
 
 // countAnsweredLocked counts the undecided responses as written.
 func (a *account) countAnsweredLocked() {
-	for x := a.undecided; x != nil; x = x.next {
-		a.answered++
-	}
+	a.answered += uint64(a.undecidedLen())
 	a.undecided = nil
 }
+
+// maxUndecided bounds what is kept of the requests of an HTTP/2 client that resets
+// streams while it reads nothing: as many as net/http lets one have at a time.
+const maxUndecided = 250
 
 // countWrittenLocked does it when another request begins or returns. On HTTP/2 that
 // alone says nothing: something must have been written since.
 func (c *conn) countWrittenLocked() {
-	if c.h2 == nil || c.writes.ended() != c.wroteBefore {
+	if c.h2 == nil || c.writes.ended() != c.wroteBefore || c.undecidedLen() >= maxUndecided {
 		c.countAnsweredLocked()
 	}
 }
 
-// countOldAnswerLocked does it for a response that had all the time it takes to
-// write its end. While net/http reads on HTTP/1, it may be what comes before the
+func (a *account) undecidedLen() (n int) {
+	for x := a.undecided; x != nil; x = x.next {
+		n++
+	}
+	return n
+}
+
+// countOldAnswerLocked does it for responses that had all the time it takes to
+// write their ends. While net/http reads on HTTP/1, it may be what comes before the
 // response; when it has written, that was the response.
 func (c *conn) countOldAnswerLocked() {
 	slack := schedulingSlack
@@ -281,7 +289,6 @@ func (c *conn) takeoverEndLocked() *Request {
 	}
 	c.takeover.reported = true
 	r := c.describeTakeoverLocked()
-	r.Running = c.running != nil
 	return &r
 }
 
@@ -300,10 +307,10 @@ func (c *conn) describeLocked(x *exchange) Request {
 func (c *conn) describeTakeoverLocked() Request {
 	t := c.takeover
 	if t.foreign {
-		return Request{RemoteAddr: kept(addrString(c.Conn.RemoteAddr()))}
+		return Request{RemoteAddr: kept(addrString(c.Conn.RemoteAddr())), Running: c.running != nil}
 	}
 	r := c.requestLocked(t.method, t.path, t.start)
-	r.Stream = t.stream
+	r.Stream, r.Running = t.stream, c.running != nil
 	return r
 }
 

@@ -213,3 +213,23 @@ func TestExchangeSize(t *testing.T) {
 		t.Errorf("an exchange has %d bytes, want 96 at most", size)
 	}
 }
+
+// A client that resets its streams while it reads nothing cannot make us keep all of
+// them.
+func TestAccountBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newPipeConn(t)
+		c.speaksHTTP2(nil)
+		c.setState(http.StateActive)
+		play(c, strings.Fields("begin")) // its response is being written, and not read
+		c.writes.begin()
+		const resets = 10 * maxUndecided
+		for range resets {
+			play(c, strings.Fields("begin return"))
+		}
+		_, got := c.set.count()
+		if got.begun() != 1+resets || got.Undecided > 1+maxUndecided {
+			t.Errorf("%+v, want %d requests, and at most %d of them undecided", got, 1+resets, 1+maxUndecided)
+		}
+	})
+}

@@ -35,7 +35,6 @@ func (cs *connSet) holding(add func(Request, holdKind)) {
 		}
 		if t := c.takeover; t != nil {
 			r := c.describeTakeoverLocked()
-			r.Running = c.running != nil
 			kind := holdsHijacked
 			if t.method == "PRI" && t.path == "*" { // the preface of HTTP/2: RFC 9113, section 3.4
 				kind = holdsH2C
