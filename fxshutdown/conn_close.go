@@ -3,7 +3,6 @@ package fxshutdown
 import (
 	"errors"
 	"net"
-	"syscall"
 	"time"
 )
 
@@ -80,11 +79,7 @@ func (c *conn) hasEndedUnseen() bool {
 // hasEnded asks the socket: whether it is closed, and under TLS whether the peer has
 // closed its side and all that it sent is read.
 func (c *conn) hasEnded() bool {
-	sc, ok := c.Conn.(syscall.Conn)
-	if !ok {
-		return false
-	}
-	rc, err := sc.SyscallConn()
+	rc, err := c.SyscallConn()
 	if err != nil {
 		return false
 	}

@@ -75,8 +75,8 @@ const (
 	interruptSpent                  // a byte came once more: it trickles
 )
 
-func (i interruptRead) pending() bool {
-	return i.state == interruptPending || i.state == interruptFinal
+func (s interruptState) pending() bool {
+	return s == interruptPending || s == interruptFinal
 }
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -125,7 +125,7 @@ func (c *conn) beginRead(size int) {
 	case stageNew:
 		c.quiet = c.set.now()
 	}
-	if c.deadline.late() && !c.intr.pending() {
+	if c.deadline.late() && !c.intr.state.pending() {
 		c.deadline.apply(c)
 	}
 	ends := retired && c.noteRestLocked()
@@ -198,7 +198,7 @@ func (c *conn) noteBytesLocked() {
 func (c *conn) timedOut(err error) (again bool, _ error) {
 	c.mu.Lock()
 	again, err = c.timedOutLocked(err)
-	resumed := again && c.retired.Load() && !c.intr.pending()
+	resumed := again && c.retired.Load() && !c.intr.state.pending()
 	c.mu.Unlock()
 	if resumed {
 		c.set.changed(c)
@@ -212,9 +212,9 @@ func (c *conn) timedOutLocked(err error) (again bool, _ error) {
 	switch {
 	case wanted != 0 && now >= wanted:
 		return false, err // the deadline that was asked for
-	case !c.intr.pending() && (!c.lazy || c.stage.Load() == stageHijacked):
+	case !c.intr.state.pending() && (!c.lazy || c.stage.Load() == stageHijacked):
 		return false, err // one that was set past this wrapper
-	case !c.intr.pending():
+	case !c.intr.state.pending():
 		c.deadline.apply(c) // the socket's was a stale one
 		return true, nil
 	case !c.waitingLocked() || c.intr.state == interruptPending && c.clientStirredLocked(now):
@@ -247,7 +247,7 @@ func (c *conn) interruptLocked(now moment, final bool) {
 
 // resumeLocked ends an interruption for which the connection was not dropped.
 func (c *conn) resumeLocked() {
-	if !c.intr.pending() {
+	if !c.intr.state.pending() {
 		return
 	}
 	spent := c.intr.state == interruptFinal
@@ -285,7 +285,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 		// any. What came was not a request.
 		c.part, c.quiet = false, c.set.now()
 	}
-	if c.intr.pending() {
+	if c.intr.state.pending() {
 		return nil // applied when the reader is done with the interruption
 	}
 	return c.deadline.apply(c)

@@ -37,8 +37,8 @@ func (cs *connSet) connOf(nc net.Conn) *conn {
 	return nil
 }
 
-// onState is the ConnState hook of the serving server, and of the given one, to
-// which HTTP/2 connections report.
+// onState is the ConnState hook of the serving server, of the private ones of HTTP/2,
+// and of the given one, which hears of the sentinel and of the user's own HTTP/2.
 func (h *hooks) onState(nc net.Conn, state http.ConnState) {
 	if s, ok := nc.(sentinelConn); ok {
 		s.s.onState(state)

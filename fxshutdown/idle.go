@@ -99,7 +99,6 @@ type graces struct{ idle, hijack time.Duration }
 // or does not do delays the end of a connection without a request for longer than
 // the bounds in timing.go; nor does what hooks of the user's do.
 func (g graces) decide(v view, now moment) verdict {
-	pending := v.intr == interruptPending || v.intr == interruptFinal
 	switch {
 	case v.stage >= stageClosed || v.cut:
 		return verdict{}
@@ -141,12 +140,12 @@ func (g graces) decide(v view, now moment) verdict {
 		return g.decideHTTP2(v, now)
 
 	case !v.reading && !v.bypassed:
-		return g.decideStalled(v, now, pending)
+		return g.decideStalled(v, now)
 
 	case v.intr == interruptSpent:
 		return verdict{do: actCut} // it trickles
 
-	case pending:
+	case v.intr.pending():
 		if at := v.asked + cutDelay; now < at {
 			return verdict{at: at}
 		}
@@ -179,9 +178,9 @@ func (g graces) decide(v view, now moment) verdict {
 // is silent, but a goroutine computes, or is starved, or a hook of the user's
 // blocks it. Or the listener's connection reads by itself, in RemoteAddr say (PROXY
 // protocol): a deadline wakes that, and costs the others nothing.
-func (g graces) decideStalled(v view, now moment, pending bool) verdict {
+func (g graces) decideStalled(v view, now moment) verdict {
 	due := recheckUntil(g.waitsUntil(v)+maxServerStall, now)
-	if v.stage == stageAccepted && !pending && due.do == actNone && now >= v.quiet+g.idle+maxTrickle {
+	if v.stage == stageAccepted && !v.intr.pending() && due.do == actNone && now >= v.quiet+g.idle+maxTrickle {
 		due.do = actInterrupt
 	}
 	return due

@@ -85,9 +85,9 @@ func (l *listener) Accept() (net.Conn, error) {
 		case isClosed(l.closing):
 			// Woken by shut.
 		case isTemporary(err):
-			delay = min(max(2*delay, 5*time.Millisecond), maxAcceptDelay)
+			delay = min(max(2*delay, minAcceptDelay), maxAcceptDelay)
 			l.events.emit(&AcceptRetrying{Err: err, Delay: delay})
-			l.pause(delay)
+			pause(delay, l.closing)
 		default:
 			close(l.ended)
 			return nil, err
@@ -96,18 +96,18 @@ func (l *listener) Accept() (net.Conn, error) {
 }
 
 func (l *listener) accept() (net.Conn, error) {
-	l.acceptingSince.Store(int64(max(l.conns.now(), 1)))
+	l.acceptingSince.Store(int64(l.conns.now()))
 	defer l.acceptingSince.Store(0)
 	return l.Listener.Accept()
 }
 
-// pause waits, unless the listener is closed meanwhile.
-func (l *listener) pause(d time.Duration) {
+// pause waits, but not beyond the end that is given.
+func pause(d time.Duration, end <-chan struct{}) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-l.closing:
+	case <-end:
 	}
 }
 

@@ -157,10 +157,5 @@ func (l *listener) cannotAccept(err error) {
 			q.until = until
 		}
 	}
-	t := time.NewTimer(min(time.Duration(q.failed)*queueLook, maxStarvedDelay))
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-l.closed:
-	}
+	pause(min(time.Duration(q.failed)*queueLook, maxStarvedDelay), l.closed)
 }

@@ -21,7 +21,7 @@ func (l *listener) shut(o owner, giveUp <-chan struct{}) bool {
 	l.owner = o
 	l.keepOthersAway()
 	close(l.closing)
-	if dl, ok := l.Listener.(deadliner); ok && dl.SetDeadline(time.Unix(1, 0)) == nil {
+	if dl, ok := l.Listener.(deadliner); ok && dl.SetDeadline(l.conns.timeOf(longAgo)) == nil {
 		select {
 		case <-l.ended:
 		case <-giveUp: // or a hook of the user's blocks the accepting goroutine

@@ -55,8 +55,9 @@ const (
 // New returns a Server that will serve srv. It validates cfg, and touches
 // nothing before [Server.Start].
 //
-// From Start on srv is the control surface: its Handler is asked for at each
-// request, what was registered by RegisterOnShutdown runs when the drain begins,
+// From Start on srv is the control surface: its Handler and
+// DisableGeneralOptionsHandler are asked for at each request, its ErrorLog at each
+// line, what was registered by RegisterOnShutdown runs when the drain begins,
 // its Shutdown and Close stop this Server. Its other fields are read by Start;
 // ConnState is replaced by a hook that calls it, as httptest.Server does. Nothing
 // else may serve srv, or change it, while Start runs.
@@ -114,7 +115,7 @@ func (s *Server) Start(ctx context.Context) error {
 	s.mu.Unlock()
 	defer close(ended)
 
-	useTLS, err := s.open(ctx)
+	err := s.open(ctx)
 	var addr net.Addr
 	if err == nil {
 		addr = s.ln.Addr()
@@ -133,8 +134,8 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	if err == nil && !late {
 		s.addr = addr
-		s.events.emit(&Started{Addr: s.addr, TLS: useTLS})
-		go s.serve(useTLS)
+		s.events.emit(&Started{Addr: s.addr, TLS: s.cfg.TLS})
+		go s.serve()
 	}
 	stopped := s.stop != nil
 	s.mu.Unlock()
@@ -165,9 +166,9 @@ func (s *Server) discard() {
 }
 
 // open acquires all that serving takes, or nothing.
-func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
+func (s *Server) open(ctx context.Context) error {
 	if err := claim(s.given); err != nil {
-		return false, err
+		return err
 	}
 	opened := false
 	defer func() {
@@ -175,24 +176,25 @@ func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
 			unclaim(s.given)
 		}
 	}()
-	if useTLS, err = s.wantsTLS(); err != nil {
-		return false, err
+	if err := s.checkTLS(); err != nil {
+		return err
 	}
-	if err = context.Cause(ctx); err != nil {
-		return false, fmt.Errorf("not started: %w", err)
+	if err := context.Cause(ctx); err != nil {
+		return fmt.Errorf("not started: %w", err)
 	}
 	raw, openedHere := s.cfg.Listener, false
 	if raw == nil {
+		var err error
 		if raw, err = listen(ctx, s.cfg, s.given.Addr); err != nil {
-			return false, err
+			return err
 		}
 		openedHere = true
 	}
-	undo := func(err error) (bool, error) {
+	undo := func(err error) error {
 		if openedHere {
 			raw.Close()
 		}
-		return false, err
+		return err
 	}
 
 	base := context.Background()
@@ -202,12 +204,12 @@ func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
 		}
 	}
 	settings := http2Settings(s.given)
-	http2, err := newHTTP2Server(settings, useTLS)
+	http2, err := newHTTP2Server(settings, s.cfg.TLS)
 	if err != nil {
 		return undo(fmt.Errorf("set up the http.Server: %w", err))
 	}
 	h := &hooks{set: s.conns, connState: s.given.ConnState, connContext: s.given.ConnContext}
-	s.conns.hooked, s.conns.useTLS = h.connState != nil || h.connContext != nil, useTLS
+	s.conns.hooked, s.conns.useTLS = h.connState != nil || h.connContext != nil, s.cfg.TLS
 
 	// The last step that can fail.
 	s.sentinel, err = park(s.given,
@@ -231,27 +233,27 @@ func (s *Server) open(ctx context.Context) (useTLS bool, err error) {
 	srv.TLSNextProto = h.nextProtos(http2.TLSNextProto, settings)
 	s.serving = srv
 	opened = true
-	return useTLS, nil
+	return nil
 }
 
-// wantsTLS finds TLS settings that contradict each other.
-func (s *Server) wantsTLS() (bool, error) {
+// checkTLS finds TLS settings that contradict each other.
+func (s *Server) checkTLS() error {
 	c := s.given.TLSConfig
 	hasCert := c != nil && (len(c.Certificates) > 0 || c.GetCertificate != nil || c.GetConfigForClient != nil)
 	switch {
 	case s.cfg.TLS && !hasCert:
-		return false, errors.New("Config.TLS is set, but the http.Server's TLSConfig has no certificate")
+		return errors.New("Config.TLS is set, but the http.Server's TLSConfig has no certificate")
 	case !s.cfg.TLS && hasCert && s.cfg.Listener == nil:
-		return false, errors.New("the http.Server's TLSConfig has a certificate, but Config.TLS is not set: it would serve plain text")
+		return errors.New("the http.Server's TLSConfig has a certificate, but Config.TLS is not set: it would serve plain text")
 	}
-	return s.cfg.TLS, nil
+	return nil
 }
 
 // serve is the goroutine that accepts. It ends when the listener does.
-func (s *Server) serve(useTLS bool) {
+func (s *Server) serve() {
 	defer close(s.served)
 	var err error
-	if useTLS {
+	if s.cfg.TLS {
 		err = s.serving.ServeTLS(s.ln, "", "")
 	} else {
 		err = s.serving.Serve(s.ln)

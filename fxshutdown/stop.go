@@ -94,9 +94,7 @@ func (s *Server) stopUnservedLocked(st *stop) {
 }
 
 func (s *Server) closeDoneLocked() {
-	select {
-	case <-s.done: // the listener failed
-	default:
+	if !isClosed(s.done) { // the listener failed
 		close(s.done)
 	}
 }

@@ -70,7 +70,8 @@ const (
 	// have waited in vain.
 	queueStill = 5 * time.Millisecond
 
-	// maxAcceptDelay bounds the pause after a temporary error.
+	// minAcceptDelay and maxAcceptDelay bound the pause after a temporary error.
+	minAcceptDelay = 5 * time.Millisecond
 	maxAcceptDelay = time.Second
 )
 
