@@ -160,13 +160,6 @@ func inBubble(t *testing.T, name string, scenario func(*testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, scenario) })
 }
 
-// inBubbles is sockets, each in a bubble.
-func inBubbles(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {
-	for _, m := range modes {
-		inBubble(t, m.name, func(t *testing.T) { scenario(t, m) })
-	}
-}
-
 // answeredBefore stops a server whose client has the response already.
 func answeredBefore(t *testing.T, m mode, early earlyAnswer, u upload, settings ...setting) {
 	s := start(t, m, early.handler(t), append(settings, idleGrace(5*time.Millisecond))...)
@@ -216,9 +209,7 @@ func TestAnsweredBodyReadOn(t *testing.T) {
 // wantQuickStop checks that the stop waits for the linger at most.
 func wantQuickStop(t *testing.T, s *server, done <-chan error) {
 	t.Helper()
-	if err := receive(t, "Stop()", done); err != nil {
-		t.Errorf("Stop() = %v, want nil", err)
-	}
+	wantStopped(t, done)
 	r := s.Report()
 	if r.Duration > 2*lingerMost+slack {
 		t.Errorf("the stop took %v, want no more than the linger", r.Duration)
@@ -232,7 +223,7 @@ func wantQuickStop(t *testing.T, s *server, done <-chan error) {
 func TestAnsweredIsAnsweredHTTP2(t *testing.T) {
 	for _, early := range earlyAnswers {
 		t.Run(early.name, func(t *testing.T) {
-			inBubbles(t, h2Modes, func(t *testing.T, m mode) {
+			bubbles(t, h2Modes, func(t *testing.T, m mode) {
 				s := start(t, m, early.handler(t), onPipe, idleGrace(5*time.Millisecond))
 				c := s.rawH2()
 				c.post(1, "/upload", "12345678")
@@ -265,7 +256,7 @@ func (c *h2Conn) post(stream uint32, path, part string) {
 func TestAnsweredWhileUploading(t *testing.T) {
 	for _, early := range earlyAnswers {
 		t.Run(early.name, func(t *testing.T) {
-			inBubbles(t, h1Modes, func(t *testing.T, m mode) { answeredWhileUploading(t, m, early, onPipe) })
+			bubbles(t, h1Modes, func(t *testing.T, m mode) { answeredWhileUploading(t, m, early, onPipe) })
 		})
 	}
 	// Not in a bubble, for the reason of readOn.
@@ -292,7 +283,7 @@ func answeredWhileUploading(t *testing.T, m mode, early earlyAnswer, settings ..
 // A response that its client has is answered, though the stop is forced while net/http
 // still lingers behind it.
 func TestAnsweredInTheLinger(t *testing.T) {
-	inBubbles(t, h1Modes, func(t *testing.T, m mode) {
+	bubbles(t, h1Modes, func(t *testing.T, m mode) {
 		t.Cleanup(func() { time.Sleep(lingerMost) }) // net/http's goroutine outlives the stop
 		entered := make(chan struct{}, 1)
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {

@@ -192,7 +192,7 @@ func TestCutIsCut(t *testing.T) {
 	for _, by := range cancellers {
 		for _, end := range cutEndings {
 			t.Run(by.name+"/"+end.name, func(t *testing.T) {
-				inBubbles(t, allModes, func(t *testing.T, m mode) {
+				bubbles(t, allModes, func(t *testing.T, m mode) {
 					entered := make(chan struct{}, 1)
 					s := start(t, m, end.handler(func() { entered <- struct{}{} }), onPipe, idleGrace(5*time.Millisecond), config(by.set))
 					got := s.goGet(s.client(), "/cut")
@@ -213,7 +213,7 @@ func TestCancelledIsAnswered(t *testing.T) {
 	for _, by := range cancellers {
 		for _, end := range answeredEndings {
 			t.Run(by.name+"/"+end.name, func(t *testing.T) {
-				inBubbles(t, allModes, func(t *testing.T, m mode) {
+				bubbles(t, allModes, func(t *testing.T, m mode) {
 					entered := make(chan struct{}, 1)
 					s := start(t, m, end.handler(func() { entered <- struct{}{} }), onPipe, idleGrace(5*time.Millisecond), config(by.set))
 					got := s.goGet(s.client(), "/answered")
@@ -236,7 +236,7 @@ func TestCancelledIsAnswered(t *testing.T) {
 
 // A response to HEAD declares what it does not send.
 func TestCancelledHeadIsAnswered(t *testing.T) {
-	inBubbles(t, allModes, func(t *testing.T, m mode) {
+	bubbles(t, allModes, func(t *testing.T, m mode) {
 		entered := make(chan struct{}, 1)
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			await(r, func() { entered <- struct{}{} })
@@ -260,7 +260,7 @@ func TestCancelledHeadIsAnswered(t *testing.T) {
 func TestCancelledStreamIsNoError(t *testing.T) {
 	for _, by := range cancellers {
 		t.Run(by.name, func(t *testing.T) {
-			inBubbles(t, allModes, func(t *testing.T, m mode) {
+			bubbles(t, allModes, func(t *testing.T, m mode) {
 				entered := make(chan struct{}, 1)
 				s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 					fxshutdown.Draining(r.Context())
@@ -284,7 +284,7 @@ func TestCancelledStreamIsNoError(t *testing.T) {
 
 // A handler that gives up without having been cancelled has failed by itself.
 func TestShortResponseFails(t *testing.T) {
-	inBubbles(t, allModes, func(t *testing.T, m mode) {
+	bubbles(t, allModes, func(t *testing.T, m mode) {
 		entered := make(chan struct{}, 1)
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "10")

@@ -48,7 +48,7 @@ func TestEndNamesWhatItWaitedFor(t *testing.T) {
 			if h.name == "Hijacked" {
 				modes = h1Modes
 			}
-			inBubbles(t, modes, func(t *testing.T, m mode) {
+			bubbles(t, modes, func(t *testing.T, m mode) {
 				log := &syncBuffer{}
 				entered := make(chan struct{}, 1)
 				s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
@@ -121,9 +121,7 @@ func TestStillDrainingSaysTheRemedy(t *testing.T) {
 					t.Errorf("the log names %s %d times, want once:\n%s", c.remedy, n, told)
 				}
 				close(leave)
-				if err := receive(t, "Stop()", done); err != nil {
-					t.Errorf("Stop() = %v, want nil", err)
-				}
+				wantStopped(t, done)
 			})
 		})
 	}
@@ -131,11 +129,7 @@ func TestStillDrainingSaysTheRemedy(t *testing.T) {
 
 // A Report is JSON with the names of the log, errors as text.
 func TestReportJSON(t *testing.T) {
-	g := newGate()
-	defer g.open()
-	s := start(t, h1, g.ServeHTTP, onPipe, idleGrace(5*time.Millisecond))
-	s.goGet(s.client(), "/cut")
-	g.waitEntered(t, 1)
+	s, _, _ := startHeld(t, h1, "/cut", onPipe, idleGrace(5*time.Millisecond))
 	receive(t, "Stop()", s.stopIn(100*time.Millisecond))
 	b, err := json.Marshal(s.Report())
 	if err != nil {

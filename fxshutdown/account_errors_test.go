@@ -44,11 +44,7 @@ func TestStopErrorIs(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubbles(t, allModes, func(t *testing.T, m mode) {
-				g := newGate()
-				defer g.open()
-				s := start(t, m, g.ServeHTTP, onPipe, idleGrace(5*time.Millisecond), config(c.set))
-				s.goGet(s.client(), "/cut")
-				g.waitEntered(t, 1)
+				s, _, _ := startHeld(t, m, "/cut", onPipe, idleGrace(5*time.Millisecond), config(c.set))
 				ctx, cancel := c.context()
 				defer cancel()
 				err := s.Stop(ctx)
@@ -62,11 +58,7 @@ func TestStopErrorIs(t *testing.T) {
 		})
 	}
 	t.Run("Close", func(t *testing.T) {
-		g := newGate()
-		defer g.open()
-		s := start(t, h1, g.ServeHTTP)
-		s.goGet(s.client(), "/cut")
-		g.waitEntered(t, 1)
+		s, _, _ := startHeld(t, h1, "/cut")
 		if err := s.Close(); err == nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 			t.Errorf("Close() = %v, want an error that is not a context's", err)
 		}

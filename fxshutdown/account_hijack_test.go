@@ -86,9 +86,7 @@ func TestHijackedEnds(t *testing.T) {
 
 func wantEnded(t *testing.T, s *server, done <-chan error) {
 	t.Helper()
-	if err := receive(t, "Stop()", done); err != nil {
-		t.Errorf("Stop() = %v, want nil", err)
-	}
+	wantStopped(t, done)
 	r := s.Report()
 	if r.Duration > time.Second+slack {
 		t.Errorf("the stop took %v, want it to see the end of the connection", r.Duration)

@@ -42,7 +42,7 @@ var derivations = []struct {
 func TestStreamIsWhoAsked(t *testing.T) {
 	for _, d := range derivations {
 		t.Run(d.name, func(t *testing.T) {
-			inBubbles(t, allModes, func(t *testing.T, m mode) {
+			bubbles(t, allModes, func(t *testing.T, m mode) {
 				entered, leave := make(chan struct{}, 2), make(chan struct{})
 				defer close(leave)
 				s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
@@ -56,20 +56,23 @@ func TestStreamIsWhoAsked(t *testing.T) {
 					entered <- struct{}{}
 					<-leave
 				}, onPipe, idleGrace(5*time.Millisecond))
-				c := s.client()
-				for _, path := range []string{"/download", "/stream"} {
-					s.goGet(c, path)
-					receive(t, "the handler", entered)
-				}
-				wantOnlyAborted(t, s, receive(t, "Stop()", s.stopIn(200*time.Millisecond)), "/download", "/stream")
+				stopDownloadAndStream(t, s, entered)
 			})
 		})
 	}
 }
 
-// wantOnlyAborted checks that the stop cut both requests, and that only lost is an error.
-func wantOnlyAborted(t *testing.T, s *server, err error, lost, stream string) {
+// stopDownloadAndStream stops a server while it answers both on one connection, and
+// checks that the stop cut both, and that only the download is an error.
+func stopDownloadAndStream(t *testing.T, s *server, entered <-chan struct{}) {
 	t.Helper()
+	const lost, stream = "/download", "/stream"
+	c := s.client()
+	for _, path := range []string{lost, stream} {
+		s.goGet(c, path)
+		receive(t, "the handler", entered)
+	}
+	err := receive(t, "Stop()", s.stopIn(200*time.Millisecond))
 	streams := map[string]bool{}
 	for _, r := range s.Report().Aborted {
 		streams[r.Path] = r.Stream
@@ -92,7 +95,7 @@ func wantOnlyAborted(t *testing.T, s *server, err error, lost, stream string) {
 
 // Middleware that gives the handler a changed copy of the request changes nothing.
 func TestStreamThroughMiddleware(t *testing.T) {
-	inBubbles(t, allModes, func(t *testing.T, m mode) {
+	bubbles(t, allModes, func(t *testing.T, m mode) {
 		entered, leave := make(chan struct{}, 2), make(chan struct{})
 		defer close(leave)
 		inner := func(w http.ResponseWriter, r *http.Request) {
@@ -109,19 +112,14 @@ func TestStreamThroughMiddleware(t *testing.T) {
 			defer cancel()
 			inner(w, r.Clone(ctx))
 		}, onPipe, idleGrace(5*time.Millisecond))
-		c := s.client()
-		for _, path := range []string{"/download", "/stream"} {
-			s.goGet(c, path)
-			receive(t, "the handler", entered)
-		}
-		wantOnlyAborted(t, s, receive(t, "Stop()", s.stopIn(200*time.Millisecond)), "/download", "/stream")
+		stopDownloadAndStream(t, s, entered)
 	})
 }
 
 // Asking with the context of a request that is over marks none that follows on its
 // connection.
 func TestStreamAskedLate(t *testing.T) {
-	inBubbles(t, allModes, func(t *testing.T, m mode) {
+	bubbles(t, allModes, func(t *testing.T, m mode) {
 		var first context.Context
 		entered, leave := make(chan struct{}, 1), make(chan struct{})
 		defer close(leave)
@@ -149,7 +147,7 @@ func TestStreamAskedLate(t *testing.T) {
 func TestDrainingOfDerived(t *testing.T) {
 	for _, d := range derivations {
 		t.Run(d.name, func(t *testing.T) {
-			inBubbles(t, allModes, func(t *testing.T, m mode) {
+			bubbles(t, allModes, func(t *testing.T, m mode) {
 				entered := make(chan struct{}, 1)
 				s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 					ctx, cancel := d.derive(r.Context())

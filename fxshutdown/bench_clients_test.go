@@ -81,24 +81,7 @@ func http2RoundTrip(tr *http.Transport, addr string) error {
 // answer.
 func clientsElsewhere(b *testing.B, kind, addr string, n int) (end func()) {
 	b.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		b.Fatal(err)
-	}
-	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %d", clientsEnv, kind, addr, n))
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
+	cmd, in, out := startSelf(b, fmt.Sprintf("%s=%s %s %d", clientsEnv, kind, addr, n))
 	if _, err := io.ReadFull(out, make([]byte, len(clientsReady))); err != nil {
 		b.Fatalf("the process with the clients: %v", errors.Join(err, cmd.Wait()))
 	}
@@ -108,6 +91,29 @@ func clientsElsewhere(b *testing.B, kind, addr string, n int) (end func()) {
 			b.Errorf("the process with the clients: %v", err)
 		}
 	}
+}
+
+// startSelf starts this binary again, as a process of its own with one more variable in
+// its environment.
+func startSelf(t testing.TB, variable string, args ...string) (cmd *exec.Cmd, in io.WriteCloser, out io.ReadCloser) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd = exec.Command(self, args...)
+	cmd.Env = append(os.Environ(), variable)
+	cmd.Stderr = os.Stderr
+	if in, err = cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if out, err = cmd.StdoutPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, in, out
 }
 
 const (

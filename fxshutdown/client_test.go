@@ -81,6 +81,14 @@ func (r reply) want(t testing.TB, body string) {
 	}
 }
 
+// wantNone checks that no complete reply came.
+func (r reply) wantNone(t testing.TB) {
+	t.Helper()
+	if r.err == nil {
+		t.Errorf("response = %v, want none", r.resp.Status)
+	}
+}
+
 // wantClose checks whether an HTTP/1 reply says Connection: close.
 func (r reply) wantClose(t testing.TB, want bool) {
 	t.Helper()

@@ -51,11 +51,7 @@ var budgetScenarios = []scenario{
 	}},
 
 	{"Expired", bubbles, allModes, func(t *testing.T, m mode) {
-		g := newGate()
-		defer g.open()
-		s := start(t, m, g.ServeHTTP, onPipe)
-		s.goGet(s.client(), "/stuck")
-		g.waitEntered(t, 1)
+		s, _, _ := startHeld(t, m, "/stuck", onPipe)
 		time.Sleep(time.Second)
 		ctx, cancel := context.WithDeadline(context.Background(), time.Now().Add(-time.Second))
 		defer cancel()
@@ -67,11 +63,7 @@ var budgetScenarios = []scenario{
 
 	// A Stop that joins brings its own reserve and window.
 	{"Joined", bubbles, allModes, func(t *testing.T, m mode) {
-		g := newGate()
-		defer g.open()
-		s := start(t, m, g.ServeHTTP, onPipe)
-		s.goGet(s.client(), "/stuck")
-		g.waitEntered(t, 1)
+		s, _, _ := startHeld(t, m, "/stuck", onPipe)
 		done := s.stopIn(0)
 		time.Sleep(time.Minute)
 		d, err := s.timeStop(time.Second)

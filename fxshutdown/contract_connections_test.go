@@ -29,11 +29,7 @@ var connectionScenarios = []scenario{
 
 	// http-terminator: "server stops accepting new connections after terminate".
 	{"NoNewConnections", sockets, allModes, func(t *testing.T, m mode) {
-		g := newGate()
-		defer g.open()
-		s := start(t, m, g.ServeHTTP)
-		got := s.goGet(s.client(), "/slow")
-		g.waitEntered(t, 1)
+		s, g, got := startHeld(t, m, "/slow")
 		done := s.stopIn(patience)
 		event[*fxshutdown.ListenerClosed](s)
 		if r := s.get(s.client(), "/quick"); r.err == nil {
@@ -41,9 +37,7 @@ var connectionScenarios = []scenario{
 		}
 		g.open()
 		receive(t, "the client", got).want(t, "hello")
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 		s.wantReport(account{answered: 1})
 	}},
 
@@ -111,9 +105,7 @@ var connectionScenarios = []scenario{
 		for range n {
 			receive(t, "a queued client", replies).want(t, "hello")
 		}
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 		s.wantReport(account{answered: n})
 	}},
 

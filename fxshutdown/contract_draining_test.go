@@ -49,9 +49,7 @@ var drainingScenarios = []scenario{
 		done := s.stopIn(0)
 		c.get("/")
 		c.reply(http.MethodGet).want(t, "true")
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 	}},
 }
 
@@ -123,9 +121,7 @@ func TestDrainingResponses(t *testing.T) {
 				if strings.Count(got, "Connection: close") > 1 {
 					t.Errorf("response = %q, want Connection: close once", got)
 				}
-				if err := receive(t, "Stop()", done); err != nil {
-					t.Errorf("Stop() = %v, want nil", err)
-				}
+				wantStopped(t, done)
 			})
 		})
 	}
@@ -149,9 +145,7 @@ func TestDrainingResponses(t *testing.T) {
 			if !slices.Contains(options, "upgrade") || !slices.Contains(options, "close") {
 				t.Errorf("Connection: %q, want upgrade and close", options)
 			}
-			if err := receive(t, "Stop()", done); err != nil {
-				t.Errorf("Stop() = %v, want nil", err)
-			}
+			wantStopped(t, done)
 		})
 	})
 }

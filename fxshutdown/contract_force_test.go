@@ -25,9 +25,7 @@ var forceScenarios = []scenario{
 		ctx := receive(t, "the handler", entered)
 		err := s.Close()
 		wantAborted(t, "Close()", err, fxshutdown.ErrForced, "/slow")
-		if r := receive(t, "the client", got); r.err == nil {
-			t.Errorf("response = %v, want none", r.resp.Status)
-		}
+		receive(t, "the client", got).wantNone(t)
 		receive(t, "the request's context", ctx.Done())
 		if got := context.Cause(ctx); !errors.Is(got, fxshutdown.ErrForced) {
 			t.Errorf("context.Cause() = %v, want ErrForced", got)
@@ -46,17 +44,11 @@ var forceScenarios = []scenario{
 
 	// http-terminator: "terminates hanging sockets after httpResponseTimeout".
 	{"HangingSocketEndsAtTimeout", bubbles, allModes, func(t *testing.T, m mode) {
-		g := newGate()
-		defer g.open()
-		s := start(t, m, g.ServeHTTP, onPipe)
-		got := s.goGet(s.client(), "/slow")
-		g.waitEntered(t, 1)
+		s, _, got := startHeld(t, m, "/slow", onPipe)
 		d, err := s.timeStop(time.Second)
 		wantAborted(t, "Stop()", err, fxshutdown.ErrBudget, "/slow")
 		took(t, "Stop()", d, 800*ms, 900*ms) // The reserve is a tenth.
-		if r := receive(t, "the client", got); r.err == nil {
-			t.Errorf("response = %v, want none", r.resp.Status)
-		}
+		receive(t, "the client", got).wantNone(t)
 		s.wantReport(account{aborted: 1})
 	}},
 
@@ -73,26 +65,18 @@ var forceScenarios = []scenario{
 		d, err := s.timeStop(0)
 		took(t, "Stop()", d, 400*ms, 500*ms)
 		wantAborted(t, "Stop()", err, fxshutdown.ErrBudget, "/slow")
-		if r := receive(t, "the client", got); r.err == nil {
-			t.Errorf("response = %v, want none", r.resp.Status)
-		}
+		receive(t, "the client", got).wantNone(t)
 		if r := s.wantReport(account{aborted: 1}); r.Graceful() {
 			t.Error("Report().Graceful() = true after an abort")
 		}
 	}},
 
 	{"CloseDuringStop", sockets, allModes, func(t *testing.T, m mode) {
-		g := newGate()
-		defer g.open()
-		s := start(t, m, g.ServeHTTP)
-		got := s.goGet(s.client(), "/slow")
-		g.waitEntered(t, 1)
+		s, _, got := startHeld(t, m, "/slow")
 		done := s.stopIn(0)
 		wantAborted(t, "Close()", s.Close(), fxshutdown.ErrForced, "/slow")
 		wantAborted(t, "Stop()", receive(t, "Stop()", done), fxshutdown.ErrForced, "/slow")
-		if r := receive(t, "the client", got); r.err == nil {
-			t.Errorf("response = %v, want none", r.resp.Status)
-		}
+		receive(t, "the client", got).wantNone(t)
 		if r := s.wantReport(account{aborted: 1}); r.Trigger != "stop" {
 			t.Errorf("Report().Trigger = %q, want stop, which came first", r.Trigger)
 		}
@@ -116,19 +100,13 @@ var forceScenarios = []scenario{
 			t.Errorf("Stop() with an expired context took %v", took)
 		}
 		wantAborted(t, "Stop()", err, fxshutdown.ErrStopping, "/slow")
-		if r := receive(t, "the client", got); r.err == nil {
-			t.Errorf("response = %v, want none", r.resp.Status)
-		}
+		receive(t, "the client", got).wantNone(t)
 		s.wantReport(account{aborted: 1})
 	}},
 
 	// The context of a Stop that is cancelled, not timed out, forces too.
 	{"StopCancelled", sockets, allModes, func(t *testing.T, m mode) {
-		g := newGate()
-		defer g.open()
-		s := start(t, m, g.ServeHTTP)
-		s.goGet(s.client(), "/slow")
-		g.waitEntered(t, 1)
+		s, _, _ := startHeld(t, m, "/slow")
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		done := make(chan error, 1)
@@ -142,11 +120,7 @@ var forceScenarios = []scenario{
 
 	// All who stop get the error of the one stop.
 	{"StopConcurrentlyError", bubbles, allModes, func(t *testing.T, m mode) {
-		g := newGate()
-		defer g.open()
-		s := start(t, m, g.ServeHTTP, onPipe)
-		s.goGet(s.client(), "/slow")
-		g.waitEntered(t, 1)
+		s, _, _ := startHeld(t, m, "/slow", onPipe)
 		const n = 10
 		errs := make(chan error, n)
 		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
@@ -173,11 +147,7 @@ var forceScenarios = []scenario{
 	// A Stop that joins can make the stop end earlier; one with more time cannot
 	// make it end later.
 	{"StopJoinedWithShorterDeadline", bubbles, allModes, func(t *testing.T, m mode) {
-		g := newGate()
-		defer g.open()
-		s := start(t, m, g.ServeHTTP, onPipe)
-		s.goGet(s.client(), "/slow")
-		g.waitEntered(t, 1)
+		s, _, _ := startHeld(t, m, "/slow", onPipe)
 		first := s.stopIn(0)
 		second := s.stopIn(time.Hour)
 		began := time.Now()

@@ -122,13 +122,9 @@ var graceScenarios = []scenario{
 			t.Errorf("Stats() = %+v, want one hijacked and in flight", st)
 		}
 		go c.waitClosed()
-		d, err := s.timeStop(time.Hour)
-		if err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
 		// Our side is closed then, and the rest a moment later. The request
 		// itself had ended with its hijack, before the stop.
-		took(t, "Stop()", d, time.Second, time.Second+100*ms)
+		s.mustStopIn(time.Second, time.Second+100*ms)
 		r := s.wantReport(account{cut: 1})
 		if r.Graceful() || r.Cut[0].Path != "/socket" || r.Cut[0].Method != http.MethodGet {
 			t.Errorf("Report() = %+v, want GET /socket cut, not graceful", r)

@@ -152,9 +152,7 @@ var hijackedScenarios = []scenario{
 			t.Errorf("Stats() = %+v, want one hijacked", st)
 		}
 		close(leave)
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 	}},
 
 	{"Connect/HTTP1", sockets, h1Modes, func(t *testing.T, m mode) {
@@ -183,9 +181,7 @@ var hijackedScenarios = []scenario{
 		}
 		pending(t, "Stop()", done)
 		c.Close()
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 	}},
 
 	{"Connect/HTTP2", sockets, h2Modes, func(t *testing.T, m mode) {
@@ -222,9 +218,7 @@ var hijackedScenarios = []scenario{
 		if rest, err := io.ReadAll(resp.Body); err != nil || len(rest) > 0 {
 			t.Errorf("the tunnel ended with %q, %v", rest, err)
 		}
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 		s.wantReport(account{answered: 1})
 	}},
 }

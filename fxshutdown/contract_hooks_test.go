@@ -96,9 +96,7 @@ var hookScenarios = []scenario{
 			t.Errorf("Report() = %+v, want one unbegun, not graceful", r)
 		}
 		close(release)
-		if r := <-got; r.err == nil {
-			t.Errorf("response = %v, want none", r.resp.Status)
-		}
+		(<-got).wantNone(t)
 		synctest.Wait()
 		if n := s.calls.begun.Load(); n != 0 {
 			t.Errorf("the handler ran %d times after Stop had returned", n)
@@ -225,19 +223,13 @@ func getCertificate(t *testing.T, m mode, takes time.Duration) reply {
 // withLogger stops a server that a logger holds up, or lets down.
 func withLogger(t *testing.T, m mode, logger loggerFunc) {
 	t.Helper()
-	g := newGate()
-	defer g.open()
-	s := start(t, m, g.ServeHTTP, onPipe, config(func(c *fxshutdown.Config) { c.Logger = logger }))
-	got := s.goGet(s.client(), "/slow")
-	g.waitEntered(t, 1)
+	s, g, got := startHeld(t, m, "/slow", onPipe, config(func(c *fxshutdown.Config) { c.Logger = logger }))
 	done := s.stopIn(patience)
 	<-s.Draining() // from here on the client is told
 	g.open()
 	receive(t, "the client", got).want(t, "hello")
 	began := time.Now()
-	if err := receive(t, "Stop()", done); err != nil {
-		t.Errorf("Stop() = %v, want nil", err)
-	}
+	wantStopped(t, done)
 	took(t, "Stop() after the response", time.Since(began), 0, 300*ms) // a blocked Logger is waited for, and a pipe cannot be half-closed
 	s.wantReport(account{answered: 1})
 }

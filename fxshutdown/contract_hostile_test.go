@@ -35,21 +35,7 @@ var hostileScenarios = []scenario{
 	}},
 
 	{"TLSReadsNothing/Cut", bubbles, tlsModes, func(t *testing.T, m mode) {
-		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
-			for {
-				if _, err := io.WriteString(w, strings.Repeat("x", flowSize)); err != nil {
-					return
-				}
-			}
-		}, onPipe)
-		for range 3 {
-			resp, err := s.client().Get(s.url("/endless"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer resp.Body.Close()
-		}
-		time.Sleep(time.Minute)
+		s := startUnread(t, m)
 		d, err := s.timeStop(10 * time.Second)
 		took(t, "Stop()", d, 8500*ms, 9*time.Second)
 		var aborted *fxshutdown.AbortedError
@@ -60,21 +46,7 @@ var hostileScenarios = []scenario{
 	}},
 
 	{"TLSReadsNothing/Close", bubbles, allModes, func(t *testing.T, m mode) {
-		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
-			for {
-				if _, err := io.WriteString(w, strings.Repeat("x", flowSize)); err != nil {
-					return
-				}
-			}
-		}, onPipe)
-		for range 3 {
-			resp, err := s.client().Get(s.url("/endless"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer resp.Body.Close()
-		}
-		time.Sleep(time.Minute)
+		s := startUnread(t, m)
 		began := time.Now()
 		if err := s.Close(); !errors.Is(err, fxshutdown.ErrForced) {
 			t.Errorf("Close() = %v, want ErrForced", err)
@@ -186,6 +158,28 @@ var hostileScenarios = []scenario{
 		synctest.Wait()
 		s.mustStopIn(0, bound)
 	}},
+}
+
+// startUnread starts a server that has been sending endless responses for a minute, to
+// three clients that read nothing of them.
+func startUnread(t *testing.T, m mode) *server {
+	t.Helper()
+	s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
+		for {
+			if _, err := io.WriteString(w, strings.Repeat("x", flowSize)); err != nil {
+				return
+			}
+		}
+	}, onPipe)
+	for range 3 {
+		resp, err := s.client().Get(s.url("/endless"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { resp.Body.Close() })
+	}
+	time.Sleep(time.Minute)
+	return s
 }
 
 // stalledHandshake returns a scenario with clients that say no more than hello.

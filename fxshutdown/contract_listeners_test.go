@@ -104,9 +104,7 @@ var listenerScenarios = []scenario{
 		for _, c := range conns {
 			c.Close()
 		}
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 		if st := s.Stats(); st.Accepted != n {
 			t.Errorf("Stats().Accepted = %d, want all %d that were connected", st.Accepted, n)
 		}

@@ -16,11 +16,7 @@ var ownedScenarios = []scenario{
 	// Somebody else keeps the socket open: clients are served for as long as a
 	// connection is left that was open before, and not longer.
 	{"Shared/AcceptsOn", bubbles, h1Modes, func(t *testing.T, m mode) {
-		g := newGate()
-		defer g.open()
-		s := start(t, m, g.ServeHTTP, onPipe, owned(false))
-		slow := s.goGet(s.client(), "/slow")
-		g.waitEntered(t, 1)
+		s, g, slow := startHeld(t, m, "/slow", onPipe, owned(false))
 		done := s.stopIn(0)
 		for range 3 {
 			time.Sleep(time.Minute)
@@ -75,11 +71,7 @@ var ownedScenarios = []scenario{
 
 	// The end of the budget ends that too.
 	{"Shared/Forced", bubbles, []mode{h1}, func(t *testing.T, m mode) {
-		g := newGate()
-		defer g.open()
-		s := start(t, m, g.ServeHTTP, onPipe, owned(false))
-		s.goGet(s.client(), "/slow")
-		g.waitEntered(t, 1)
+		s, _, _ := startHeld(t, m, "/slow", onPipe, owned(false))
 		if d, err := s.timeStop(10 * time.Second); err == nil || d > 10*time.Second {
 			t.Errorf("Stop() = %v in %v, want an error in 10s", err, d)
 		}

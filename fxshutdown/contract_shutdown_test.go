@@ -48,11 +48,7 @@ var shutdownScenarios = []scenario{
 	// "If the provided context expires before the shutdown is complete,
 	// Shutdown returns the context's error": it interrupts nothing.
 	{"ShutdownContext", sockets, allModes, func(t *testing.T, m mode) {
-		g := newGate()
-		defer g.open()
-		s := start(t, m, g.ServeHTTP)
-		got := s.goGet(s.client(), "/slow")
-		g.waitEntered(t, 1)
+		s, g, got := startHeld(t, m, "/slow")
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 		defer cancel()
 		began := time.Now()
@@ -69,9 +65,7 @@ var shutdownScenarios = []scenario{
 		go func() { done <- s.Stop(context.Background()) }()
 		g.open()
 		receive(t, "the client", got).want(t, "hello")
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 		s.wantReport(account{answered: 1})
 	}},
 
@@ -87,9 +81,7 @@ var shutdownScenarios = []scenario{
 		if err := s.http.Close(); err != nil {
 			t.Errorf("http.Server.Close() = %v, want nil", err)
 		}
-		if r := receive(t, "the client", got); r.err == nil {
-			t.Errorf("response = %v, want none", r.resp.Status)
-		}
+		receive(t, "the client", got).wantNone(t)
 		receive(t, "the request's context", ctx.Done())
 		receive(t, "Done()", s.Done())
 		wantAborted(t, "Stop()", s.stop(), fxshutdown.ErrForced, "/slow")

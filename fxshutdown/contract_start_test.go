@@ -175,9 +175,7 @@ func TestStopBeforeStartFails(t *testing.T) {
 	if err := s.Start(context.Background()); !errors.Is(err, fxshutdown.ErrStopped) {
 		t.Errorf("Start() = %v, want ErrStopped", err)
 	}
-	if err := receive(t, "Stop()", stopped); err != nil {
-		t.Errorf("Stop() = %v, want nil", err)
-	}
+	wantStopped(t, stopped)
 	if r := s.Report(); !r.Graceful() {
 		t.Errorf("Report() = %+v, want it graceful: there was nothing to cut", r)
 	}

@@ -31,11 +31,7 @@ var stopScenarios = []scenario{
 	}},
 
 	{"StopConcurrently", sockets, allModes, func(t *testing.T, m mode) {
-		g := newGate()
-		defer g.open()
-		s := start(t, m, g.ServeHTTP)
-		got := s.goGet(s.client(), "/slow")
-		g.waitEntered(t, 1)
+		s, g, got := startHeld(t, m, "/slow")
 		const n = 10
 		errs := make(chan error, n)
 		for range n {
@@ -46,9 +42,7 @@ var stopScenarios = []scenario{
 		g.open()
 		receive(t, "the client", got).want(t, "hello")
 		for range n {
-			if err := receive(t, "Stop()", errs); err != nil {
-				t.Errorf("Stop() = %v, want nil", err)
-			}
+			wantStopped(t, errs)
 		}
 		s.wantReport(account{answered: 1})
 	}},
@@ -64,19 +58,13 @@ var stopScenarios = []scenario{
 		if err := s.Close(); err != nil {
 			t.Errorf("Close() = %v, want nil: no request ran", err)
 		}
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 	}},
 
 	// TestTwoServers stops one server while another starts and serves, with the
 	// same handler.
 	{"TwoServers", sockets, allModes, func(t *testing.T, m mode) {
-		g := newGate()
-		defer g.open()
-		first := start(t, m, g.ServeHTTP)
-		got := first.goGet(first.client(), "/slow")
-		g.waitEntered(t, 1)
+		first, g, got := startHeld(t, m, "/slow")
 		done := first.stopIn(patience)
 		second := start(t, m, hello)
 		second.get(second.client(), "/").want(t, "hello")
@@ -85,9 +73,7 @@ var stopScenarios = []scenario{
 		}
 		g.open()
 		receive(t, "the client", got).want(t, "hello")
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 		second.mustStop()
 	}},
 
@@ -107,9 +93,7 @@ var stopScenarios = []scenario{
 		receive(t, "RegisterOnShutdown", called)
 		g.open()
 		receive(t, "the client", got).want(t, "hello")
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 		s.Close()
 		pending(t, "RegisterOnShutdown", called)
 	}},

@@ -31,9 +31,7 @@ var trafficScenarios = []scenario{
 		for _, r := range replies {
 			(<-r).want(t, "hello")
 		}
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 		if r := s.wantReport(account{answered: n}); r.Connections != n || !r.Graceful() {
 			t.Errorf("Report() = %+v, want %d connections, graceful", r, n)
 		}
@@ -42,11 +40,7 @@ var trafficScenarios = []scenario{
 	// http-terminator: "ongoing requests receive {connection: close} header".
 	// HTTP/2 has no such header.
 	{"RunningResponsesSayClose", sockets, allModes, func(t *testing.T, m mode) {
-		g := newGate()
-		defer g.open()
-		s := start(t, m, g.ServeHTTP)
-		got := s.goGet(s.client(), "/slow")
-		g.waitEntered(t, 1)
+		s, g, got := startHeld(t, m, "/slow")
 		done := s.stopIn(patience)
 		g.open()
 		r := receive(t, "the client", got)
@@ -55,9 +49,7 @@ var trafficScenarios = []scenario{
 		if m.h2 && r.err == nil && r.resp.Header.Get("Connection") != "" {
 			t.Errorf("HTTP/2 response has Connection: %q", r.resp.Header.Get("Connection"))
 		}
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 	}},
 
 	// http-terminator: "… receive {connection: close} header when new request
@@ -76,9 +68,7 @@ var trafficScenarios = []scenario{
 		r.want(t, "hello")
 		r.wantClose(t, true)
 		c.waitClosed()
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 		s.wantReport(account{answered: 1})
 	}},
 
@@ -110,9 +100,7 @@ var trafficScenarios = []scenario{
 		r := c.reply(http.MethodPost)
 		r.want(t, "hello")
 		r.wantClose(t, true)
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 		s.wantReport(account{answered: 2})
 	}},
 
@@ -143,18 +131,12 @@ var trafficScenarios = []scenario{
 	// http-terminator: "returns (httpServer) when the last connection closes"
 	// and not a polling interval later. The exact time is in TestTiming.
 	{"ReturnsWithLastResponse", sockets, allModes, func(t *testing.T, m mode) {
-		g := newGate()
-		defer g.open()
-		s := start(t, m, g.ServeHTTP)
-		got := s.goGet(s.client(), "/slow")
-		g.waitEntered(t, 1)
+		s, g, got := startHeld(t, m, "/slow")
 		done := s.stopIn(0)
 		g.open()
 		receive(t, "the client", got).want(t, "hello")
 		began := time.Now()
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 		if took := time.Since(began); took > slack {
 			t.Errorf("Stop() returned %v after the last response", took)
 		}
@@ -178,9 +160,7 @@ var trafficScenarios = []scenario{
 			r.want(t, "hello")
 			r.wantClose(t, true)
 		}
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 		s.wantReport(account{answered: n})
 	}},
 
@@ -205,9 +185,7 @@ var trafficScenarios = []scenario{
 		io.WriteString(pw, chunk)
 		pw.Close()
 		receive(t, "the client", got).want(t, fmt.Sprint(size, nil))
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 		s.wantReport(account{answered: 1})
 	}},
 
@@ -228,9 +206,7 @@ var trafficScenarios = []scenario{
 		if n != size || err != nil {
 			t.Errorf("download = %d bytes, %v; want %d, nil", n, err, size)
 		}
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 	}},
 
 	// TestGoAway checks that an HTTP/2 client is told to go, by a frame, while its
@@ -247,9 +223,7 @@ var trafficScenarios = []scenario{
 		g.open()
 		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
 		c.untilClosed()
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 		s.wantReport(account{answered: 1})
 	}},
 }

@@ -101,11 +101,7 @@ func TestResponseWriter(t *testing.T) {
 			c.get("/")
 			s.states.wait(t, http.StateActive, 1)
 			synctest.Wait()
-			d, err := s.timeStop(time.Hour)
-			if err != nil {
-				t.Errorf("Stop() = %v, want nil", err)
-			}
-			took(t, "Stop()", d, time.Minute, time.Minute+6*time.Second)
+			s.mustStopIn(time.Minute, time.Minute+6*time.Second)
 		})
 	})
 	// The client's going cancels the request's context, as without us.

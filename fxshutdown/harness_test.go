@@ -41,6 +41,18 @@ func start(t testing.TB, m mode, handler http.HandlerFunc, settings ...setting) 
 	return s
 }
 
+// startHeld starts a server with a request for path at a gate, which opens at the end
+// of the test at the latest, and before the server's account is checked.
+func startHeld(t testing.TB, m mode, path string, settings ...setting) (*server, *gate, <-chan reply) {
+	t.Helper()
+	g := newGate()
+	s := start(t, m, g.ServeHTTP, settings...)
+	got := s.goGet(s.client(), path)
+	t.Cleanup(g.open)
+	g.waitEntered(t, 1)
+	return s, g, got
+}
+
 // newServer is start without Start.
 func newServer(t testing.TB, m mode, handler http.HandlerFunc, settings ...setting) *server {
 	t.Helper()
@@ -158,6 +170,14 @@ func (s *server) stopIn(timeout time.Duration) <-chan error {
 	go func() { defer cancel(); done <- s.Stop(ctx) }()
 	receive(s.t, "Draining()", s.Draining())
 	return done
+}
+
+// wantStopped waits for the result of a Stop in the background, which must be no error.
+func wantStopped(t testing.TB, done <-chan error) {
+	t.Helper()
+	if err := receive(t, "Stop()", done); err != nil {
+		t.Errorf("Stop() = %v, want nil", err)
+	}
 }
 
 // timeStop calls Stop and returns how long it took.

@@ -17,11 +17,7 @@ import (
 
 // Where the log has a figure, JSON has it by the same name.
 func TestReportJSONHasTheNamesOfTheLog(t *testing.T) {
-	g := newGate()
-	defer g.open()
-	s := start(t, h1, g.ServeHTTP, idleGrace(5*time.Millisecond))
-	s.goGet(s.client(), "/cut")
-	g.waitEntered(t, 1)
+	s, _, _ := startHeld(t, h1, "/cut", idleGrace(5*time.Millisecond))
 	receive(t, "Stop()", s.stopIn(100*time.Millisecond))
 	b, err := json.Marshal(s.Report())
 	if err != nil {
@@ -90,9 +86,7 @@ func TestReportDuringStop(t *testing.T) {
 			t.Errorf("Stats() during the stop = %+v, want 3 of 4 answered and 1 undecided", st)
 		}
 		g.open()
-		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil", err)
-		}
+		wantStopped(t, done)
 		if r := s.Report(); r.Requests != 1 || r.Undecided != 0 || r.Answered != 1 || r.Served != 4 || !r.Graceful() {
 			t.Errorf("Report() = %+v, want one request, answered, and 4 served", r)
 		}

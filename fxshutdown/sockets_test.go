@@ -31,9 +31,7 @@ func serveAndStop(t *testing.T, m mode, settings ...setting) *server {
 	done := s.stopIn(patience)
 	g.open()
 	receive(t, "the client", got).want(t, "hello")
-	if err := receive(t, "Stop()", done); err != nil {
-		t.Errorf("Stop() = %v, want nil", err)
-	}
+	wantStopped(t, done)
 	s.wantReport(account{answered: 1})
 	if _, err := s.dial(context.Background()); err == nil {
 		t.Error("a dial after Stop: connected, want it refused")

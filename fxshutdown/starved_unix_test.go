@@ -70,20 +70,7 @@ type starved struct {
 
 func startStarved(t *testing.T, kind string) *starved {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestStarvedServer$")
-	cmd.Env = append(os.Environ(), starvedEnv+"="+kind)
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd, stdin, stdout := startSelf(t, starvedEnv+"="+kind, "-test.run=^TestStarvedServer$")
 	t.Cleanup(func() {
 		stdin.Close()
 		cmd.Process.Kill()

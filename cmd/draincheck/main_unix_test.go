@@ -5,11 +5,9 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"net"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/fxshutdown/fxhttp/cmd/draincheck/internal/losing"
 )
@@ -18,22 +16,6 @@ import (
 // `npm start` run theirs.
 func throughShell(t *testing.T) []string {
 	return []string{"sh", "-c", `"$0"; true`, executable(t)}
-}
-
-// wantFree fails if something is left that serves addr. What was killed may take a moment
-// to let go of it.
-func wantFree(t *testing.T, addr string) {
-	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); ; {
-		l, err := net.Listen("tcp", addr)
-		if err == nil {
-			l.Close()
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("something is left that serves %s: %v", addr, err)
-		}
-	}
 }
 
 func TestInterruptLeavesNoProcess(t *testing.T) {
@@ -64,7 +46,7 @@ func TestInterruptLeavesNoProcess(t *testing.T) {
 			if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(rest.String(), "interrupted") {
 				t.Errorf("exit code %d, want %d and a word about it: %s", code, exitInterrupted, &rest)
 			}
-			wantFree(t, spec.Addr)
+			losing.WantFree(t, spec.Addr)
 		})
 	}
 }
@@ -89,7 +71,7 @@ func TestShellAroundServer(t *testing.T) {
 			if code != tt.code || !strings.Contains(stdout, tt.want) {
 				t.Errorf("exit code %d, want %d with %q\n%s%s", code, tt.code, tt.want, stdout, stderr)
 			}
-			wantFree(t, spec.Addr)
+			losing.WantFree(t, spec.Addr)
 		})
 	}
 }

@@ -108,13 +108,9 @@ func TestCausesHTTP2(t *testing.T) {
 		for _, p := range protocols {
 			t.Run(p.name+" "+string(tt.way), func(t *testing.T) {
 				t.Parallel()
-				cfg := off(Default())
+				cfg, _ := onlyHTTP2(p.tls, tt.conns)
 				cfg.Body = strings.Repeat("x", 1000)
 				cfg.H2Concurrency = tt.concurrency
-				cfg.H2C = tt.conns
-				if p.tls {
-					cfg.H2, cfg.H2C = tt.conns, 0
-				}
 				cfg, spec := prepare(t, cfg, losing.Spec{Way: tt.way, N: tt.n, After: tt.after, Concurrency: tt.concurrency}, p.tls)
 				res, _ := check1(t, cfg, spec)
 				n, all := causeOf(res, tt.cause)

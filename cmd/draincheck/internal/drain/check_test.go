@@ -32,6 +32,18 @@ func off(cfg Config) Config {
 	return cfg
 }
 
+// onlyHTTP2 is a load of n connections with HTTP/2 and nothing else, and the name of
+// their kind.
+func onlyHTTP2(https bool, n int) (cfg Config, kind string) {
+	cfg = off(Default())
+	if https {
+		cfg.H2 = n
+		return cfg, "h2"
+	}
+	cfg.H2C = n
+	return cfg, "h2c"
+}
+
 // prepare fills in what all tests need: this binary as a losing server.
 
 func prepare(t *testing.T, cfg Config, spec losing.Spec, https bool) (Config, *losing.Spec) {

@@ -58,12 +58,7 @@ func TestCutStreamHTTP2(t *testing.T) {
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			cfg := off(Default())
-			kind := "h2c"
-			cfg.H2C = 1
-			if p.tls {
-				kind, cfg.H2, cfg.H2C = "h2", 1, 0
-			}
+			cfg, kind := onlyHTTP2(p.tls, 1)
 			// Both kinds of streams are on, and which of them is cut is the server's
 			// choice: all are.
 			cfg.Streams = 2

@@ -145,12 +145,7 @@ func TestLosesExactlyHTTP2(t *testing.T) {
 		} {
 			t.Run(p.name+" "+string(tt.way), func(t *testing.T) {
 				t.Parallel()
-				cfg := off(Default())
-				h2 := "h2c"
-				cfg.H2C = 2
-				if p.tls {
-					h2, cfg.H2, cfg.H2C = "h2", 2, 0
-				}
+				cfg, h2 := onlyHTTP2(p.tls, 2)
 				cfg, spec := prepare(t, cfg, losing.Spec{Way: tt.way, N: tt.n, Concurrency: cfg.H2Concurrency}, p.tls)
 				res, st := check1(t, cfg, spec)
 				if res.Total.Lost != tt.lost || st.Lost != tt.lost {

@@ -29,21 +29,7 @@ func TestDaemon(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "run it in the foreground") || !strings.Contains(err.Error(), "(drain.test), which serves now") {
 		t.Errorf("Run() = %v, want it to name the daemon", err)
 	}
-	wantFree(t, spec.Addr)
-}
-
-func wantFree(t *testing.T, addr string) {
-	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		l, err := net.Listen("tcp", addr)
-		if err == nil {
-			l.Close()
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s is still served: %v", addr, err)
-		}
-	}
+	losing.WantFree(t, spec.Addr)
 }
 
 func TestPortTakenNamesItsOwner(t *testing.T) {

@@ -99,7 +99,7 @@ func TestStartAndStopCommand(t *testing.T) {
 	if res.Total.Lost != 4 || len(res.Rounds) != 2 || string(log) != "started 1\nstarted 2\n" {
 		t.Errorf("lost = %d in %d rounds, log %q, want 4 in 2", res.Total.Lost, len(res.Rounds), log)
 	}
-	wantFree(t, spec.Addr)
+	losing.WantFree(t, spec.Addr)
 }
 
 // proxy is a load balancer of two instances. A careful one asks the other instance where
@@ -166,7 +166,7 @@ func TestRoll(t *testing.T) {
 			if sum != res.Total.Answered {
 				t.Errorf("the timeline has %d answers, want %d", sum, res.Total.Answered)
 			}
-			wantFree(t, spec.Addr)
+			losing.WantFree(t, spec.Addr)
 		})
 	}
 }
@@ -182,7 +182,7 @@ func TestHandover(t *testing.T) {
 	if res.Verdict != Pass || len(steps) != 2 || steps[0].Successor != steps[1].PID || steps[1].Successor == 0 {
 		t.Errorf("verdict = %s %v, steps %+v, want a chain of successors", res.Verdict, res.Rounds[0].Reasons, steps)
 	}
-	wantFree(t, addr)
+	losing.WantFree(t, addr)
 }
 
 // A server that just ends at SIGHUP. It is not run beside other tests: their servers might
@@ -225,7 +225,7 @@ func TestHandoverLeavesTheSuccessor(t *testing.T) {
 		t.Fatalf("Owner() = %v, %v, want the successor %d left alone", l, ok, res.Rounds[0].Steps[0].Successor)
 	}
 	endDaemon(l.PID)
-	wantFree(t, spec.Addr)
+	losing.WantFree(t, spec.Addr)
 }
 
 // TestRollWithoutProxy restarts what is loaded: its clients are turned away meanwhile.

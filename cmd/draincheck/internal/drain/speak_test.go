@@ -45,11 +45,7 @@ func TestHeaderTableSize(t *testing.T) {
 		for _, p := range protocols {
 			t.Run(p.name, func(t *testing.T) {
 				t.Parallel()
-				cfg := off(Default())
-				cfg.H2C = 2
-				if p.tls {
-					cfg.H2, cfg.H2C = 2, 0
-				}
+				cfg, _ := onlyHTTP2(p.tls, 2)
 				cfg, spec := prepare(t, cfg, losing.Spec{HeaderTable: &size}, p.tls)
 				cfg.Header.Set("X-Long", strings.Repeat("x", 200))
 				res, _ := check1(t, cfg, spec)

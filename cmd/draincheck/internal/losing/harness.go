@@ -48,6 +48,22 @@ func FreeAddr(t *testing.T) string {
 	return ""
 }
 
+// WantFree fails if something is left that serves addr. What was killed may take a moment
+// to let go of it.
+func WantFree(t *testing.T, addr string) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		l, err := net.Listen("tcp", addr)
+		if err == nil {
+			l.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("something is left that serves %s: %v", addr, err)
+		}
+	}
+}
+
 // WriteCert makes a certificate for addr's host and writes it and its key into files.
 func WriteCert(t *testing.T, addr string) (cert, key string) {
 	t.Helper()
