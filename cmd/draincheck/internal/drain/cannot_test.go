@@ -8,8 +8,11 @@ import (
 	"github.com/fxshutdown/fxhttp/cmd/draincheck/internal/losing"
 )
 
+// tooShort is long enough for the losing server to start on a busy machine, and so to be
+// found wanting.
 const tooShort = 5 * time.Second
 
+// TestCannotCheck has commands and settings that make a check impossible.
 func TestCannotCheck(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -14,7 +14,6 @@ import (
 )
 
 // protocols are the ways to reach the losing server.
-
 var protocols = []struct {
 	name string
 	tls  bool
@@ -24,7 +23,6 @@ var protocols = []struct {
 }
 
 // off is a load with nothing in it, for tests that turn on what they are about.
-
 func off(cfg Config) Config {
 	cfg.KeepAlive, cfg.NewConn, cfg.Pipelined, cfg.Slow, cfg.Late = 0, 0, 0, 0, 0
 	cfg.Pool, cfg.Paced, cfg.Continue = 0, 0, 0
@@ -45,7 +43,6 @@ func onlyHTTP2(https bool, n int) (cfg Config, kind string) {
 }
 
 // prepare fills in what all tests need: this binary as a losing server.
-
 func prepare(t *testing.T, cfg Config, spec losing.Spec, https bool) (Config, *losing.Spec) {
 	t.Helper()
 	exe, err := os.Executable()
@@ -72,8 +69,7 @@ func prepare(t *testing.T, cfg Config, spec losing.Spec, https bool) (Config, *l
 	return cfg, &spec
 }
 
-// check runs a check and compares its accounts with the server's.
-
+// check1 runs a check and compares its accounts with the server's.
 func check1(t *testing.T, cfg Config, spec *losing.Spec) (*Result, losing.Stats) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
@@ -112,18 +108,14 @@ func kindOf(t *testing.T, res *Result, name string) Kind {
 }
 
 // newConn is a number of new-connection clients for a test that must lose nothing by
-// accident. Only on Linux can the
-
-// server turn connections away without resetting one now and then.
-
+// accident. Only on Linux can the server turn connections away without resetting one
+// now and then.
 func newConn(n int) int {
 	if runtime.GOOS != "linux" {
 		return 0
 	}
 	return n
 }
-
-// TestLosesExactly has servers that lose 3 requests each in a way of their own.
 
 func TestRounds(t *testing.T) {
 	t.Parallel()
@@ -165,17 +157,22 @@ func TestIgnoresSignal(t *testing.T) {
 	}
 }
 
-// tooShort is long enough for the losing server to start on a busy machine, and so to be
-// found wanting.
-
-// TestCannotCheck has commands and settings that make a check impossible.
-
 func TestInsecure(t *testing.T) {
 	t.Parallel()
 	cfg := off(Default())
 	cfg.KeepAlive = 2
 	cfg, spec := prepare(t, cfg, losing.Spec{}, true)
 	cfg.CACert, cfg.Insecure = "", true
+	check1(t, cfg, spec)
+}
+
+// A scheme may be in upper case: RFC 3986, section 3.1.
+func TestSchemeInUpperCase(t *testing.T) {
+	t.Parallel()
+	cfg := off(Default())
+	cfg.H2 = 2
+	cfg, spec := prepare(t, cfg, losing.Spec{}, true)
+	cfg.URL = strings.Replace(cfg.URL, "https:", "HTTPS:", 1)
 	check1(t, cfg, spec)
 }
 

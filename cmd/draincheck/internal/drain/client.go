@@ -176,11 +176,7 @@ func (c *client) exchange(ctx context.Context, cn *conn) (keep bool) {
 				garbled: a.garbled, status: a.status,
 				sent: cn.raw.written.Load() - written, received: cn.raw.read.Load() - read}
 			for _, q := range requests[i:] {
-				if c.givenUp.Load() {
-					q.withdrawn()
-					continue
-				}
-				q.lost(u)
+				c.failed(q, u)
 				u.begun, u.garbled, u.status = false, false, 0
 			}
 			return false

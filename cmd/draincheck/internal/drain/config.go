@@ -3,7 +3,7 @@ package drain
 import (
 	"io"
 	"net/http"
-	"strings"
+	"net/url"
 	"time"
 )
 
@@ -103,13 +103,22 @@ type Config struct {
 	Progress    func(Progress) // called about ten times a second, unless nil
 }
 
+// h2 is the number of HTTP/2 connections, over TLS or not as what is loaded speaks it.
+func (c *Config) h2() *int {
+	if c.isHTTPS() {
+		return &c.H2
+	}
+	return &c.H2C
+}
+
 // isHTTPS says whether what is loaded speaks TLS.
 func (c *Config) isHTTPS() bool {
 	loaded := c.URL
 	if c.Target != "" {
 		loaded = c.Target
 	}
-	return strings.HasPrefix(loaded, "https:")
+	u, err := url.Parse(loaded)
+	return err == nil && u.Scheme == "https"
 }
 
 // Default is the load that the command drives without any flags.

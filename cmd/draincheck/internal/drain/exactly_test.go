@@ -62,6 +62,7 @@ func TestLosesNothing(t *testing.T) {
 	}
 }
 
+// TestLosesExactly has servers that lose 3 requests each in a way of their own.
 func TestLosesExactly(t *testing.T) {
 	t.Parallel()
 	const n = 3

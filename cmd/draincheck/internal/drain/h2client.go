@@ -197,10 +197,6 @@ func (c *h2client) settle(q *request, h *h2conn, st *h2stream) {
 	case endRefused:
 		q.refused(st.unanswered(h.c))
 	default:
-		if c.givenUp.Load() {
-			q.withdrawn()
-			return
-		}
-		q.lost(st.unanswered(h.c))
+		c.failed(q, st.unanswered(h.c))
 	}
 }

@@ -46,12 +46,8 @@ func (c *check) diagnose(ctx context.Context) []Hold {
 			*n.N = 0
 		}
 	}
-	h2 := &bare.H2C
-	if c.target.https {
-		h2 = &bare.H2
-	}
 	if c.onlyHTTP2 {
-		*h2 = 1
+		*bare.h2() = 1
 	}
 	base := c.stopOnce(ctx, nothing, bare)
 	holds := []Hold{base}
@@ -72,12 +68,7 @@ func (c *check) diagnose(ctx context.Context) []Hold {
 		{"slow", c.cfg.Slow, func(c *Config) *int { return &c.Slow }},
 		{"stream", c.cfg.Streams, func(c *Config) *int { return &c.Streams }},
 		{"WebSocket", c.cfg.WebSockets, func(c *Config) *int { return &c.WebSockets }},
-		{"HTTP/2", max(c.cfg.H2, c.cfg.H2C), func(c *Config) *int {
-			if c.H2C != 0 || !c.isHTTPS() {
-				return &c.H2C
-			}
-			return &c.H2
-		}},
+		{"HTTP/2", max(c.cfg.H2, c.cfg.H2C), (*Config).h2},
 	} {
 		if s.n <= 0 {
 			continue

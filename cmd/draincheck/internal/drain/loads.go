@@ -44,6 +44,15 @@ func (m *member) giveUp() {
 	m.arm()
 }
 
+// failed accounts for a request without an answer.
+func (m *member) failed(q *request, u unanswered) {
+	if m.givenUp.Load() {
+		q.withdrawn()
+		return
+	}
+	q.lost(u)
+}
+
 // A planner makes the clients of a round.
 type planner struct {
 	check     *check
@@ -217,7 +226,7 @@ func (p *planner) late2(m *member, i int) func(context.Context) {
 
 func (p *planner) holder(m *member) holder {
 	m.rec.expect, m.rec.slowLimit = nil, 0
-	return holder{rec: m.rec, gate: p.gate, dialer: p.check.dialer, clock: p.clock, arm: m.arm}
+	return holder{member: m, gate: p.gate, dialer: p.check.dialer, clock: p.clock}
 }
 
 func (p *planner) stream(h2 bool) maker {

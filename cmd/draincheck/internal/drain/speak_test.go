@@ -15,9 +15,8 @@ func TestOnlyHTTP2(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			cfg := Default()
-			cfg, spec := prepare(t, cfg, losing.Spec{OnlyHTTP2: true}, p.tls)
+			cfg, _ = prepare(t, cfg, losing.Spec{OnlyHTTP2: true}, p.tls)
 			cfg.ReadyPath = ""
-			spec.OnlyHTTP2 = true
 			res, err := Run(t.Context(), cfg)
 			if err != nil {
 				t.Fatal(err)

@@ -110,11 +110,10 @@ func wakeWhenOverdue(ctx context.Context, over <-chan struct{}, c *conn) (stop f
 // that ends before the signal is replaced, so that it is there when the signal comes; one
 // that ends after it is not.
 type holder struct {
-	rec    *recorder
+	*member
 	gate   *gate
 	dialer *dialer
 	clock  *clock
-	arm    func() // says once that it is open
 }
 
 // run calls hold, which opens one and returns when it has ended, for as long as there is
@@ -168,7 +167,7 @@ func (s *streamClient) hold1(ctx context.Context) {
 	stop := wakeWhenOverdue(ctx, s.gate.over, c)
 	defer stop()
 
-	resp, q, ok := c.ask(s.rec, s.request, http.MethodGet, s.timeout)
+	resp, q, ok := c.ask(s.member, s.request, http.MethodGet, s.timeout)
 	if !ok {
 		return
 	}
@@ -188,24 +187,24 @@ func (s *streamClient) hold1(ctx context.Context) {
 
 // ask sends a request whose response goes on for long and reads that response up to its
 // body. If there is none, it accounts for the request and returns false.
-func (c *conn) ask(rec *recorder, request []byte, method string, timeout time.Duration) (*http.Response, *request, bool) {
+func (c *conn) ask(m *member, request []byte, method string, timeout time.Duration) (*http.Response, *request, bool) {
 	if c.closedByPeer() {
-		rec.dialFailed(fmt.Errorf("closed before a request was sent: %w", errnoReset))
+		m.rec.dialFailed(fmt.Errorf("closed before a request was sent: %w", errnoReset))
 		return nil, nil, false
 	}
 	// A timer, since the deadlines belong to wakeWhenOverdue.
 	timer := time.AfterFunc(timeout, func() { c.SetDeadline(time.Now()) })
 	defer timer.Stop()
-	q := rec.send()
+	q := m.rec.send()
 	left, err := c.send(request)
 	if !left {
 		q.unsent()
-		rec.dialFailed(err)
+		m.rec.dialFailed(err)
 		return nil, nil, false
 	}
 	resp, a, err := c.readHead(method)
 	if err != nil {
-		q.lost(unanswered{err: err, port: c.port(), accepted: c.tls != nil, unread: c.cutUnread(err), begun: a.begun,
+		m.failed(q, unanswered{err: err, port: c.port(), accepted: c.tls != nil, unread: c.cutUnread(err), begun: a.begun,
 			garbled: a.garbled, status: a.status, sent: c.raw.written.Load(), received: c.raw.read.Load()})
 		return nil, nil, false
 	}
@@ -247,7 +246,7 @@ func (s *streamClient) hold2(ctx context.Context) {
 		if st.end == endRefused {
 			q.refused(st.unanswered(h.c))
 		} else {
-			q.lost(st.unanswered(h.c))
+			s.failed(q, st.unanswered(h.c))
 		}
 		return
 	}

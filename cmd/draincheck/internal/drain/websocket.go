@@ -48,7 +48,7 @@ func (w *wsClient) hold(ctx context.Context) {
 	key := base64.StdEncoding.EncodeToString(nonce[:])
 	upgrade := requestBytes(http.MethodGet, w.path, w.host, w.header, "",
 		"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: "+key)
-	resp, q, ok := c.ask(w.rec, upgrade, http.MethodGet, w.timeout)
+	resp, q, ok := c.ask(w.member, upgrade, http.MethodGet, w.timeout)
 	if !ok {
 		return
 	}
