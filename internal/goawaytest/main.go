@@ -21,6 +21,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fxshutdown/fxhttp/internal/testcert"
 )
 
 func main() {
@@ -68,10 +70,7 @@ func policyNames() []string {
 // run fills the table. A round of each policy comes after one of the others, so
 // that a slow moment of the machine meets all of them.
 func run(rows []client, columns []policy, rounds int, verbose bool) (*table, error) {
-	cert, err := newCertificate()
-	if err != nil {
-		return nil, err
-	}
+	cert, _ := testcert.New()
 	dir, err := os.MkdirTemp("", "goawaytest")
 	if err != nil {
 		return nil, err
@@ -90,7 +89,7 @@ func run(rows []client, columns []policy, rounds int, verbose bool) (*table, err
 			return nil, fmt.Errorf("%s: %w", c.name, err)
 		}
 		r := t.row(c)
-		err = runRow(d, c, columns, rounds, cert, r)
+		err = runRow(d, c, columns, rounds, &cert, r)
 		d.close()
 		if err != nil {
 			return nil, err

@@ -1,13 +1,14 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/fxshutdown/fxhttp/internal/testcert"
+)
 
 // Go's clients lose nothing, whatever the policy.
 func TestPolicies(t *testing.T) {
-	cert, err := newCertificate()
-	if err != nil {
-		t.Fatal(err)
-	}
+	cert, _ := testcert.New()
 	for _, kind := range []struct {
 		name   string
 		driver driver
@@ -20,7 +21,7 @@ func TestPolicies(t *testing.T) {
 		for _, p := range policies {
 			t.Run(kind.name+"/"+p.name, func(t *testing.T) {
 				t.Parallel()
-				n, took, err := oneRound(kind.driver, client{spec: kind.spec}, p, cert)
+				n, took, err := oneRound(kind.driver, client{spec: kind.spec}, p, &cert)
 				if err != nil {
 					t.Fatal(err)
 				}

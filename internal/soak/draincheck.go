@@ -4,26 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-)
 
-// build builds draincheck, a module of its own in this workspace, into dir.
-func build(ctx context.Context, dir string) (string, error) {
-	bin := filepath.Join(dir, "draincheck")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, "github.com/fxshutdown/fxhttp/cmd/draincheck")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build draincheck: %w\n%s", err, out)
-	}
-	return bin, nil
-}
+	"github.com/fxshutdown/fxhttp/internal/draincheck"
+)
 
 // result is the part of draincheck's JSON that is used here.
 type result struct {
@@ -50,7 +40,7 @@ type result struct {
 }
 
 // run has draincheck start this program as the server, load it and stop it.
-func (sc scenario) run(ctx context.Context, draincheck string, o options) (*result, error) {
+func (sc scenario) run(ctx context.Context, bin string, o options) (*result, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
@@ -59,16 +49,14 @@ func (sc scenario) run(ctx context.Context, draincheck string, o options) (*resu
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, draincheck, append(sc.args(o, addr), "--", self)...)
+	cmd := exec.CommandContext(ctx, bin, append(sc.args(o, addr), "--", self)...)
 	cmd.Env = append(os.Environ(), spec{Addr: addr, Kind: o.kind, Listener: o.listener, Grace: o.grace, TLS: sc.tls}.environ())
 	cmd.WaitDelay = 2 * stopTimeout
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	runErr := cmd.Run()
-	// Code 1 says that something was lost.
-	var exit *exec.ExitError
-	if runErr != nil && (!errors.As(runErr, &exit) || exit.ExitCode() != 1) {
+	if !draincheck.Ran(runErr) {
 		return nil, fmt.Errorf("%w: %s", runErr, strings.TrimSpace(stderr.String()))
 	}
 	var r result

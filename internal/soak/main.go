@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
+	"github.com/fxshutdown/fxhttp/internal/draincheck"
 )
 
 // options are those of all scenarios.
@@ -77,7 +78,7 @@ func run(ctx context.Context, o options, names []string) (code int) {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	draincheck, err := build(ctx, dir)
+	bin, err := draincheck.Build(ctx, dir)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		return 1
@@ -87,7 +88,7 @@ func run(ctx context.Context, o options, names []string) (code int) {
 		if !slices.Contains(names, sc.name) {
 			continue
 		}
-		r, err := sc.run(ctx, draincheck, o)
+		r, err := sc.run(ctx, bin, o)
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "soak: %s: %v\n", sc.name, err)
 			return 1

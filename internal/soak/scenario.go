@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"time"
+
+	"github.com/fxshutdown/fxhttp/internal/draincheck"
 )
 
 // A scenario is a kind of load: a profile of draincheck.
@@ -48,9 +50,9 @@ func (sc scenario) args(o options, addr string) []string {
 	if sc.tls {
 		scheme = "https"
 	}
-	args := []string{"-json", "-url", scheme + "://" + addr + "/", "-load", "60ms", "-pause", "0", "-keepalive", "0",
-		"-newconn", "0", "-late", "0", "-silent", "0", "-halfheader", "0", "-h2", "0", "-h2c", "0",
+	args := []string{"-json", "-url", scheme + "://" + addr + "/", "-load", "60ms", "-pause", "0",
 		"-within", stopTimeout.String(), "-rounds", o.rounds}
+	args = append(args, draincheck.NoLoad...)
 	if sc.tls {
 		args = append(args, "-insecure")
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
+	"github.com/fxshutdown/fxhttp/internal/draincheck"
 )
 
 // TestMain lets the test binary be the server as well.
@@ -27,7 +28,7 @@ func draincheckOf(t *testing.T) string {
 	if _, err := os.Stat("../../cmd/draincheck/go.mod"); err != nil {
 		t.Skip("draincheck is not here")
 	}
-	bin, err := build(t.Context(), t.TempDir())
+	bin, err := draincheck.Build(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,11 +37,11 @@ func draincheckOf(t *testing.T) string {
 
 // One stop of each kind, as a test; the command does as many as it is asked for.
 func TestScenarios(t *testing.T) {
-	draincheck := draincheckOf(t)
+	bin := draincheckOf(t)
 	o := options{rounds: "1", kind: "fxshutdown", listener: "own", grace: fxshutdown.DefaultIdleGrace}
 	for _, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
-			r, err := sc.run(t.Context(), draincheck, o)
+			r, err := sc.run(t.Context(), bin, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,13 +60,13 @@ func TestScenarios(t *testing.T) {
 
 // What is lost is found: net/http drops first requests that come late.
 func TestBareLoses(t *testing.T) {
-	draincheck := draincheckOf(t)
+	bin := draincheckOf(t)
 	o := options{rounds: "1", kind: bare, grace: fxshutdown.DefaultIdleGrace}
 	for _, sc := range scenarios {
 		if sc.name != "late" {
 			continue
 		}
-		r, err := sc.run(t.Context(), draincheck, o)
+		r, err := sc.run(t.Context(), bin, o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,38 +2,23 @@ package truth
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"io"
 	"log"
-	"math/big"
-	mathrand "math/rand/v2"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
+	"github.com/fxshutdown/fxhttp/internal/testcert"
 )
 
 // hangMost is how much longer than it may a stop takes before it counts as hanging.
 const hangMost = 3 * time.Second
 
-var certificate = func() tls.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		panic(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}()
+var certificate, _ = testcert.New()
 
 // An account is all that is known of a round when it is over.
 type account struct {
@@ -75,7 +60,7 @@ func blocks(sc *script) func() {
 		return func() {}
 	}
 	var mu sync.Mutex
-	r := mathrand.New(mathrand.NewPCG(sc.seed, uint64(sc.round)))
+	r := rand.New(rand.NewPCG(sc.seed, uint64(sc.round)))
 	return func() {
 		mu.Lock()
 		now := r.IntN(4) == 0

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fxshutdown/fxhttp/bench/internal/server"
+	"github.com/fxshutdown/fxhttp/internal/draincheck"
 )
 
 // A Kind is a kind of load.
@@ -83,9 +84,7 @@ func (r *Runner) Run(ctx context.Context, kind Kind, command server.Command) (Co
 	if err := ctx.Err(); err != nil {
 		return Counts{}, err
 	}
-	// Exit code 1 says that something was lost.
-	var exit *exec.ExitError
-	if runErr != nil && (!errors.As(runErr, &exit) || exit.ExitCode() != 1) {
+	if !draincheck.Ran(runErr) {
 		return Counts{}, fmt.Errorf("draincheck: %w: %s %s", runErr, strings.TrimSpace(stderr.String()), errorOf(stdout.Bytes()))
 	}
 	if r.Raw != nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fxshutdown/fxhttp/internal/draincheck"
 	"github.com/fxshutdown/fxhttp/internal/link"
 )
 
@@ -33,21 +33,12 @@ type pull struct {
 	after, lasts time.Duration
 }
 
-func buildDraincheck(ctx context.Context, dir string) (string, error) {
-	path := filepath.Join(dir, "draincheck")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/fxshutdown/fxhttp/cmd/draincheck")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build draincheck: %w\n%s", err, out)
-	}
-	return path, nil
-}
-
-func openBed(cfg link.Config, draincheck, dir string, within time.Duration) (*bed, error) {
+func openBed(cfg link.Config, bin, dir string, within time.Duration) (*bed, error) {
 	l, err := link.Open(cfg)
 	if err != nil {
 		return nil, err
 	}
-	b := &bed{link: l, rtt: cfg.RTT, draincheck: draincheck, within: within, port: 20000}
+	b := &bed{link: l, rtt: cfg.RTT, draincheck: bin, within: within, port: 20000}
 	// A unix socket with a name is reached from any network namespace.
 	b.path = filepath.Join(dir, "stopping")
 	os.Remove(b.path)
@@ -93,9 +84,7 @@ func (b *bed) stop(ctx context.Context, kind string, l load, p pull) (stop, erro
 	if ctx.Err() != nil {
 		return stop{}, ctx.Err()
 	}
-	// Exit code 1 says that something was lost.
-	var exit *exec.ExitError
-	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+	if !draincheck.Ran(err) {
 		return stop{}, fmt.Errorf("draincheck: %w: %s %s", err, strings.TrimSpace(stderr.String()), stdout.Bytes())
 	}
 	return parseStop(stdout.Bytes())

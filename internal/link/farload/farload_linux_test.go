@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fxshutdown/fxhttp/internal/draincheck"
 	"github.com/fxshutdown/fxhttp/internal/link"
 )
 
@@ -34,7 +35,7 @@ func TestStops(t *testing.T) {
 		t.Skip("starts and stops servers under load for some seconds")
 	}
 	dir := t.TempDir()
-	draincheck := ""
+	bin := ""
 	size := sizes{clients: 32, pool: 32, busy: 4}
 	for _, tt := range []struct {
 		server string
@@ -58,7 +59,7 @@ func TestStops(t *testing.T) {
 			t.Fatalf("no load %q", tt.load)
 		}
 		t.Run(tt.server+"/"+l.title, func(t *testing.T) {
-			b, err := openBed(tt.cfg, draincheck, dir, 20*time.Second)
+			b, err := openBed(tt.cfg, bin, dir, 20*time.Second)
 			if errors.Is(err, link.ErrUnavailable) {
 				t.Skip(err)
 			}
@@ -66,11 +67,11 @@ func TestStops(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer b.close()
-			if draincheck == "" {
-				if draincheck, err = buildDraincheck(t.Context(), dir); err != nil {
+			if bin == "" {
+				if bin, err = draincheck.Build(t.Context(), dir); err != nil {
 					t.Fatal(err)
 				}
-				b.draincheck = draincheck
+				b.draincheck = bin
 			}
 			var r row
 			for range tt.stops {

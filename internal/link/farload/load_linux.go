@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"time"
+
+	"github.com/fxshutdown/fxhttp/internal/draincheck"
 )
 
 // A load is what draincheck sends.
@@ -59,8 +61,8 @@ func (s sizes) load(name string) (l load, ok bool) {
 // together for ever.
 func (l load) args(addr string, rtt, within time.Duration) []string {
 	lasts := 500*time.Millisecond + 4*rtt + rand.N(2*rtt+1)
-	args := []string{"-json", "-pause", "0", "-load", lasts.String(), "-within", within.String(),
-		"-keepalive", "0", "-newconn", "0", "-late", "0", "-silent", "0", "-halfheader", "0", "-h2", "0", "-h2c", "0"}
+	args := []string{"-json", "-pause", "0", "-load", lasts.String(), "-within", within.String()}
+	args = append(args, draincheck.NoLoad...)
 	if l.spread {
 		args = append(args, "-spread", (2 * rtt).String())
 	}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fxshutdown/fxhttp/internal/draincheck"
 	"github.com/fxshutdown/fxhttp/internal/link"
 )
 
@@ -108,7 +109,7 @@ func run(ctx context.Context, o *options) (tooMany bool, err error) {
 	}
 	defer os.RemoveAll(dir)
 	if o.draincheck == "" {
-		if o.draincheck, err = buildDraincheck(ctx, dir); err != nil {
+		if o.draincheck, err = draincheck.Build(ctx, dir); err != nil {
 			return false, err
 		}
 	}

@@ -2,17 +2,12 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"maps"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -22,6 +17,7 @@ import (
 	"time"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
+	"github.com/fxshutdown/fxhttp/internal/testcert"
 )
 
 // serveWord is the first argument of a process that shall be a server.
@@ -73,10 +69,7 @@ func serve(args []string) error {
 		IdleTimeout:       2 * time.Minute,
 	}
 	if *useTLS {
-		cert, err := certificate()
-		if err != nil {
-			return err
-		}
+		cert, _ := testcert.New()
 		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -131,22 +124,4 @@ func serveBare(ctx context.Context, srv *http.Server, stopping func()) error {
 		return err
 	}
 	return nil
-}
-
-// certificate makes one that nobody is asked to trust.
-func certificate() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }

@@ -16,7 +16,7 @@ type check struct {
 	instance       *target // what is started and stopped: the same, unless a proxy is loaded
 	dialer         *dialer
 	instanceDialer *dialer
-	signal         os.Signal // nil with a stop command
+	signal         os.Signal
 
 	notes []string
 

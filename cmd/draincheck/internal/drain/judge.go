@@ -3,6 +3,8 @@ package drain
 import (
 	"fmt"
 	"strconv"
+
+	"github.com/fxshutdown/fxhttp/cmd/draincheck/internal/process"
 )
 
 // judge fills in the verdict and its reasons.
@@ -36,7 +38,7 @@ func (r *Round) judge(cfg *Config) {
 			"(start the server itself rather than through a shell, npm or `go run`, or use -group)%s", r.cutByKill())
 	}
 	if got := strconv.Itoa(r.ExitCode); cfg.ExitCode != "" && !r.Killed && got != cfg.ExitCode {
-		reason("the command ended with %s, want exit code %s", howEnded(r), cfg.ExitCode)
+		reason("the command ended with %s, want exit code %s", process.Exit{Code: r.ExitCode, Signal: r.ExitSignal}, cfg.ExitCode)
 	}
 	cut := 0
 	for _, k := range r.Kinds {
@@ -51,14 +53,6 @@ func (r *Round) judge(cfg *Config) {
 	if len(r.Reasons) > 0 {
 		r.Verdict = Fail
 	}
-}
-
-// howEnded says how the command of a round ended.
-func howEnded(r *Round) string {
-	if r.ExitSignal != "" {
-		return "signal: " + r.ExitSignal
-	}
-	return "exit code " + strconv.Itoa(r.ExitCode)
 }
 
 func (r *Round) cutByKill() string {

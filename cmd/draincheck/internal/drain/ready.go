@@ -55,8 +55,6 @@ func (c *check) awaitReady(ctx context.Context, p *process.Process) error {
 
 // awaitAnswer waits until t answers, and settles on the address that did.
 func (c *check) awaitAnswer(ctx context.Context, p *process.Process, t *target, d *dialer) error {
-	deadline := time.NewTimer(c.cfg.Ready)
-	defer deadline.Stop()
 	// An attempt may not outlast the wait: a server that accepts and then says nothing is
 	// one that never answers.
 	waiting, cancel := context.WithTimeout(ctx, c.cfg.Ready)

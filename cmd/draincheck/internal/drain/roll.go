@@ -242,10 +242,7 @@ func (r *roll) endOwned() {
 		return
 	}
 	_ = r.p.Signal(os.Interrupt, false)
-	select {
-	case <-r.p.Exited():
-	case <-time.After(time.Second):
-	}
+	await(context.Background(), r.p.Exited(), time.Second)
 }
 
 // judgeRoll fills in the verdict over the whole rollout.

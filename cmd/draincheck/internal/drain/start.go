@@ -127,11 +127,7 @@ func endDaemon(pid int) {
 	}
 	defer d.Kill()
 	_ = d.Signal(syscall.SIGTERM, false)
-	timer := time.NewTimer(2 * time.Second)
-	defer timer.Stop()
-	select {
-	case <-d.Exited():
-	case <-timer.C:
+	if !await(context.Background(), d.Exited(), 2*time.Second) {
 		_ = d.Signal(os.Kill, false)
 	}
 }
