@@ -86,9 +86,12 @@
 //   - Handshakes under way are known on Linux, with plain TCP: by the reference count of
 //     the listening socket in /proc/net/tcp, and where that tells of any, by sock_diag,
 //     or by the rest of that file. Neither needs a privilege. Where all are refused, the
-//     queue must look empty for 3 ms. SYN cookies, to which the kernel resorts when the
-//     queue overflows, leave no trace. Elsewhere, and on a listener that is given and of
-//     which nobody says that it is owned, whoever is in a handshake at the close is
+//     queue must look empty for 3 ms. What keeps new clients away meanwhile, a socket
+//     filter, some kernels refuse without CAP_NET_ADMIN (seen on Linux 6.18.44): then a
+//     gap between clients is waited for, and only for a Config.Listener the log says so.
+//     SYN cookies, to which the kernel resorts when the queue overflows, leave no trace.
+//     Elsewhere, and on a listener that is given and of which nobody says that it is
+//     owned, whoever is in a handshake at the close is
 //     reset, and new clients that never stop coming end it after 250 ms.
 //   - HTTP/1.1 lets a server close an idle connection while a request is on its way
 //     (RFC 9112, sections 9.3.1 and 9.5): a client whose next request comes

@@ -68,7 +68,8 @@ type AbortedError struct {
 	// in Count.
 	Unbegun int
 
-	// Reason is why: an error that is ErrBudget or ErrForced.
+	// Reason is why: an error that is ErrBudget, ErrForced or ErrRequestGrace, or
+	// ErrStopping alone. To be compared by errors.Is.
 	Reason error
 }
 

@@ -117,8 +117,8 @@ type HijackedClosed struct {
 	Reason  error
 }
 
-// RequestAborted: the stop cut off a request. A stop says it of the first 100; Stopped
-// has the count of all.
+// RequestAborted: the stop cut off a request, or had cancelled it, and it failed then. A
+// stop says it of the first 100; Stopped has the count of all.
 type RequestAborted struct {
 	Request Request
 	Reason  error

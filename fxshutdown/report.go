@@ -64,8 +64,8 @@ type Report struct {
 
 	// Answered counts those of them whose handler returned and whose response
 	// was handed to the network. Failed counts those whose handler panicked
-	// (http.ErrAbortHandler included). Hijacked counts those whose handler took
-	// the connection over.
+	// (http.ErrAbortHandler included), or wrote less than it had declared. Hijacked
+	// counts those whose handler took the connection over.
 	Answered int `json:"answered"`
 	Failed   int `json:"failed"`
 	Hijacked int `json:"hijacked"`
@@ -74,13 +74,16 @@ type Report struct {
 	Undecided int `json:"undecided"`
 
 	// CancelledCount counts the requests whose contexts the stop cancelled and that
-	// then ended by themselves, and Cancelled lists them. They are counted as answered
-	// or failed too.
+	// then ended by themselves without losing the response, and Cancelled lists them.
+	// They are counted as answered too; streams, which may end as they like, as
+	// answered or failed.
 	CancelledCount int       `json:"cancelled"`
 	Cancelled      []Request `json:"cancelled_requests,omitempty"`
 
-	// AbortedCount counts the requests that were cut off, and Aborted lists them. They
-	// are Stop's error, unless they are streams. One whose handler had just returned is
+	// AbortedCount counts the requests that were cut off, and those that the stop had
+	// cancelled and whose handler then panicked, wrote less than it had declared, or
+	// failed to write; Aborted lists them. They are Stop's error, unless they are
+	// streams. One whose handler had just returned is
 	// among them if it was not known yet that net/http had written its response: its
 	// client may have got it.
 	AbortedCount int       `json:"aborted"`
@@ -103,8 +106,9 @@ type Report struct {
 	WaitedForCount int       `json:"waited_for"`
 	WaitedFor      []Request `json:"waited_for_requests,omitempty"`
 
-	// Forced is why the stop was not graceful, and nil if it was: an error that is
-	// ErrBudget or ErrForced, to be compared by errors.Is. In JSON it is its text.
+	// Forced is why the stop was ended by force, and nil if it was not: an error that is
+	// ErrBudget or ErrForced, to be compared by errors.Is. In JSON it is its text. A stop
+	// that was not forced need not be graceful: see Graceful.
 	Forced error `json:"-"`
 
 	// ListenerErr is the error of closing the listener. In JSON it is its text.
@@ -233,9 +237,10 @@ type Stats struct {
 
 	// Requests counts the requests begun since Start, "OPTIONS *" included, which
 	// net/http answers by itself; Answered those whose handler returned and whose
-	// response was handed to the network; Failed those whose handler panicked;
-	// HijackedTotal those whose handler took the connection over; Aborted those that a
-	// stop cut off.
+	// response was handed to the network; Failed those whose handler panicked, or
+	// wrote less than it had declared; HijackedTotal those whose handler took the
+	// connection over; Aborted those that a stop cut off, or had cancelled, and that
+	// failed then.
 	Requests      uint64 `json:"requests"`
 	Answered      uint64 `json:"answered"`
 	Failed        uint64 `json:"failed"`
