@@ -91,8 +91,8 @@
 //     gap between clients is waited for, and only for a Config.Listener the log says so.
 //     SYN cookies, to which the kernel resorts when the queue overflows, leave no trace.
 //     Elsewhere, and on a listener that is given and of which nobody says that it is
-//     owned, whoever is in a handshake at the close is
-//     reset, and new clients that never stop coming end it after 250 ms.
+//     owned, whoever is in a handshake at the close is reset, and new clients that never
+//     stop coming end it after 250 ms.
 //   - HTTP/1.1 lets a server close an idle connection while a request is on its way
 //     (RFC 9112, sections 9.3.1 and 9.5): a client whose next request comes
 //     IdleGrace or longer after its last one can lose by one network round trip. A
