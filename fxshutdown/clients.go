@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A client is quiet, not a connection. A pool, be it a proxy's or that of
@@ -22,6 +23,7 @@ import (
 type client struct {
 	seen    atomic.Int64 // the moment of the last sign of it
 	running atomic.Int32 // requests of it, less those that hijacked their connections
+	wait    atomic.Int64 // how long its quiet connections are kept while it is not; 0: see maxWait
 }
 
 // note notes a sign of the client.
@@ -39,6 +41,22 @@ func (cl *client) isBusy() bool { return cl.running.Load() > 0 }
 
 // quietSince returns since when the client is quiet, if it is not busy.
 func (cl *client) quietSince() moment { return moment(cl.seen.Load()) }
+
+// maxWait returns how much longer than IdleGrace a quiet connection of the client is
+// kept because the client is not.
+func (cl *client) maxWait() time.Duration {
+	return max(maxClientWait, time.Duration(cl.wait.Load()))
+}
+
+// measure asks how far away the client is, once, by one of its connections. It
+// reports whether that changes maxWait.
+func (cl *client) measure(nc net.Conn) bool {
+	if cl.wait.Load() != 0 {
+		return false
+	}
+	wait := min(maxClientWait+clientRounds*roundTrip(nc), maxFarClientWait)
+	return cl.wait.CompareAndSwap(0, int64(wait)) && wait > maxClientWait
+}
 
 // clientSet has the clients of the connections that retire. It is empty while
 // the server serves.

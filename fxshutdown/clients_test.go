@@ -109,3 +109,19 @@ func TestClientOfRunning(t *testing.T) {
 		})
 	}
 }
+
+// What is not known to be far has the least, and is asked for once.
+func TestClientMeasure(t *testing.T) {
+	var cl client
+	if cl.maxWait() != maxClientWait {
+		t.Errorf("maxWait() = %v at first, want %v", cl.maxWait(), maxClientWait)
+	}
+	nc, _ := net.Pipe()
+	if cl.measure(nc) || cl.wait.Load() == 0 || cl.maxWait() != maxClientWait {
+		t.Errorf("measure() changed maxWait to %v, or is not over", cl.maxWait())
+	}
+	cl.wait.Store(int64(time.Second))
+	if cl.measure(nc) || cl.maxWait() != time.Second {
+		t.Errorf("measure() asked again: maxWait() = %v", cl.maxWait())
+	}
+}

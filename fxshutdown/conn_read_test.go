@@ -247,15 +247,24 @@ func TestWriteDeadline(t *testing.T) {
 // A connection that is interrupted while its client shows itself on another one is
 // read on, if that is not too late.
 func TestInterruptedWhileClientStirs(t *testing.T) {
+	const far = 2 * maxClientWait
 	for _, test := range []struct {
 		sleep time.Duration // after the connection retired
+		wait  time.Duration // what is known of the client's distance
 		final bool
 		want  time.Duration // when the read ends
-	}{{maxClientWait - lastRead, false, time.Minute}, {maxClientWait, false, lastRead}, {0, true, lastRead}} {
+	}{
+		{maxClientWait - lastRead, 0, false, time.Minute},
+		{maxClientWait, 0, false, lastRead},
+		{far - lastRead, far, false, time.Minute},
+		{far, far, false, lastRead},
+		{0, 0, true, lastRead},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			c, client := newPipeConn(t)
 			serveOne(t, c, client)
 			c.retire()
+			c.exit.client.wait.Store(int64(test.wait))
 			time.Sleep(test.sleep)
 			began := time.Now()
 			go func() {

@@ -30,8 +30,9 @@ type view struct {
 	waited    time.Duration // for it, in earlier reads
 	asked     moment        // when it was asked to end
 
-	clientQuiet moment // since when its client is, on all its connections
-	clientBusy  bool   // requests of its client run
+	clientQuiet moment        // since when its client is, on all its connections
+	clientBusy  bool          // requests of its client run
+	clientWait  time.Duration // for how long that counts
 }
 
 // viewLocked returns what is known of c, which has retired.
@@ -55,7 +56,8 @@ func (c *conn) viewLocked(now moment) view {
 		asked:     c.exit.asked,
 	}
 	if c.exit.client != nil {
-		v.clientQuiet, v.clientBusy = c.exit.client.quietSince(), c.exit.client.isBusy()
+		cl := c.exit.client
+		v.clientQuiet, v.clientBusy, v.clientWait = cl.quietSince(), cl.isBusy(), cl.maxWait()
 	}
 	if c.h2 != nil {
 		v.http2, v.finishing, v.goAway = true, c.h2.finishing, c.h2.goAway
@@ -160,7 +162,7 @@ func (g graces) decide(v view, now moment) verdict {
 	// Its client may be about to use it in place of one that was told to close.
 	// Behind address translation thousands of clients have one address, and are
 	// never quiet.
-	limit := v.retiredAt + maxClientWait
+	limit := v.retiredAt + v.clientWait
 	if v.clientBusy {
 		v.clientQuiet = limit
 	}

@@ -17,7 +17,7 @@ func TestDecide(t *testing.T) {
 		idle    = 250 * ms
 		hijack  = 400 * ms
 	)
-	waits := view{stage: stageIdle, reading: true, retiredAt: retired, quiet: 900 * ms}
+	waits := view{stage: stageIdle, reading: true, retiredAt: retired, quiet: 900 * ms, clientWait: maxClientWait}
 	with := func(v view, change func(*view)) view {
 		change(&v)
 		return v
@@ -70,6 +70,8 @@ func TestDecide(t *testing.T) {
 		{"its client was busy", with(waits, func(v *view) { v.quiet, v.clientBusy = 0, true }), 1549 * ms, verdict{actInterrupt, 1649 * ms}},
 		{"its client is never quiet", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1500*ms }), 1548 * ms, verdict{at: 1549 * ms}},
 		{"its client was never quiet", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1549*ms }), 1549 * ms, verdict{actInterrupt, 1649 * ms}},
+		{"its client is busy, and far", with(waits, func(v *view) { v.quiet, v.clientBusy, v.clientWait = 0, true, time.Second }), 2248 * ms, verdict{at: 2249 * ms}},
+		{"its client was busy, and far", with(waits, func(v *view) { v.quiet, v.clientBusy, v.clientWait = 0, true, time.Second }), 2249 * ms, verdict{actInterrupt, 2349 * ms}},
 		{"a part came, its client is quiet", with(waits, func(v *view) { v.part, v.clientQuiet = true, 1000*ms }), 1448 * ms, verdict{at: 1449 * ms}},
 
 		// Nobody reads.

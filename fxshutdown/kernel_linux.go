@@ -53,13 +53,22 @@ func (s *socket) queued() (n int, ok bool) {
 		sacked    = 28 / 4
 	)
 	err := s.Control(func(fd uintptr) {
-		// The name is another option's; it gets 32 bytes of any.
-		info, err := syscall.GetsockoptICMPv6Filter(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO)
-		if err == nil && firstByte(info.Data[0]) == listening && info.Data[sacked] > 0 {
-			n, ok = int(info.Data[unacked]), true
+		info, err := tcpInfo(fd)
+		if err == nil && firstByte(info[0]) == listening && info[sacked] > 0 {
+			n, ok = int(info[unacked]), true
 		}
 	})
 	return n, ok && err == nil
+}
+
+// tcpInfo returns the first eight words of TCP_INFO.
+func tcpInfo(fd uintptr) ([8]uint32, error) {
+	// The name is another option's; it gets 32 bytes of any.
+	info, err := syscall.GetsockoptICMPv6Filter(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO)
+	if err != nil {
+		return [8]uint32{}, err
+	}
+	return info.Data, nil
 }
 
 // handshakes counts the clients whose handshake is under way: the kernel has

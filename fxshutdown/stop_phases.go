@@ -156,9 +156,7 @@ func (st *stop) look(c *conn, now moment) (next moment) {
 	reason := ErrStopping
 	c.mu.Lock()
 	v := st.graces.decide(c.viewLocked(now), now)
-	if v.do == actInterrupt && unsent(c.underTLS()) {
-		// Its client is not quiet, but still reads its last response.
-		c.noteClientLocked(now, 0)
+	if v.do == actInterrupt && c.askKernelLocked(now, st.graces.idle) {
 		v = st.graces.decide(c.viewLocked(now), now)
 	}
 	switch v.do {

@@ -91,8 +91,13 @@ const (
 	maxTrickle = 300 * time.Millisecond
 
 	// maxClientWait is how much longer than IdleGrace into the drain a quiet
-	// connection is kept because its client is not.
-	maxClientWait = 300 * time.Millisecond
+	// connection is kept because its client is not. A far one has clientRounds round
+	// trips besides, up to maxFarClientWait: a pool of which one in so many is in use
+	// needs as many to reach for each of its connections. A pool of 32 with 4 in use, 40
+	// ms away, lost 4 requests in 5 stops with 300 ms alone.
+	maxClientWait    = 300 * time.Millisecond
+	clientRounds     = 16
+	maxFarClientWait = 2 * time.Second
 
 	// maxInterruptWait is how long an interrupted reader may take to wake, on a
 	// machine that has no time for it, before it counts as deaf to deadlines.

@@ -3,6 +3,7 @@ package fxshutdown
 import (
 	"net"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -35,4 +36,29 @@ func askSocket(nc net.Conn, request uintptr) (n int32, known bool) {
 		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, request, uintptr(unsafe.Pointer(&n)))
 	})
 	return n, err == nil && errno == 0
+}
+
+// roundTrip returns how long a packet to nc's peer and the answer take, zero if that is
+// not known, or is less than some milliseconds: the kernel's retransmission timeout is
+// that and, by default, 200 ms or more, rounded up to a tick (TCP_RTO_MIN in
+// include/net/tcp.h).
+func roundTrip(nc net.Conn) (d time.Duration) {
+	const (
+		timeout = 8 / 4 // tcpi_rto, in microseconds
+		least   = 204 * time.Millisecond
+	)
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return 0
+	}
+	rc, err := sc.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	rc.Control(func(fd uintptr) {
+		if info, err := tcpInfo(fd); err == nil {
+			d = max(time.Duration(info[timeout])*time.Microsecond-least, 0)
+		}
+	})
+	return d
 }

@@ -2,6 +2,7 @@ package fxshutdown
 
 import (
 	"net"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -66,4 +67,33 @@ func TestUnsent(t *testing.T) {
 	if client, _ := net.Pipe(); unsent(client) || !unread(client) {
 		t.Error("of a pipe it is known what is unsent, or unread")
 	}
+}
+
+// A client on this machine is near; of what is no TCP socket nothing is known.
+func TestRoundTrip(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	pipe, _ := net.Pipe()
+	for _, nc := range []net.Conn{client, pipe} {
+		if d := roundTrip(nc); d > schedulingSlack {
+			t.Errorf("roundTrip(%T) = %v, want little", nc, d)
+		}
+	}
+	var sc syscall.RawConn
+	if sc, err = client.(*net.TCPConn).SyscallConn(); err != nil {
+		t.Fatal(err)
+	}
+	sc.Control(func(fd uintptr) {
+		if info, err := tcpInfo(fd); err != nil || info[2] < 150_000 {
+			t.Errorf("tcpInfo() = %v, %v, want a retransmission timeout of 200 ms or so", info, err)
+		}
+	})
 }

@@ -2,10 +2,16 @@
 
 package fxshutdown
 
-import "net"
+import (
+	"net"
+	"time"
+)
 
 // unsent can ask the kernel on Linux only.
 func unsent(net.Conn) bool { return false }
 
 // unread can ask the kernel on Linux only: elsewhere there may always be something.
 func unread(net.Conn) bool { return true }
+
+// roundTrip can ask the kernel on Linux only.
+func roundTrip(net.Conn) time.Duration { return 0 }

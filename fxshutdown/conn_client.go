@@ -1,0 +1,68 @@
+package fxshutdown
+
+import "time"
+
+// What a connection that retires has to do with its client.
+
+// joinClientLocked makes the connection one of its client's. The address of a
+// connection that is not a socket may have to be read first, which net/http does
+// before it reads a request.
+func (c *conn) joinClientLocked() {
+	stage := c.stage.Load()
+	if c.set.noGrace || c.exit.client != nil || stage >= stageClosed || stage == stageAccepted && !isSocket(c.underTLS()) {
+		return
+	}
+	cl := c.set.clients.of(c.Conn.RemoteAddr())
+	c.exit.client = cl
+	cl.note(c.quiet)
+	cl.running.Add(c.countRunningLocked())
+}
+
+// leaveClientLocked is its reverse: what still runs on a connection that is closed
+// is no sign of its client.
+func (c *conn) leaveClientLocked() {
+	if c.exit != nil && c.exit.client != nil {
+		c.exit.client.running.Add(-c.countRunningLocked())
+		c.exit.client = nil
+	}
+}
+
+// noteClientLocked notes that a connection that retires has shown a sign of its
+// client, and that as many more of its requests run.
+func (c *conn) noteClientLocked(at moment, running int32) {
+	if c.exit != nil && c.exit.client != nil {
+		c.exit.client.note(at)
+		c.exit.client.running.Add(running)
+	}
+}
+
+// wasLastOfClientLocked reports whether no request of the client runs any more: its
+// other connections may be due then.
+func (c *conn) wasLastOfClientLocked() bool {
+	return c.exit != nil && c.exit.client != nil && !c.exit.client.isBusy()
+}
+
+// clientStirredLocked reports whether there was a sign of the client on another
+// connection, since the reader was interrupted and in time.
+func (c *conn) clientStirredLocked(now moment) bool {
+	if c.exit.client == nil {
+		return false
+	}
+	limit := c.exit.at + c.exit.client.maxWait()
+	since := c.exit.client.quietSince()
+	// Of a busy one decide waits for the limit, less lastRead at most.
+	return c.exit.client.isBusy() && now < limit-lastRead || since > c.exit.asked && since <= limit
+}
+
+// askKernelLocked asks about the client of a connection that is about to be dropped,
+// and reports whether the answer may spare it: the client still reads its last
+// response, or it is not quiet, and far away.
+func (c *conn) askKernelLocked(now moment, grace time.Duration) bool {
+	nc := c.underTLS()
+	if unsent(nc) {
+		c.noteClientLocked(now, 0)
+		return true
+	}
+	cl := c.exit.client
+	return cl != nil && (cl.isBusy() || cl.quietSince()+grace > now) && cl.measure(nc)
+}
