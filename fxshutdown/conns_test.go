@@ -75,7 +75,7 @@ func TestRetireSome(t *testing.T) {
 			other := r.newClient(t)
 			first, _ := r.get(t, r.client)
 			stays, _ := r.get(t, other)
-			watches := &stop{s: r.s}
+			watches := &tender{set: r.s.conns, record: func(cutResult, error) {}}
 			r.s.conns.watcher.Store(&watcher{
 				changed: func(c *conn) { go watches.look(c, c.set.now()) },
 				emptied: func() {},

@@ -31,7 +31,8 @@ func (st *stop) cutAll() bool {
 		c.mu.Lock()
 		res := c.cutLocked()
 		c.mu.Unlock()
-		st.recordCut(c, res, reason)
+		st.recordEnd(res, reason)
+		c.closeCut(res.raw)
 	}
 	now := s.now()
 	st.awaitEmpty(nil, func() moment {
@@ -109,33 +110,6 @@ func (c *conn) cutLocked() (res cutResult) {
 	res.unbegun = stage == stageRead && !c.dropped
 	c.dropped = c.dropped || stage.waits()
 	return res
-}
-
-// recordCut puts on the account what a cut cost, and closes the connection.
-func (st *stop) recordCut(c *conn, res cutResult, reason error) {
-	for _, r := range res.aborted {
-		st.noteAborted(r, reason)
-	}
-	if res.takeover != nil {
-		st.noteCut(*res.takeover, reason)
-	}
-	if res.unbegun {
-		st.mu.Lock()
-		st.report.Unbegun++
-		st.mu.Unlock()
-	}
-	if res.raw == nil {
-		return
-	}
-	go func() { // Close of a connection that is not a socket may block
-		res.raw.Close()
-		c.mu.Lock()
-		gone := c.goneLocked()
-		c.mu.Unlock()
-		if gone {
-			c.set.remove(c)
-		}
-	}()
 }
 
 // awaitEmpty waits until all connections and handlers are gone, or the moment

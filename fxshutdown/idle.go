@@ -97,6 +97,14 @@ func (v verdict) soonest(now moment) moment {
 // graces is how long connections have. Zero is none for hijack.
 type graces struct{ idle, hijack time.Duration }
 
+// reason is why a connection in the given stage is ended.
+func (g graces) reason(s stage) error {
+	if s == stageHijacked {
+		return ErrHijackGrace
+	}
+	return ErrStopping
+}
+
 // decide says what is due for a retired connection. Nothing that a client does
 // or does not do delays the end of a connection without a request for longer than
 // the bounds in timing.go; nor does what hooks of the user's do.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -16,22 +15,20 @@ type stop struct {
 	trigger Trigger
 	budget  budget
 
-	wake   chan struct{} // receives when something changed that run should look at
+	tender // of the connections; its goroutine is run
+
 	forced chan struct{} // closed when the stop is to end by force
 	cutNow chan struct{} // closed when it is to cut at once
 	ended  chan struct{} // closed when the stop has ended
 	err    error         // of Stop; written before ended is closed
 
 	// Only run uses these.
-	graces     graces
 	drainAt    moment   // when the drain began
 	requestAt  moment   // when RequestGrace is over; 0: never
 	progressAt moment   // when it is logged what the drain waits for
 	conns      []*conn  // space for snapshots
 	hinted     holdKind // what the log has told the remedies of
 	listener   listenerEnd
-
-	next atomic.Int64 // the moment for which run has set its timer; 0: none
 
 	before totals // the account when the stop began
 
@@ -58,13 +55,17 @@ func (s *Server) begin(ctx context.Context, trigger Trigger) *stop {
 	st := &stop{
 		s:       s,
 		trigger: trigger,
-		wake:    make(chan struct{}, 1),
 		forced:  make(chan struct{}),
 		cutNow:  make(chan struct{}),
 		ended:   make(chan struct{}),
-		graces:  graces{idle: s.cfg.IdleGrace, hijack: s.cfg.HijackGrace},
 		before:  totals,
 		report:  Report{Trigger: trigger, Began: time.Now(), Connections: stats.Open()},
+	}
+	st.tender = tender{
+		set:    s.conns,
+		graces: graces{idle: s.cfg.IdleGrace, hijack: s.cfg.HijackGrace},
+		wake:   make(chan struct{}, 1),
+		record: st.recordEnd,
 	}
 	st.budget.limit(deadline, s.now(), s.cfg.StopReserve)
 	s.stop = st
@@ -96,13 +97,6 @@ func (s *Server) stopUnservedLocked(st *stop) {
 func (s *Server) closeDoneLocked() {
 	if !isClosed(s.done) { // the listener failed
 		close(s.done)
-	}
-}
-
-func (st *stop) wakeUp() {
-	select {
-	case st.wake <- struct{}{}:
-	default:
 	}
 }
 

@@ -52,3 +52,18 @@ func (st *stop) noteWaitedFor(r Request) {
 	st.report.WaitedForCount++
 	st.report.WaitedFor = keepOldest(st.report.WaitedFor, r)
 }
+
+// recordEnd puts on the report what it cost to end a connection.
+func (st *stop) recordEnd(res cutResult, reason error) {
+	for _, r := range res.aborted {
+		st.noteAborted(r, reason)
+	}
+	if res.takeover != nil {
+		st.noteCut(*res.takeover, reason)
+	}
+	if res.unbegun {
+		st.mu.Lock()
+		st.report.Unbegun++
+		st.mu.Unlock()
+	}
+}
