@@ -107,11 +107,11 @@ func (c *conn) countOldAnswerLocked() {
 
 // begin puts x on the account. It reports false if it is too late.
 func (c *conn) begin(x *exchange, major int) bool {
-	held := false
+	changed := false
 	c.mu.Lock()
 	defer func() {
 		c.mu.Unlock()
-		if held {
+		if changed {
 			c.set.changed(c) // it may be due earlier: nothing else tells that it is held
 		}
 	}()
@@ -133,8 +133,12 @@ func (c *conn) begin(x *exchange, major int) bool {
 	if x.bodyOpen {
 		c.h2.noteBodyLocked()
 	}
-	if c.retired.Load() {
-		held = c.holdLocked()
+	switch {
+	case c.retired.Load():
+		changed = c.holdLocked()
+	case c.set.limits.requests > 0 && c.requestsLocked() >= c.set.limits.requests:
+		c.retireServingLocked()
+		changed = true
 	}
 	return true
 }
@@ -219,6 +223,17 @@ func (c *conn) bodyEndsLocked(x *exchange) {
 func (a *account) countRunningLocked() (n int32) {
 	for x := a.running; x != nil; x = x.next {
 		if !x.hijacked {
+			n++
+		}
+	}
+	return n
+}
+
+// requestsLocked counts the requests that have begun.
+func (a *account) requestsLocked() uint64 {
+	n := a.answered + uint64(a.failed) + uint64(a.aborted) + uint64(a.undecidedLen())
+	for x := a.running; x != nil; x = x.next {
+		if !x.aborted {
 			n++
 		}
 	}

@@ -102,7 +102,7 @@ func TestClientOfRunning(t *testing.T) {
 			c, _ := newPipeConn(t)
 			c.setState(http.StateActive)
 			play(c, strings.Fields(events))
-			c.retire()
+			c.drain()
 			if got := c.exit.client.running.Load(); got != want {
 				t.Errorf("after %q %d requests of the client run, want %d", events, got, want)
 			}

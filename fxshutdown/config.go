@@ -90,6 +90,25 @@ type Config struct {
 	// then only the end of the budget does.
 	HijackGrace time.Duration
 
+	// MaxConnectionAge is after how long a connection retires, a tenth more or less, so
+	// that clients move to servers that were started since. Its next response says
+	// "Connection: close", or GOAWAY is sent on it, and [Draining] of its requests is
+	// closed. No request is lost by it: an HTTP/1 connection that is idle is not closed,
+	// for the next request may be on its way, but told by the response to that, or
+	// ended by the http.Server's IdleTimeout. Default: none, connections live on.
+	MaxConnectionAge time.Duration
+
+	// MaxConnectionAgeGrace is how long what runs on a connection that has retired may
+	// go on while the server serves: streams, hijacked connections. Then its context is
+	// cancelled with the cause [ErrConnectionAge], and half a second later the
+	// connection is cut; a hijacked one is closed, our side first, the rest 100 ms later.
+	// Default: none, they may go on for ever.
+	MaxConnectionAgeGrace time.Duration
+
+	// MaxConnectionRequests is how many requests a connection carries before it
+	// retires: the last of them says so. Default: 0, as many as come.
+	MaxConnectionRequests int
+
 	// DrainTimeout bounds the drain, that is Stop without ShutdownDelay,
 	// whatever Stop's context allows. Default: none.
 	DrainTimeout time.Duration
@@ -124,6 +143,9 @@ func (c Config) Validate() error {
 	if c.Listener == nil && c.ListenerHandedOver != nil {
 		errs = append(errs, errors.New("ListenerHandedOver is set without Listener: nobody else has one that Start opens"))
 	}
+	if c.MaxConnectionRequests < 0 {
+		errs = append(errs, fmt.Errorf("MaxConnectionRequests %d is negative", c.MaxConnectionRequests))
+	}
 	idle := c.withDefaults().IdleGrace
 	if c.RequestGrace > 0 && c.RequestGrace < idle {
 		errs = append(errs, fmt.Errorf("RequestGrace %v is shorter than IdleGrace %v: a request that arrives in time would be cancelled at birth", c.RequestGrace, idle))
@@ -151,7 +173,8 @@ func (c Config) withDefaults() Config {
 	if c.IdleGrace == 0 {
 		c.IdleGrace = DefaultIdleGrace
 	}
-	for _, d := range []*time.Duration{&c.ShutdownDelay, &c.IdleGrace, &c.RequestGrace, &c.HijackGrace, &c.DrainTimeout} {
+	for _, d := range []*time.Duration{&c.ShutdownDelay, &c.IdleGrace, &c.RequestGrace, &c.HijackGrace, &c.DrainTimeout,
+		&c.MaxConnectionAge, &c.MaxConnectionAgeGrace} {
 		*d = min(max(*d, 0), maxDuration)
 	}
 	// StopReserve keeps its sign: its default depends on the time left.

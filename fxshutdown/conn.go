@@ -27,6 +27,7 @@ type conn struct {
 	set      *connSet // the way up: to the time, the account, and whoever watches
 
 	prev, next *conn // in set; guarded by set.mu
+	born       moment
 
 	// Looked at without the lock while the connection serves. stage and retired
 	// are written with mu held.
@@ -57,6 +58,8 @@ type conn struct {
 	dropped bool // it waited for a request, and the stop ended it
 	cut     bool // closed by the stop whatever it did
 
+	life *lifetime // nil unless connections have a maximum age, or a grace when they have retired
+
 	hooks uint8 // hooks of the user's that run for it
 
 	wroteBefore uint16 // writes that had ended when the last handler returned
@@ -69,12 +72,15 @@ type conn struct {
 // retirement is what a connection that retires has besides. It is guarded by
 // conn.mu.
 type retirement struct {
-	at     moment        // when it retired; 0: it has not yet
+	at     moment        // when it retired, or the stop took it over; 0: neither
 	told   chan struct{} // closed when it does; nil until somebody asks for it
 	asked  moment        // when it was asked to end: interrupted, half-closed, or closed by net/http; 0: it was not
 	waited time.Duration // for its client, in earlier reads of this stage
 	client *client       // nil if its address is not known yet
+	drains bool          // a stop has taken it over
 	late   bool          // it was accepted later
+
+	overdue moment // when its requests were cancelled for having gone on too long; 0: they were not
 }
 
 // NetConn returns the connection that the listener accepted.
@@ -178,12 +184,27 @@ func (c *conn) endWrite() {
 //
 //   - its next HTTP/1 response says close, if it is not committed;
 //   - Draining of its requests is closed;
-//   - whoever watches the set sends GOAWAY if it speaks HTTP/2, and drops it once
-//     its client is quiet; see decide.
+//   - whoever watches the set sends GOAWAY if it speaks HTTP/2, and in a stop drops
+//     it once its client is quiet; see decide.
 func (c *conn) retire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.retireLocked()
+}
+
+// retireServingLocked does it while the server serves.
+func (c *conn) retireServingLocked() {
+	c.retireLocked()
+	c.set.retired.Add(1)
+}
+
+// drain does it for a stop, whose times count from here, and for which what the client
+// does on its other connections matters. The connection may have retired before, while
+// the server served.
+func (c *conn) drain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drainLocked()
 }
 
 func (c *conn) retireLocked() {
@@ -205,8 +226,14 @@ func (c *conn) retireLocked() {
 	if c.exit.told != nil {
 		close(c.exit.told)
 	}
-	c.joinClientLocked()
 	c.holdLocked()
+}
+
+func (c *conn) drainLocked() {
+	c.retireLocked()
+	c.exit.at = c.set.now()
+	c.exit.drains = true
+	c.joinClientLocked()
 }
 
 // toldLocked returns a channel that is closed when the connection retires.

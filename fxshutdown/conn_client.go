@@ -9,7 +9,7 @@ import "time"
 // before it reads a request.
 func (c *conn) joinClientLocked() {
 	stage := c.stage.Load()
-	if c.set.noGrace || c.exit.client != nil || stage >= stageClosed || stage == stageAccepted && !isSocket(c.underTLS()) {
+	if c.set.noGrace || !c.exit.drains || c.exit.client != nil || stage >= stageClosed || stage == stageAccepted && !isSocket(c.underTLS()) {
 		return
 	}
 	cl := c.set.clients.of(c.Conn.RemoteAddr())

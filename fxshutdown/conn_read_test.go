@@ -263,7 +263,7 @@ func TestInterruptedWhileClientStirs(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c, client := newPipeConn(t)
 			serveOne(t, c, client)
-			c.retire()
+			c.drain()
 			c.exit.client.wait.Store(int64(test.wait))
 			time.Sleep(test.sleep)
 			began := time.Now()

@@ -2,6 +2,7 @@ package fxshutdown
 
 import (
 	"fmt"
+	"net/http"
 	"sync/atomic"
 )
 
@@ -21,6 +22,21 @@ const (
 
 func (s stage) String() string {
 	return [...]string{"accepted", "new", "read", "active", "idle", "hijacked", "closed", "gone"}[s]
+}
+
+// connState is what net/http calls it.
+func (s stage) connState() http.ConnState {
+	switch {
+	case s <= stageNew:
+		return http.StateNew
+	case s.active():
+		return http.StateActive
+	case s == stageIdle:
+		return http.StateIdle
+	case s == stageHijacked:
+		return http.StateHijacked
+	}
+	return http.StateClosed
 }
 
 // active reports whether net/http calls it that.

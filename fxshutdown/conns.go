@@ -22,9 +22,12 @@ type connSet struct {
 	noGrace bool // IdleGrace is none: nothing is waited for, and no client
 
 	cancelled atomic.Bool             // the contexts of all requests are
+	retired   atomic.Uint64           // connections that retired while the server served
 	watcher   atomic.Pointer[watcher] // who looks after the connections that retire; nil: nobody yet
 
-	clients clientSet // of the connections that retire
+	limits  limits    // written by New
+	ages    ages      // of the connections that are not too old
+	clients clientSet // of the connections that a stop has retired
 
 	mu       sync.Mutex // guards what follows; conn.mu is taken inside it
 	list     connList
@@ -40,7 +43,8 @@ type connSet struct {
 type watcher struct {
 	changed   func(*conn)                // a retired connection may be due earlier than was known
 	emptied   func()                     // the last connection is gone, or the last of the early ones
-	cancelled func(r Request, lost bool) // a request that the stop had cancelled has ended
+	cancelled func(r Request, lost bool) // a request that was cancelled by us has ended
+	aged      func()                     // another connection is the next to be too old; may be nil
 }
 
 // newConnSet returns the set of a server that is about to start. Its epoch is a
@@ -77,7 +81,8 @@ func (cs *connSet) timeOf(at moment) time.Time {
 
 // track takes over what the listener accepted and returns what net/http gets.
 func (cs *connSet) track(raw net.Conn) (net.Conn, bool) {
-	c := &conn{Conn: raw, set: cs, quiet: cs.now()}
+	now := cs.now()
+	c := &conn{Conn: raw, set: cs, born: now, quiet: now}
 	c.lazy = !cs.hooked && isSocket(raw)
 	served := net.Conn(c)
 	switch raw := raw.(type) {
@@ -93,12 +98,28 @@ func (cs *connSet) track(raw net.Conn) (net.Conn, bool) {
 		return nil, false
 	}
 	if cs.retiring != 0 {
-		c.retireLocked() // nobody else has it yet
+		c.drainLocked() // nobody else has it yet
 		c.exit.at, c.exit.late = cs.retiring, true
 	}
 	cs.totals.Accepted++
 	cs.list.add(c)
+	cs.limitLife(c)
 	return served, true
+}
+
+// limitLife gives a connection its lifetime, if there is a limit.
+func (cs *connSet) limitLife(c *conn) {
+	if cs.limits.age == 0 && cs.limits.grace == 0 {
+		return
+	}
+	c.life = &lifetime{conn: c, place: -1}
+	if cs.limits.age == 0 {
+		return
+	}
+	c.life.ends = c.born + jittered(cs.limits.age)
+	if w := cs.watcher.Load(); cs.ages.add(c.life) && w != nil && w.aged != nil {
+		w.aged()
+	}
 }
 
 // remove is called once for a connection, when it and its handlers are gone.
@@ -112,6 +133,7 @@ func (cs *connSet) remove(c *conn) {
 		cs.dropped++
 	}
 	late := c.exit != nil && c.exit.late
+	cancel := c.cancelOfLocked()
 	c.mu.Unlock()
 	last := cs.list.n == 0
 	if cs.retiring != 0 && !late {
@@ -119,6 +141,10 @@ func (cs *connSet) remove(c *conn) {
 		last = last || cs.early == 0
 	}
 	cs.mu.Unlock()
+	if c.life != nil {
+		cs.ages.remove(c.life)
+		cancel(nil)
+	}
 	if w := cs.watcher.Load(); w != nil && last {
 		w.emptied()
 	}
@@ -138,7 +164,7 @@ func (cs *connSet) retireAll() {
 	cs.early = cs.list.n
 	cs.mu.Unlock()
 	for _, c := range cs.snapshot(nil) {
-		c.retire()
+		c.drain()
 	}
 }
 
@@ -218,6 +244,7 @@ func (cs *connSet) count() (Stats, totals) {
 	}
 	st.Accepted = t.Accepted
 	st.Closed = t.Accepted - uint64(st.Open())
+	st.Retired = cs.retired.Load()
 	st.Requests, st.Undecided = t.begun(), int(t.Undecided)
 	st.Answered, st.Failed, st.HijackedTotal, st.Aborted = t.Answered, t.Failed, t.Hijacked, t.Aborted
 	return st, t

@@ -54,6 +54,7 @@ var contract = []struct {
 	{"Listeners", listenerScenarios},
 	{"Owned", ownedScenarios},
 	{"Hostile", hostileScenarios},
+	{"Age", ageScenarios},
 }
 
 func TestContract(t *testing.T) {

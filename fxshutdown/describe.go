@@ -43,6 +43,13 @@ func (e *ServeFailed) describe() (slog.Level, string, []slog.Attr) {
 	return slog.LevelError, "http server failed", []slog.Attr{slog.Any("error", e.Err)}
 }
 
+func (e *AgeGraceOver) describe() (slog.Level, string, []slog.Attr) {
+	return slog.LevelWarn, "http server cut off what outlived its connection's age", []slog.Attr{
+		slog.Any("reason", ErrConnectionAge),
+		slog.Int("aborted", e.Aborted), slog.Int("closed", e.Closed), requestsAttr(e.Requests),
+	}
+}
+
 func (e *Stopping) describe() (slog.Level, string, []slog.Attr) {
 	level, attrs := slog.LevelInfo, []slog.Attr{slog.String("trigger", string(e.Trigger))}
 	if e.Left > 0 {

@@ -40,6 +40,11 @@ var (
 	ErrForced = fmt.Errorf("%w: by force", ErrStopping)
 )
 
+// ErrConnectionAge is the cause of a request context that was cancelled, and the reason
+// why a connection was cut, while the server served: what ran on a connection that had
+// retired went on for longer than MaxConnectionAgeGrace.
+var ErrConnectionAge = errors.New("fxshutdown: MaxConnectionAgeGrace is over")
+
 // errCanceled is the ErrForced of a Stop whose context was cancelled.
 var errCanceled error = &reason{"by force, its context was cancelled", []error{ErrForced, context.Canceled}}
 

@@ -35,6 +35,16 @@ type AcceptRetrying struct {
 // stopping. Connections that are open stay served until Stop.
 type ServeFailed struct{ Err error }
 
+// AgeGraceOver: while the server served, what ran on connections that had retired went
+// on for longer than MaxConnectionAgeGrace. Aborted counts the requests that were cut
+// off, or had been cancelled and failed then; Closed the hijacked connections that were
+// closed. Requests has the oldest of both, 100 at most. It comes once a second at most.
+type AgeGraceOver struct {
+	Aborted  int
+	Closed   int
+	Requests []Request
+}
+
 // Stopping: a stop has begun. Left is the time that its context leaves,
 // and zero if it has no deadline. Of it Reserve is left to others, and the
 // last Force of the rest is for cancelling and cutting what did not end.

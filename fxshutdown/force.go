@@ -55,18 +55,26 @@ func (st *stop) cancelRequests(reason error) {
 	e := &RequestsCancelled{Reason: reason}
 	for _, c := range s.conns.snapshot(nil) {
 		c.mu.Lock()
-		for x := c.running; x != nil; x = x.next {
-			if !x.hijacked && !x.cancelled {
-				x.cancelled = true
-				e.Count++
-				e.Requests = keepOldest(e.Requests, c.describeLocked(x))
-			}
-		}
+		c.cancelRunningLocked(func(r Request) {
+			e.Count++
+			e.Requests = keepOldest(e.Requests, r)
+		})
 		c.mu.Unlock()
 	}
 	s.cancel(reason)
 	if e.Count > 0 {
 		s.events.emit(e)
+	}
+}
+
+// cancelRunningLocked notes that the contexts of the requests that run are about to be
+// cancelled, and describes those for which that is new.
+func (c *conn) cancelRunningLocked(add func(Request)) {
+	for x := c.running; x != nil; x = x.next {
+		if !x.hijacked && !x.cancelled {
+			x.cancelled = true
+			add(c.describeLocked(x))
+		}
 	}
 }
 

@@ -29,6 +29,7 @@ type view struct {
 	quiet     moment        // since when it is
 	waited    time.Duration // for it, in earlier reads
 	asked     moment        // when it was asked to end
+	overdue   moment        // when its requests were cancelled for having gone on too long
 
 	clientQuiet moment        // since when its client is, on all its connections
 	clientBusy  bool          // requests of its client run
@@ -54,6 +55,7 @@ func (c *conn) viewLocked(now moment) view {
 		quiet:     c.quiet,
 		waited:    c.exit.waited,
 		asked:     c.exit.asked,
+		overdue:   c.exit.overdue,
 	}
 	if c.exit.client != nil {
 		cl := c.exit.client
@@ -76,6 +78,7 @@ const (
 	actGoAway
 	actRelease   // read on what an HTTP/2 client has sent
 	actHalfClose // end our side
+	actCancel    // cancel the contexts of its requests
 	actCut
 )
 
@@ -94,12 +97,20 @@ func (v verdict) soonest(now moment) moment {
 	return v.at
 }
 
-// graces is how long connections have. Zero is none for hijack.
-type graces struct{ idle, hijack time.Duration }
+// graces is how long connections have. Zero is none, but for idle.
+type graces struct {
+	idle    time.Duration
+	hijack  time.Duration // for hijacked connections
+	run     time.Duration // for requests; a stop has other means
+	serving bool          // there is no stop
+}
 
 // reason is why a connection in the given stage is ended.
 func (g graces) reason(s stage) error {
-	if s == stageHijacked {
+	switch {
+	case g.serving:
+		return ErrConnectionAge
+	case s == stageHijacked:
 		return ErrHijackGrace
 	}
 	return ErrStopping
@@ -112,6 +123,9 @@ func (g graces) decide(v view, now moment) verdict {
 	switch {
 	case v.stage >= stageClosed || v.cut:
 		return verdict{}
+
+	case g.serving:
+		return g.decideServing(v, now)
 
 	case v.dropped && !v.bypassed:
 		// net/http has been told, and closes it. crypto/tls may take 5 s for that,
@@ -180,6 +194,33 @@ func (g graces) decide(v view, now moment) verdict {
 	}
 	if at -= lastRead; now < at {
 		return verdict{at: at}
+	}
+	return due
+}
+
+// decideServing is for a connection that has retired while the server serves. One that
+// waits for a request is not dropped: the request may be on its way. On HTTP/1 the next
+// response ends it, or IdleTimeout; on HTTP/2 GOAWAY does.
+func (g graces) decideServing(v view, now moment) (due verdict) {
+	over := v.retiredAt + g.run
+	switch {
+	case v.stage == stageHijacked && g.hijack == 0:
+		return verdict{}
+	case v.stage == stageHijacked:
+		v.ask = false // whether it has ended is asked when it is due
+		return g.decideHijacked(v, now)
+	case v.handlers && g.run > 0 && v.overdue != 0:
+		return cutBy(v.overdue+maxForceWindow, now)
+	case v.handlers && g.run > 0 && now >= over:
+		return verdict{actCancel, now + maxForceWindow}
+	case v.http2 && v.hooked:
+		due.at = now + recheck
+	case v.http2 && (v.stage == stageActive || v.stage == stageIdle):
+		g.serving = false
+		due = g.decide(v, now)
+	}
+	if v.handlers && g.run > 0 {
+		due.at = earliest(due.at, over)
 	}
 	return due
 }

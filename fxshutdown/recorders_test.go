@@ -168,6 +168,18 @@ func event[T fxshutdown.Event](s *server) T {
 	}
 }
 
+// cutWhileServing sums up what the events tell of it.
+func (e *events) cutWhileServing() (n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, ev := range e.all {
+		if ev, ok := ev.(*fxshutdown.AgeGraceOver); ok {
+			n += ev.Aborted
+		}
+	}
+	return n
+}
+
 // syncBuffer is a bytes.Buffer for more than one goroutine.
 type syncBuffer struct {
 	mu sync.Mutex // guards b

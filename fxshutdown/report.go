@@ -235,6 +235,10 @@ type Stats struct {
 	Accepted uint64 `json:"accepted"`
 	Closed   uint64 `json:"closed"`
 
+	// Retired counts those whose clients were told to go while the server served: for
+	// MaxConnectionAge or MaxConnectionRequests, or by [Server.Retire].
+	Retired uint64 `json:"retired"`
+
 	// Requests counts the requests begun since Start, "OPTIONS *" included, which
 	// net/http answers by itself; Answered those whose handler returned and whose
 	// response was handed to the network; Failed those whose handler panicked, or

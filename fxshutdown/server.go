@@ -40,6 +40,7 @@ type Server struct {
 	addr     net.Addr
 	err      error // why serving ended
 	stop     *stop
+	keeper   *keeper // nil until a connection may retire while the server serves
 }
 
 type state int
@@ -81,6 +82,11 @@ func New(srv *http.Server, cfg Config) (*Server, error) {
 		served:   make(chan struct{}),
 	}
 	s.conns.noGrace = s.cfg.IdleGrace == 0
+	s.conns.limits = limits{
+		age:      s.cfg.MaxConnectionAge,
+		requests: uint64(s.cfg.MaxConnectionRequests),
+		grace:    s.cfg.MaxConnectionAgeGrace,
+	}
 	return s, nil
 }
 
@@ -139,6 +145,9 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	stopped := s.stop != nil
 	s.mu.Unlock()
+	if err == nil && s.conns.limits.needed() {
+		s.keep()
+	}
 
 	switch {
 	case err == nil && late:

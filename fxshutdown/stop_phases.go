@@ -62,6 +62,7 @@ func (st *stop) announce() bool {
 	if t := s.cfg.DrainTimeout; t > 0 {
 		st.budget.endBy(st.drainAt, st.drainAt+t)
 	}
+	s.endKeeper()
 	s.conns.watcher.Store(&watcher{changed: st.reschedule, emptied: st.wakeUp, cancelled: st.noteCancelled})
 	s.conns.retireAll()
 	close(s.draining)

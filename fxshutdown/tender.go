@@ -1,6 +1,7 @@
 package fxshutdown
 
 import (
+	"context"
 	"net"
 	"sync/atomic"
 )
@@ -37,6 +38,7 @@ func (t *tender) look(c *conn, now moment) (next moment) {
 	}
 	var res cutResult
 	var tell *http2State
+	cancel := context.CancelCauseFunc(nil)
 	c.mu.Lock()
 	v := t.graces.decide(c.viewLocked(now), now)
 	if v.do == actInterrupt && c.askKernelLocked(now, t.graces.idle) {
@@ -53,11 +55,21 @@ func (t *tender) look(c *conn, now moment) (next moment) {
 		c.h2.releaseLocked()
 	case actHalfClose:
 		res.takeover = c.halfCloseLocked(now)
+		if t.graces.serving {
+			cancel = c.cancelOfLocked()
+		}
+	case actCancel:
+		c.exit.overdue = now
+		c.cancelRunningLocked(func(Request) {})
+		cancel = c.cancelOfLocked()
 	case actCut:
 		res = c.cutLocked()
 	}
 	c.mu.Unlock()
 
+	if cancel != nil {
+		cancel(reason)
+	}
 	switch v.do {
 	case actGoAway:
 		tell.sendGoAway()

@@ -96,6 +96,10 @@ func Cases() []Case {
 			&fxshutdown.ServeFailed{Err: errTest},
 			slog.LevelError, "http server failed",
 			attrs{"error": errTest.Error()}},
+		{"AgeGraceOver", &fxshutdown.AgeGraceOver{Aborted: 2, Closed: 1, Requests: []fxshutdown.Request{request}},
+			slog.LevelWarn, "http server cut off what outlived its connection's age",
+			attrs{"reason": fxshutdown.ErrConnectionAge.Error(), "aborted": int64(2), "closed": int64(1),
+				"requests": []any{requestAttrs}}},
 		{"Stopping",
 			&fxshutdown.Stopping{
 				Trigger: fxshutdown.TriggerStop, Left: 15 * time.Second, Reserve: time.Second,

@@ -1,0 +1,205 @@
+package fxshutdown
+
+import (
+	"sync"
+	"time"
+)
+
+// limits says when connections retire while the server serves. Zero is never.
+type limits struct {
+	age      time.Duration
+	requests uint64
+	grace    time.Duration // how long what runs on one that has retired may go on
+}
+
+// needed reports whether connections retire by themselves.
+func (l limits) needed() bool { return l.age > 0 || l.requests > 0 }
+
+// keeper looks after the connections that retire while the server serves: those that
+// are too old, have carried too many requests, or were chosen by Retire. It begins with
+// the first of these and ends when a stop takes over. An HTTP/1 connection needs
+// nothing: its next response says close, and IdleTimeout ends it if none comes.
+type keeper struct {
+	tender
+	events *dispatcher
+
+	quit  chan struct{} // closed when a stop takes over
+	ended chan struct{} // closed when run has returned
+
+	mu   sync.Mutex // guards what follows; a leaf
+	care map[*conn]struct{}
+	over *AgeGraceOver // not told yet
+
+	tellAt moment // when it is; only run uses it
+}
+
+// tellEvery is how often it is told that requests were cut, at most.
+const tellEvery = time.Second
+
+func newKeeper(set *connSet, events *dispatcher, g graces) *keeper {
+	k := &keeper{
+		events: events,
+		quit:   make(chan struct{}),
+		ended:  make(chan struct{}),
+		care:   make(map[*conn]struct{}),
+	}
+	g.serving = true
+	k.tender = tender{set: set, graces: g, wake: make(chan struct{}, 1), record: k.recordEnd}
+	return k
+}
+
+// start makes the keeper look after the connections that retire from here on.
+func (k *keeper) start() {
+	k.set.watcher.Store(&watcher{
+		changed:   k.changed,
+		emptied:   func() {},
+		cancelled: k.noteCancelled,
+		aged:      k.wakeUp,
+	})
+	go k.run()
+}
+
+// end ends the keeper, for good.
+func (k *keeper) end() {
+	close(k.quit)
+	<-k.ended
+	k.tell()
+}
+
+// run is the goroutine of the keeper.
+func (k *keeper) run() {
+	defer close(k.ended)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		now := k.set.now()
+		k.next.Store(0) // whoever changes behind our back wakes us
+		next := earliest(k.retireOld(now), k.lookAtAll(now), k.tellOften(now))
+		k.next.Store(int64(next))
+		if next == 0 {
+			timer.Stop()
+		} else {
+			timer.Reset(next - k.set.now())
+		}
+		select {
+		case <-timer.C:
+		case <-k.wake:
+		case <-k.quit:
+			return
+		}
+	}
+}
+
+// retireOld retires the connections that are too old, and returns when the next one
+// is.
+func (k *keeper) retireOld(now moment) (next moment) {
+	for {
+		c, next := k.set.ages.take(now)
+		if c == nil {
+			return next
+		}
+		k.retire(c)
+	}
+}
+
+// retire retires a connection while the server serves. It reports whether it was not
+// told to go already.
+func (k *keeper) retire(c *conn) bool {
+	c.mu.Lock()
+	ok := !c.retired.Load() && c.stage.Load() < stageClosed
+	if ok {
+		c.retireServingLocked()
+	}
+	c.mu.Unlock()
+	if ok {
+		k.changed(c)
+	}
+	return ok
+}
+
+// changed is called when a connection that retires has changed.
+func (k *keeper) changed(c *conn) {
+	k.mu.Lock()
+	k.care[c] = struct{}{}
+	k.mu.Unlock()
+	k.reschedule(c)
+}
+
+// lookAtAll does what is due, and returns when the next connection is. A connection
+// to which nothing will be due is forgotten until it changes.
+func (k *keeper) lookAtAll(now moment) (next moment) {
+	k.mu.Lock()
+	looks := k.care
+	k.care = make(map[*conn]struct{}, len(looks))
+	k.mu.Unlock()
+	for c := range looks {
+		at := k.look(c, now)
+		if at == 0 {
+			continue
+		}
+		next = earliest(next, at)
+		k.mu.Lock()
+		k.care[c] = struct{}{}
+		k.mu.Unlock()
+	}
+	return next
+}
+
+// recordEnd notes what it cost to end a connection whose grace was over.
+func (k *keeper) recordEnd(res cutResult, _ error) {
+	if len(res.aborted) == 0 && res.takeover == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e := k.overLocked()
+	for _, r := range res.aborted {
+		e.Aborted++
+		e.Requests = keepOldest(e.Requests, r)
+	}
+	if res.takeover != nil {
+		e.Closed++
+		e.Requests = keepOldest(e.Requests, *res.takeover)
+	}
+}
+
+// noteCancelled notes a request that has ended after the keeper had cancelled it.
+func (k *keeper) noteCancelled(r Request, lost bool) {
+	if lost {
+		k.recordEnd(cutResult{aborted: []Request{r}}, nil)
+		k.wakeUp()
+	}
+}
+
+func (k *keeper) overLocked() *AgeGraceOver {
+	if k.over == nil {
+		k.over = new(AgeGraceOver)
+	}
+	return k.over
+}
+
+// tellOften tells what was cut, not too often, and returns when it will.
+func (k *keeper) tellOften(now moment) (next moment) {
+	k.mu.Lock()
+	untold := k.over != nil
+	k.mu.Unlock()
+	switch {
+	case !untold:
+		return 0
+	case now < k.tellAt:
+		return k.tellAt
+	}
+	k.tellAt = now + tellEvery
+	k.tell()
+	return 0
+}
+
+func (k *keeper) tell() {
+	k.mu.Lock()
+	e := k.over
+	k.over = nil
+	k.mu.Unlock()
+	if e != nil {
+		k.events.emit(e)
+	}
+}
