@@ -37,6 +37,7 @@ var ageScenarios = []scenario{
 		time.Sleep(maxAge / 4)
 		s.get(c, "/").wantClose(t, !m.h2)
 		s.get(c, "/").wantClose(t, false)
+		synctest.Wait()
 		if st := s.Stats(); st.Accepted != 2 || st.Retired != 1 || st.Open() != 1 {
 			t.Errorf("Stats() = %+v, want another connection, and the first one retired and gone", st)
 		}
