@@ -74,6 +74,22 @@ type Config struct {
 	// connection, and when the budget has no room for it.
 	ShutdownDelay time.Duration
 
+	// DrainSpread is the time over which Stop tells the clients to go: one connection
+	// after another, evenly, idle ones, streams and hijacked ones alike, so that they do
+	// not come back to the other instances all in one second. It begins with the stop,
+	// beside ShutdownDelay, during which clients are accepted still: these are told by
+	// their first response, and may come back to this server. Default: none, all are told
+	// at once, after ShutdownDelay.
+	//
+	// A handler hears of its connection's turn by [Draining] with its request's context.
+	// [Server.Draining] is closed, and what is registered by RegisterOnShutdown runs, when
+	// the spread begins: a hub that closes all of its WebSockets there defeats it.
+	// RequestGrace counts from its end, HijackGrace from the turn of each connection,
+	// DrainTimeout from its beginning. Half of the time that Stop has before the force
+	// is the most that it takes, and a warning says if it is shortened. A stop that Close
+	// or the http.Server's Shutdown begins has none.
+	DrainSpread time.Duration
+
 	// IdleGrace is how long a connection that waits for a request must be
 	// quiet before the stop drops it. Default: [DefaultIdleGrace]. One that has
 	// sent a part of a header, or of a TLS handshake, is given 300 ms more.
@@ -154,6 +170,12 @@ func (c Config) Validate() error {
 		if c.DrainTimeout <= idle {
 			errs = append(errs, fmt.Errorf("DrainTimeout %v leaves no room for IdleGrace %v", c.DrainTimeout, idle))
 		}
+		if c.DrainSpread >= c.DrainTimeout {
+			errs = append(errs, fmt.Errorf("DrainSpread %v does not fit DrainTimeout %v", c.DrainSpread, c.DrainTimeout))
+		}
+		if c.DrainSpread > 0 && c.ShutdownDelay >= c.DrainTimeout {
+			errs = append(errs, fmt.Errorf("ShutdownDelay %v does not fit DrainTimeout %v, which counts from its beginning with DrainSpread", c.ShutdownDelay, c.DrainTimeout))
+		}
 		if c.RequestGrace >= c.DrainTimeout {
 			errs = append(errs, fmt.Errorf("RequestGrace %v never comes: DrainTimeout is %v", c.RequestGrace, c.DrainTimeout))
 		}
@@ -174,7 +196,7 @@ func (c Config) withDefaults() Config {
 		c.IdleGrace = DefaultIdleGrace
 	}
 	for _, d := range []*time.Duration{&c.ShutdownDelay, &c.IdleGrace, &c.RequestGrace, &c.HijackGrace, &c.DrainTimeout,
-		&c.MaxConnectionAge, &c.MaxConnectionAgeGrace} {
+		&c.DrainSpread, &c.MaxConnectionAge, &c.MaxConnectionAgeGrace} {
 		*d = min(max(*d, 0), maxDuration)
 	}
 	// StopReserve keeps its sign: its default depends on the time left.

@@ -32,6 +32,7 @@ type connSet struct {
 	mu       sync.Mutex // guards what follows; conn.mu is taken inside it
 	list     connList
 	retiring moment // since when connections retire from their birth; 0: they do not
+	spreads  bool   // the others do one by one, so that each has its own times
 	shut     bool   // no connection is accepted any more
 	early    int    // connections left of those that were open when all retired
 	totals   totals // of the connections that are gone
@@ -99,7 +100,10 @@ func (cs *connSet) track(raw net.Conn) (net.Conn, bool) {
 	}
 	if cs.retiring != 0 {
 		c.drainLocked() // nobody else has it yet
-		c.exit.at, c.exit.late = cs.retiring, true
+		c.exit.late = true
+		if !cs.spreads {
+			c.exit.at = cs.retiring
+		}
 	}
 	cs.totals.Accepted++
 	cs.list.add(c)
@@ -157,7 +161,7 @@ func (cs *connSet) changed(c *conn) {
 	}
 }
 
-// retireAll retires every connection, those included that are still to come.
+// retireAll retires every connection for a stop, those included that are still to come.
 func (cs *connSet) retireAll() {
 	cs.mu.Lock()
 	cs.retiring = cs.now()
@@ -166,6 +170,23 @@ func (cs *connSet) retireAll() {
 	for _, c := range cs.snapshot(nil) {
 		c.drain()
 	}
+}
+
+// retireLater does it for those that are still to come, and returns the others. Who was
+// told before, while the server served, has no turn of his own.
+func (cs *connSet) retireLater() (turns []*conn) {
+	cs.mu.Lock()
+	cs.retiring, cs.spreads = cs.now(), true
+	cs.early = cs.list.n
+	cs.mu.Unlock()
+	for _, c := range cs.snapshot(nil) {
+		if c.retired.Load() {
+			c.drain()
+		} else {
+			turns = append(turns, c)
+		}
+	}
+	return turns
 }
 
 // close lets no further connection in.

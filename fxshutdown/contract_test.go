@@ -55,6 +55,7 @@ var contract = []struct {
 	{"Owned", ownedScenarios},
 	{"Hostile", hostileScenarios},
 	{"Age", ageScenarios},
+	{"Spread", spreadScenarios},
 }
 
 func TestContract(t *testing.T) {

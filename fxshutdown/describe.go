@@ -63,6 +63,13 @@ func (e *Stopping) describe() (slog.Level, string, []slog.Attr) {
 	if e.Skipped != "" {
 		attrs = append(attrs, slog.String("delay_skipped", string(e.Skipped)))
 	}
+	if e.Spread > 0 {
+		attrs = append(attrs, slog.Duration("spread", e.Spreads))
+	}
+	if e.Spreads < e.Spread {
+		level = slog.LevelWarn
+		attrs = append(attrs, slog.Duration("spread_shortened_from", e.Spread))
+	}
 	switch e.Skipped {
 	case "", SkipTrigger, SkipUnused:
 	default: // the settings do not fit the time

@@ -49,6 +49,7 @@ type AgeGraceOver struct {
 // and zero if it has no deadline. Of it Reserve is left to others, and the
 // last Force of the rest is for cancelling and cutting what did not end.
 // Delay is the ShutdownDelay; Skipped says why it is not waited, and is empty if it is.
+// Spread is the DrainSpread, and Spreads how much of it there is time for.
 type Stopping struct {
 	Trigger Trigger
 	Left    time.Duration
@@ -56,6 +57,8 @@ type Stopping struct {
 	Reserve time.Duration
 	Force   time.Duration
 	Skipped SkipReason
+	Spread  time.Duration
+	Spreads time.Duration
 	Stats   Stats
 }
 

@@ -10,6 +10,7 @@ import (
 // cutAll is phase 5: what did not end by itself is cancelled, then cut.
 func (st *stop) cutAll() bool {
 	s := st.s
+	st.spread.finish()
 	st.mu.Lock()
 	reason := st.reason
 	st.report.Forced = reason

@@ -179,6 +179,7 @@ func (cs *connSet) noteGivenShutdown() {
 	for _, c := range cs.snapshot(nil) {
 		c.mu.Lock()
 		if c.h2 != nil && c.h2.server == nil {
+			c.drainLocked()
 			c.h2.goAway, c.exit.asked = goAwayAsked, cs.now()
 		}
 		c.mu.Unlock()

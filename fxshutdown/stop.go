@@ -23,6 +23,8 @@ type stop struct {
 	err    error         // of Stop; written before ended is closed
 
 	// Only run uses these.
+	delayUntil moment // when ShutdownDelay is over; 0: there is none
+	spread     spread
 	drainAt    moment   // when the drain began
 	requestAt  moment   // when RequestGrace is over; 0: never
 	progressAt moment   // when it is logged what the drain waits for
@@ -139,8 +141,14 @@ func (st *stop) run(starting <-chan struct{}) {
 		return
 	}
 	st.askListener()
-	st.phase(PhaseDelay, st.delay)
-	st.phase(PhaseAnnounce, st.announce)
+	st.plan()
+	if st.spread.lasts > 0 {
+		st.phase(PhaseAnnounce, st.announce)
+		st.phase(PhaseDelay, st.delay)
+	} else {
+		st.phase(PhaseDelay, st.delay)
+		st.phase(PhaseAnnounce, st.announce)
+	}
 	st.phase(PhaseListener, st.closeListener)
 	st.phase(PhaseDrain, st.drain)
 	st.abandonListener()

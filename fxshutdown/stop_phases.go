@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// delay is phase 0: readiness fails since begin, nothing else changes.
-func (st *stop) delay() bool {
+// plan decides what of the delay and of the spread there is time for, and says so.
+func (st *stop) plan() {
 	s := st.s
 	now := s.now()
 	forceAt, _, end := st.budget.moments()
@@ -21,6 +21,10 @@ func (st *stop) delay() bool {
 	case end != 0 && now+delay+2*s.cfg.IdleGrace > forceAt:
 		skipped = SkipNoRoom
 	}
+	if delay > 0 && skipped == "" {
+		st.delayUntil = now + delay
+	}
+	st.planSpread(now)
 	left, reserve, window := st.budget.shares()
 	s.events.emit(&Stopping{
 		Trigger: st.trigger,
@@ -29,12 +33,25 @@ func (st *stop) delay() bool {
 		Force:   window,
 		Delay:   delay,
 		Skipped: skipped,
+		Spread:  st.spread.wanted,
+		Spreads: st.spread.lasts,
 		Stats:   stats,
 	})
-	if delay == 0 || skipped != "" {
+}
+
+// delay is phase 0: readiness fails since begin, nothing else changes, unless the
+// connections retire one by one meanwhile.
+func (st *stop) delay() bool {
+	if st.delayUntil == 0 {
 		return false
 	}
-	t := time.NewTimer(delay)
+	if st.spread.lasts > 0 {
+		st.tend(func(now, forceAt moment) (bool, moment) {
+			return st.isDelayOver(now, forceAt), st.delayUntil
+		})
+		return true
+	}
+	t := time.NewTimer(st.delayUntil - st.s.now())
 	defer t.Stop()
 	for {
 		select {
@@ -43,28 +60,38 @@ func (st *stop) delay() bool {
 		case <-st.forced:
 			return true
 		case <-st.wake:
-			// Somebody joined. With less time the rest may not fit any more.
-			if forceAt, _, _ := st.budget.moments(); forceAt != 0 && now+delay+2*s.cfg.IdleGrace > forceAt {
+			if forceAt, _, _ := st.budget.moments(); st.isDelayOver(st.s.now(), forceAt) {
 				return true
 			}
 		}
 	}
 }
 
-// announce is phase 1: every connection retires.
+// isDelayOver reports whether the delay has passed, or does not fit any more, since
+// somebody has joined the stop with less time.
+func (st *stop) isDelayOver(now, forceAt moment) bool {
+	return now >= st.delayUntil || forceAt != 0 && st.delayUntil+2*st.s.cfg.IdleGrace > forceAt
+}
+
+// announce is phase 1: every connection retires, or begins to.
 func (st *stop) announce() bool {
 	s := st.s
 	st.drainAt = s.now()
-	st.progressAt = st.drainAt + progressAfter
+	told := st.drainAt + st.spread.lasts
+	st.progressAt = told + progressAfter
 	if t := s.cfg.RequestGrace; t > 0 {
-		st.requestAt = st.drainAt + t
+		st.requestAt = told + t
 	}
 	if t := s.cfg.DrainTimeout; t > 0 {
 		st.budget.endBy(st.drainAt, st.drainAt+t)
 	}
 	s.endKeeper()
 	s.conns.watcher.Store(&watcher{changed: st.reschedule, emptied: st.wakeUp, cancelled: st.noteCancelled})
-	s.conns.retireAll()
+	if st.spread.lasts > 0 {
+		st.spread.begin(s.conns.retireLater(), st.drainAt)
+	} else {
+		s.conns.retireAll()
+	}
 	close(s.draining)
 	s.events.emit(&DrainBegan{Stats: s.Stats()})
 	if !isClosed(s.sentinel.shutdownCalled) { // by somebody else, during the delay
@@ -98,18 +125,28 @@ func (st *stop) shutdownGiven() {
 // drain is phases 3 and 4: idle connections are dropped when they are due,
 // active ones are waited for.
 func (st *stop) drain() bool {
+	st.tend(func(moment, moment) (bool, moment) {
+		return st.isListenerClosed() && st.s.conns.isEmpty(), 0
+	})
+	return true
+}
+
+// tend looks after the connections until that is over, or the force is due. over is
+// told the time and when the force is due, and returns when to ask again at the latest.
+func (st *stop) tend(over func(now, forceAt moment) (bool, moment)) {
 	s := st.s
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		if st.isListenerClosed() && s.conns.isEmpty() || isClosed(st.forced) {
-			return true
-		}
 		now := s.now()
 		forceAt, _, _ := st.budget.moments()
+		isOver, askAt := over(now, forceAt)
+		if isOver || isClosed(st.forced) {
+			return
+		}
 		if forceAt != 0 && now >= forceAt {
 			st.force(ErrBudget)
-			return true
+			return
 		}
 		if st.requestAt != 0 && now >= st.requestAt {
 			st.requestAt = 0
@@ -125,7 +162,7 @@ func (st *stop) drain() bool {
 			st.progressAt = now + (now - st.drainAt)
 		}
 		st.next.Store(0) // whoever changes behind the back of sweep wakes us
-		next := earliest(st.sweep(now), forceAt, st.requestAt, st.progressAt)
+		next := earliest(st.nextTurn(now, forceAt), st.sweep(now), askAt, forceAt, st.requestAt, st.progressAt)
 		st.next.Store(int64(next))
 		timer.Reset(next - s.now())
 		select {
@@ -134,6 +171,17 @@ func (st *stop) drain() bool {
 		case <-st.forced:
 		}
 	}
+}
+
+// nextTurn goes on with the spread, and returns when to do so again.
+func (st *stop) nextTurn(now, forceAt moment) moment {
+	switch {
+	case st.spread.over():
+		return 0
+	case forceAt == 0:
+		return st.spread.next(now, maxDuration)
+	}
+	return st.spread.next(now, forceAt-2*st.s.cfg.IdleGrace)
 }
 
 // sweep does what is due and returns when the next connection is.

@@ -123,6 +123,12 @@ func Cases() []Case {
 			with(statsAttrs, attrs{
 				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0),
 				"delay": 5 * time.Second, "delay_skipped": "the time of the stop has no room for it"})},
+		{"Stopping/Spread", &fxshutdown.Stopping{Trigger: fxshutdown.TriggerStop, Spread: time.Minute, Spreads: time.Minute, Stats: stats},
+			slog.LevelInfo, "http server stopping",
+			with(statsAttrs, attrs{"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0), "spread": time.Minute})},
+		{"Stopping/SpreadShortened", &fxshutdown.Stopping{Trigger: fxshutdown.TriggerStop, Spread: time.Minute, Spreads: time.Second, Stats: stats},
+			slog.LevelWarn, "http server stopping",
+			with(statsAttrs, attrs{"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0), "spread": time.Second, "spread_shortened_from": time.Minute})},
 		{"DrainBegan",
 			&fxshutdown.DrainBegan{Stats: stats},
 			slog.LevelInfo, "http server draining",

@@ -1,0 +1,269 @@
+package fxshutdown_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+// tick is how late a connection may be told.
+const tick = 10 * ms
+
+func spreading(d, delay time.Duration) setting {
+	return func(_ *http.Server, cfg *fxshutdown.Config) { cfg.DrainSpread, cfg.ShutdownDelay = d, delay }
+}
+
+// moments collects how long after its beginning something happened.
+type moments struct {
+	mu    sync.Mutex // guards since and at
+	since time.Time
+	at    []time.Duration
+}
+
+func (m *moments) begin() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.since = time.Now()
+}
+
+func (m *moments) note() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.at = append(m.at, time.Since(m.since))
+}
+
+// wantSpread checks that n of them came, evenly over d.
+func (m *moments) wantSpread(t *testing.T, what string, n int, d time.Duration) {
+	t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	const parts = 10
+	var in [parts + 1]int
+	for _, at := range m.at {
+		in[min(max(int(at*parts/d), 0), parts)]++
+	}
+	if len(m.at) != n || in[parts] > n/parts {
+		t.Errorf("%s: %d, %d of them after %v, want %d, none", what, len(m.at), in[parts], d, n)
+	}
+	for i, got := range in[:parts] {
+		if got > 2*n/parts || got == 0 {
+			t.Errorf("%s: %d of %d in tenth %d of %v, want all tenths alike", what, got, n, i+1, d)
+		}
+	}
+}
+
+// spreadScenarios are about connections that a stop retires one by one.
+var spreadScenarios = []scenario{
+	// Each stream is told when it is the turn of its connection.
+	{"Streams", bubbles, allModes, func(t *testing.T, m mode) {
+		const n = 60
+		var told moments
+		entered := make(chan struct{}, n)
+		s := start(t, m, sse(entered, func(r *http.Request) {
+			<-fxshutdown.Draining(r.Context())
+			told.note()
+		}), onPipe, spreading(4*time.Second, 0))
+		var replies []<-chan reply
+		for range n {
+			replies = append(replies, s.goGet(s.client(), "/events"))
+			<-entered
+		}
+		told.begin()
+		s.mustStopIn(3900*ms, 4*time.Second+grace+tick)
+		for _, r := range replies {
+			(<-r).want(t, event1)
+		}
+		told.wantSpread(t, "streams that were told", n, 4*time.Second)
+		s.wantReport(account{answered: n})
+	}},
+
+	// So are connections that are idle, and those that a handler has taken over.
+	{"IdleAndHijacked", bubbles, h1Modes, func(t *testing.T, m mode) {
+		const n = 60
+		var told, closed moments
+		entered := make(chan struct{}, n)
+		s := start(t, m, hijack(t, entered, func(c net.Conn, r *http.Request) {
+			defer c.Close()
+			<-fxshutdown.Draining(r.Context())
+			told.note()
+		}), onPipe, spreading(4*time.Second, 0), idleGrace(10*ms))
+		for range n {
+			c := s.raw()
+			c.get("/socket")
+			<-entered
+			c.discard()
+			idle := s.raw()
+			go func() {
+				io.Copy(io.Discard, idle.br)
+				closed.note()
+			}()
+		}
+		time.Sleep(time.Second)
+		told.begin()
+		closed.begin()
+		s.mustStopIn(3900*ms, 4*time.Second+bound)
+		told.wantSpread(t, "hijacked connections that were told", n, 4*time.Second)
+		closed.since = closed.since.Add(300 * ms) // all are one client, which is never quiet
+		closed.wantSpread(t, "idle connections that were closed", n, 4*time.Second)
+	}},
+
+	// It begins with the delay, during which clients are accepted still, and told at once.
+	{"WithDelay", bubbles, allModes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe, spreading(2*time.Second, time.Second))
+		for range 20 {
+			s.get(s.client(), "/").want(t, "hello")
+		}
+		time.Sleep(time.Second)
+		done := s.stopIn(time.Minute) // which waits for Draining
+		synctest.Wait()
+		if !isClosed(s.Stopping()) {
+			t.Error("the server is draining, and not stopping")
+		}
+		time.Sleep(900 * ms)
+		c := s.client()
+		r := s.get(c, "/")
+		r.want(t, "hello")
+		r.wantClose(t, !m.h2)
+		if n := s.Stats().Open(); n < 8 || n > 16 {
+			t.Errorf("%d connections are open 0.9 s into a spread of 2 s, want 11 or so", n)
+		}
+		time.Sleep(200 * ms)
+		if r := s.get(s.client(), "/"); r.err == nil {
+			t.Error("a client was accepted after the delay")
+		}
+		wantStopped(t, done)
+		r2 := s.Report()
+		var phases []fxshutdown.PhaseName
+		for _, p := range r2.Phases {
+			phases = append(phases, p.Name)
+		}
+		if want := []fxshutdown.PhaseName{"announce", "delay", "listener", "drain"}; !slices.Equal(phases, want) {
+			t.Errorf("Report().Phases = %v, want %v", r2.Phases, want)
+		}
+	}},
+
+	// With too little time it is shortened, and that is told.
+	{"Shortened", bubbles, allModes, func(t *testing.T, m mode) {
+		const n = 40
+		var told moments
+		entered := make(chan struct{}, n)
+		s := start(t, m, sse(entered, func(r *http.Request) {
+			<-fxshutdown.Draining(r.Context())
+			told.note()
+		}), onPipe, spreading(time.Minute, 0))
+		for range n {
+			s.goGet(s.client(), "/events")
+			<-entered
+		}
+		told.begin()
+		d, err := s.timeStop(10 * time.Second) // 9 s of its own, of which 0.5 s are for the force
+		if err != nil {
+			t.Errorf("Stop() = %v, want nil", err)
+		}
+		took(t, "Stop()", d, 4*time.Second, 4250*ms+grace+tick)
+		told.wantSpread(t, "streams that were told", n, 4250*ms)
+		if e := event[*fxshutdown.Stopping](s); e.Spread != time.Minute || e.Spreads != 4250*ms {
+			t.Errorf("Stopping = %+v, want a spread of a minute shortened to 4.25s", e)
+		}
+	}},
+
+	// Who joins with less time hurries it.
+	{"Hurried", bubbles, allModes, func(t *testing.T, m mode) {
+		const n = 40
+		entered := make(chan struct{}, n)
+		s := start(t, m, sse(entered, func(r *http.Request) { <-fxshutdown.Draining(r.Context()) }),
+			onPipe, spreading(time.Hour, 0))
+		for range n {
+			s.goGet(s.client(), "/events")
+			<-entered
+		}
+		done := s.stopIn(10 * time.Hour)
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := s.Stop(ctx); err != nil {
+			t.Errorf("Stop() = %v, want nil", err)
+		}
+		wantStopped(t, done)
+		if r := s.wantReport(account{answered: n}); !r.Graceful() {
+			t.Errorf("Report() = %+v, want graceful", r)
+		}
+	}},
+
+	// A force does not wait for anybody's turn.
+	{"Forced", bubbles, allModes, func(t *testing.T, m mode) {
+		const n = 10
+		entered := make(chan struct{}, n)
+		s := start(t, m, sse(entered, func(r *http.Request) { <-fxshutdown.Draining(r.Context()) }),
+			onPipe, spreading(time.Hour, 0))
+		for range n {
+			s.goGet(s.client(), "/events")
+			<-entered
+		}
+		done := s.stopIn(0)
+		time.Sleep(time.Second)
+		began := time.Now()
+		s.Close()
+		took(t, "Close()", time.Since(began), 0, bound)
+		wantStopped(t, done)
+	}},
+
+	// The graces count from where they should: RequestGrace from the end of the spread,
+	// HijackGrace from the turn of each connection.
+	{"Graces", bubbles, h1Modes, func(t *testing.T, m mode) {
+		var cancelled, told, closed moments
+		entered := make(chan struct{}, 2)
+		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/socket" {
+				entered <- struct{}{}
+				<-r.Context().Done()
+				cancelled.note()
+				return
+			}
+			hijack(t, entered, func(c net.Conn, r *http.Request) {
+				defer c.Close()
+				<-fxshutdown.Draining(r.Context())
+				told.note()
+				io.Copy(io.Discard, c)
+				closed.note()
+			})(w, r)
+		}, onPipe, spreading(4*time.Second, 0), config(func(cfg *fxshutdown.Config) {
+			cfg.RequestGrace, cfg.HijackGrace = time.Second, time.Second
+		}))
+		s.goGet(s.client(), "/slow")
+		<-entered
+		c := s.raw()
+		c.get("/socket")
+		<-entered
+		c.discard()
+		for _, m := range []*moments{&cancelled, &told, &closed} {
+			m.begin()
+		}
+		s.mustStopIn(5*time.Second, 6*time.Second)
+		took(t, "the request", cancelled.at[0], 5*time.Second, 5*time.Second)
+		took(t, "the hijacked connection", closed.at[0]-told.at[0], time.Second, time.Second+bound)
+	}},
+}
+
+// Settings that do not fit a spread are errors that name it.
+func TestValidateSpread(t *testing.T) {
+	for want, cfg := range map[string]fxshutdown.Config{
+		"DrainSpread 5s does not fit DrainTimeout 5s": {DrainSpread: 5 * time.Second, DrainTimeout: 5 * time.Second},
+		"ShutdownDelay 9s does not fit DrainTimeout 8s, which counts from its beginning with DrainSpread": {
+			DrainSpread: time.Second, DrainTimeout: 8 * time.Second, ShutdownDelay: 9 * time.Second},
+		"MaxConnectionRequests -1 is negative": {MaxConnectionRequests: -1},
+	} {
+		if err := cfg.Validate(); fmt.Sprint(err) != want {
+			t.Errorf("Validate() = %v, want %s", err, want)
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package fxshutdown
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// spreadTick is how often connections retire during a spread: those whose turn has come
+// since.
+const spreadTick = 10 * time.Millisecond
+
+// spread is the part of a stop in which the connections retire one by one. Only the
+// goroutine of the stop uses it.
+type spread struct {
+	wanted time.Duration // DrainSpread, unless it does not apply
+	lasts  time.Duration // as much of it as there is time for; 0: all retire at once
+	began  moment
+	left   []*conn // whose turn is still to come, the next one last
+	total  int
+}
+
+// planSpread decides how long the spread lasts: half of the time that the graceful part
+// of the stop has, at most.
+func (st *stop) planSpread(now moment) {
+	if st.trigger != TriggerStop {
+		return
+	}
+	sp := &st.spread
+	sp.wanted = st.s.cfg.DrainSpread
+	sp.lasts = sp.wanted
+	if forceAt, _, end := st.budget.moments(); end != 0 {
+		sp.lasts = max(min(sp.lasts, (forceAt-now)/2), 0)
+	}
+}
+
+// begin takes up the connections, which the set has told to retire from their birth by
+// now. The order is random: the connections of one client are neighbours otherwise.
+func (sp *spread) begin(conns []*conn, now moment) {
+	sp.began, sp.left, sp.total = now, conns, len(conns)
+	rand.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
+}
+
+// over reports whether every connection has retired.
+func (sp *spread) over() bool { return len(sp.left) == 0 }
+
+// next retires the connections whose turn has come, and returns when the next one's
+// has; zero if there is none left. If the spread is to be over earlier than was planned,
+// for somebody has joined the stop with less time, it goes faster.
+func (sp *spread) next(now, until moment) moment {
+	turns := sp.total
+	if past, lasts := now-sp.began, min(sp.lasts, until-sp.began); past < lasts {
+		turns = int(float64(sp.total) * float64(past) / float64(lasts))
+	}
+	sp.retire(turns)
+	if sp.over() {
+		return 0
+	}
+	return now + spreadTick
+}
+
+// retire retires connections until there have been so many.
+func (sp *spread) retire(turns int) {
+	for len(sp.left) > sp.total-turns {
+		last := len(sp.left) - 1
+		sp.left[last].drain()
+		sp.left[last] = nil
+		sp.left = sp.left[:last]
+	}
+}
+
+// finish retires all that are left.
+func (sp *spread) finish() { sp.retire(sp.total) }
