@@ -88,6 +88,23 @@ type Config struct {
 	// connections are closed. Default: none, only the end of the budget closes them.
 	HijackGrace time.Duration `json:"hijack_grace,omitempty" yaml:"hijack_grace,omitempty" mapstructure:"hijack_grace"`
 
+	// DrainSpread is the time over which a stop tells the clients to go, one connection
+	// after another, beginning with ShutdownDelay. Half of the time before the force is
+	// the most. Default: none, all are told at once. See [fxshutdown.Config].
+	DrainSpread time.Duration `json:"drain_spread,omitempty" yaml:"drain_spread,omitempty" mapstructure:"drain_spread"`
+
+	// MaxConnectionAge is after how long, a tenth more or less, the client of a
+	// connection is told to go while the server serves. Default: none.
+	MaxConnectionAge time.Duration `json:"max_connection_age,omitempty" yaml:"max_connection_age,omitempty" mapstructure:"max_connection_age"`
+
+	// MaxConnectionAgeGrace is how long what runs on such a connection may go on.
+	// Default: none, for ever.
+	MaxConnectionAgeGrace time.Duration `json:"max_connection_age_grace,omitempty" yaml:"max_connection_age_grace,omitempty" mapstructure:"max_connection_age_grace"`
+
+	// MaxConnectionRequests is how many requests a connection carries before its client
+	// is told to go. Default: 0, as many as come.
+	MaxConnectionRequests int `json:"max_connection_requests,omitempty" yaml:"max_connection_requests,omitempty" mapstructure:"max_connection_requests"`
+
 	// DrainTimeout bounds the drain whatever the app's stop timeout allows.
 	// Default: none.
 	DrainTimeout time.Duration `json:"drain_timeout,omitempty" yaml:"drain_timeout,omitempty" mapstructure:"drain_timeout"`
@@ -159,14 +176,18 @@ func (c Config) checkMaxHeaderBytes() error {
 // knows.
 func (c Config) engine() fxshutdown.Config {
 	return fxshutdown.Config{
-		Network:       c.Network,
-		TLS:           c.TLSCertFile != "",
-		ShutdownDelay: c.ShutdownDelay,
-		IdleGrace:     c.IdleGrace,
-		RequestGrace:  c.RequestGrace,
-		HijackGrace:   c.HijackGrace,
-		DrainTimeout:  c.DrainTimeout,
-		StopReserve:   c.StopReserve,
+		Network:               c.Network,
+		TLS:                   c.TLSCertFile != "",
+		ShutdownDelay:         c.ShutdownDelay,
+		DrainSpread:           c.DrainSpread,
+		IdleGrace:             c.IdleGrace,
+		RequestGrace:          c.RequestGrace,
+		HijackGrace:           c.HijackGrace,
+		DrainTimeout:          c.DrainTimeout,
+		StopReserve:           c.StopReserve,
+		MaxConnectionAge:      c.MaxConnectionAge,
+		MaxConnectionAgeGrace: c.MaxConnectionAgeGrace,
+		MaxConnectionRequests: c.MaxConnectionRequests,
 	}
 }
 

@@ -67,8 +67,12 @@ func TestConfigJSON(t *testing.T) {
  "idle_grace": "2.75s",
  "request_grace": "3s",
  "hijack_grace": "3.25s",
- "drain_timeout": "3.5s",
- "stop_reserve": "3.75s"
+ "drain_spread": "3.5s",
+ "max_connection_age": "3.75s",
+ "max_connection_age_grace": "4s",
+ "max_connection_requests": 17,
+ "drain_timeout": "4.5s",
+ "stop_reserve": "4.75s"
 }`
 		if string(text) != want {
 			t.Errorf("JSON = %s, want %s", text, want)
@@ -169,6 +173,8 @@ func TestConfigValidate(t *testing.T) {
 		{fxhttp.Config{TLSCertFile: "cert.pem"}, []string{`TLSCertFile "cert.pem"`, "TLSKeyFile"}},
 		{fxhttp.Config{TLSKeyFile: "key.pem"}, []string{`TLSKeyFile "key.pem"`, "TLSCertFile"}},
 		{fxhttp.Config{MaxHeaderBytes: -1}, []string{"MaxHeaderBytes -1 is negative"}},
+		{fxhttp.Config{MaxConnectionRequests: -1}, []string{"MaxConnectionRequests -1 is negative"}},
+		{fxhttp.Config{DrainSpread: time.Second, DrainTimeout: time.Second}, []string{"DrainSpread 1s", "DrainTimeout 1s"}},
 		{fxhttp.Config{RequestGrace: 1}, []string{"RequestGrace 1ns", "IdleGrace 250ms"}},
 		{fxhttp.Config{DrainTimeout: time.Second, HijackGrace: time.Second}, []string{"HijackGrace 1s", "DrainTimeout is 1s"}},
 		{fxhttp.Config{Addr: "x", Network: "udp", TLSKeyFile: "k", MaxHeaderBytes: -1, DrainTimeout: 1},

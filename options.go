@@ -233,6 +233,15 @@ func WithHijackGrace(d time.Duration) Option {
 	return durationOption("WithHijackGrace", "HijackGrace", d, func(c *Config) *time.Duration { return &c.HijackGrace })
 }
 
+// WithMaxConnectionAge sets after how long, a tenth more or less, a connection retires
+// while the server serves, so that clients move to servers that were started since: its
+// next response says "Connection: close", or GOAWAY is sent on it, and
+// [fxshutdown.Draining] of its requests is closed. Nothing is lost by it, and nothing is
+// cut, unless Config.MaxConnectionAgeGrace says when. Default: none.
+func WithMaxConnectionAge(d time.Duration) Option {
+	return durationOption("WithMaxConnectionAge", "MaxConnectionAge", d, func(c *Config) *time.Duration { return &c.MaxConnectionAge })
+}
+
 // WithDrainTimeout bounds the drain whatever the app's stop timeout allows.
 // Default: none.
 func WithDrainTimeout(d time.Duration) Option {

@@ -81,6 +81,7 @@ func TestOptionString(t *testing.T) {
 		{fxhttp.WithShutdownDelay(5 * time.Second), `fxhttp.WithShutdownDelay(5s)`},
 		{fxhttp.WithRequestGrace(5 * time.Second), `fxhttp.WithRequestGrace(5s)`},
 		{fxhttp.WithHijackGrace(5 * time.Second), `fxhttp.WithHijackGrace(5s)`},
+		{fxhttp.WithMaxConnectionAge(time.Hour), `fxhttp.WithMaxConnectionAge(1h0m0s)`},
 		{fxhttp.WithDrainTimeout(time.Minute), `fxhttp.WithDrainTimeout(1m0s)`},
 		{fxhttp.WithStopReserve(-1), `fxhttp.WithStopReserve(-1ns)`},
 		{fxhttp.WithForceSignals(), fmt.Sprintf(`fxhttp.WithForceSignals(%v, %v)`, os.Interrupt, syscall.SIGTERM)},
@@ -441,6 +442,15 @@ func TestOptionEffect(t *testing.T) {
 			cause := causeOfCancel(t, fxhttp.WithDrainTimeout(400*time.Millisecond))
 			if !errors.Is(cause, fxshutdown.ErrBudget) {
 				t.Errorf("cause = %v, want ErrBudget", cause)
+			}
+		},
+		"WithMaxConnectionAge": func(t *testing.T) {
+			a := startApp(t, []fxhttp.Option{fxhttp.WithMaxConnectionAge(100 * time.Millisecond)}, hello)
+			client := newClient(t)
+			for resp, _ := get(t, client, a.url("/")); !resp.Close; resp, _ = get(t, client, a.url("/")) {
+			}
+			if st := a.server.Stats(); st.Accepted != 1 || st.Retired != 1 {
+				t.Errorf("Stats() = %+v, want one connection, retired", st)
 			}
 		},
 		"WithStopReserve": func(t *testing.T) {

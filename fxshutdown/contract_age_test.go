@@ -270,3 +270,24 @@ func TestRetire(t *testing.T) {
 		}
 	})
 }
+
+// Retire does nothing when the server does not serve: not yet, or when it is about to
+// stop, which tells everybody.
+func TestRetireElsewhen(t *testing.T) {
+	bubbles(t, []mode{h1}, func(t *testing.T, m mode) {
+		all := func(fxshutdown.ConnInfo) bool { return true }
+		s := newServer(t, m, hello, onPipe, delay(time.Second))
+		if n := s.Retire(all); n != 0 {
+			t.Errorf("Retire() before Start() = %d, want 0", n)
+		}
+		s.start()
+		s.get(s.client(), "/").want(t, "hello")
+		done := make(chan error, 1)
+		go func() { done <- s.stop() }()
+		synctest.Wait()
+		if n := s.Retire(all); n != 0 || s.Stats().Open() != 1 {
+			t.Errorf("Retire() during the delay = %d, want 0 of %d", n, s.Stats().Open())
+		}
+		wantStopped(t, done)
+	})
+}

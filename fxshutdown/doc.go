@@ -38,6 +38,15 @@
 // ListenerHandedOver say whose. One that somebody keeps open is closed during the
 // drain, and so is one whose queue waits for descriptors that idle connections hold.
 //
+// With DrainSpread the announcement comes first, and connections retire one after
+// another, from the beginning of the delay on.
+//
+// # Connections that end earlier
+//
+// MaxConnectionAge, MaxConnectionRequests and [Server.Retire] tell single clients to go
+// while the server serves, as a stop would: by the next response, by a GOAWAY, and by
+// [Draining]. See [Config].
+//
 // # The budget
 //
 // Stop's time is that of its context, less StopReserve (a tenth, 2 s at most),

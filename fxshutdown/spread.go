@@ -44,7 +44,7 @@ func (sp *spread) begin(conns []*conn, now moment) {
 func (sp *spread) over() bool { return len(sp.left) == 0 }
 
 // next retires the connections whose turn has come, and returns when the next one's
-// has; zero if there is none left. If the spread is to be over earlier than was planned,
+// may have come. If the spread is to be over earlier than was planned,
 // for somebody has joined the stop with less time, it goes faster.
 func (sp *spread) next(now, until moment) moment {
 	turns := sp.total
@@ -52,9 +52,6 @@ func (sp *spread) next(now, until moment) moment {
 		turns = int(float64(sp.total) * float64(past) / float64(lasts))
 	}
 	sp.retire(turns)
-	if sp.over() {
-		return 0
-	}
 	return now + spreadTick
 }
 
