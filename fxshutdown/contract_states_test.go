@@ -141,6 +141,21 @@ func TestStates(t *testing.T) {
 					t.Errorf("a new connection is served: %v, want %v (%v)", served, want.serve, r.err)
 				}
 			})
+			t.Run("SetUnready", func(t *testing.T) {
+				s := enter(t)
+				defer s.leave()
+				done := isClosed(s.Done())
+				s.SetUnready("test")
+				if got := readiness(s.Server); got != http.StatusServiceUnavailable {
+					t.Errorf("Ready() = %d, want 503", got)
+				}
+				if !isClosed(s.Stopping()) {
+					t.Error("Stopping() is open")
+				}
+				if isClosed(s.Done()) != done {
+					t.Error("Done() has changed")
+				}
+			})
 			t.Run("Observers", func(t *testing.T) {
 				s := enter(t)
 				defer s.leave()

@@ -43,6 +43,10 @@ func (e *ServeFailed) describe() (slog.Level, string, []slog.Attr) {
 	return slog.LevelError, "http server failed", []slog.Attr{slog.Any("error", e.Err)}
 }
 
+func (e *Unready) describe() (slog.Level, string, []slog.Attr) {
+	return slog.LevelInfo, "http server unready", []slog.Attr{slog.String("reason", e.Reason)}
+}
+
 func (e *Stopping) describe() (slog.Level, string, []slog.Attr) {
 	level, attrs := slog.LevelInfo, []slog.Attr{slog.String("trigger", string(e.Trigger))}
 	if e.Left > 0 {
@@ -53,11 +57,14 @@ func (e *Stopping) describe() (slog.Level, string, []slog.Attr) {
 	if e.Delay > 0 {
 		attrs = append(attrs, slog.Duration("delay", e.Delay))
 	}
+	if e.Unready > 0 {
+		attrs = append(attrs, slog.Duration("unready", e.Unready))
+	}
 	if e.Skipped != "" {
 		attrs = append(attrs, slog.String("delay_skipped", string(e.Skipped)))
 	}
 	switch e.Skipped {
-	case "", SkipTrigger, SkipUnused:
+	case "", SkipTrigger, SkipUnused, SkipElapsed:
 	default: // the settings do not fit the time
 		level = slog.LevelWarn
 	}

@@ -5,12 +5,13 @@ import (
 	"time"
 )
 
-// delay is phase 0: readiness fails since begin, nothing else changes.
+// delay is phase 0: readiness fails, since begin or SetUnready, nothing else changes.
 func (st *stop) delay() bool {
 	s := st.s
 	now := s.now()
 	forceAt, _, end := st.budget.moments()
 	delay, skipped := s.cfg.ShutdownDelay, SkipReason("")
+	until := st.unreadyAt + delay
 	stats := s.Stats()
 	switch {
 	case delay == 0:
@@ -18,7 +19,9 @@ func (st *stop) delay() bool {
 		skipped = SkipTrigger
 	case stats.Accepted == 0:
 		skipped = SkipUnused
-	case end != 0 && now+delay+2*s.cfg.IdleGrace > forceAt:
+	case until <= now:
+		skipped = SkipElapsed
+	case end != 0 && until+2*s.cfg.IdleGrace > forceAt:
 		skipped = SkipNoRoom
 	}
 	left, reserve, window := st.budget.shares()
@@ -28,13 +31,14 @@ func (st *stop) delay() bool {
 		Reserve: reserve,
 		Force:   window,
 		Delay:   delay,
+		Unready: st.unready,
 		Skipped: skipped,
 		Stats:   stats,
 	})
 	if delay == 0 || skipped != "" {
 		return false
 	}
-	t := time.NewTimer(delay)
+	t := time.NewTimer(until - now)
 	defer t.Stop()
 	for {
 		select {
@@ -44,7 +48,7 @@ func (st *stop) delay() bool {
 			return true
 		case <-st.wake:
 			// Somebody joined. With less time the rest may not fit any more.
-			if forceAt, _, _ := st.budget.moments(); forceAt != 0 && now+delay+2*s.cfg.IdleGrace > forceAt {
+			if forceAt, _, _ := st.budget.moments(); forceAt != 0 && until+2*s.cfg.IdleGrace > forceAt {
 				return true
 			}
 		}

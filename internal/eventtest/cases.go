@@ -96,6 +96,10 @@ func Cases() []Case {
 			&fxshutdown.ServeFailed{Err: errTest},
 			slog.LevelError, "http server failed",
 			attrs{"error": errTest.Error()}},
+		{"Unready",
+			&fxshutdown.Unready{Reason: "signal terminated"},
+			slog.LevelInfo, "http server unready",
+			attrs{"reason": "signal terminated"}},
 		{"Stopping",
 			&fxshutdown.Stopping{
 				Trigger: fxshutdown.TriggerStop, Left: 15 * time.Second, Reserve: time.Second,
@@ -111,6 +115,15 @@ func Cases() []Case {
 			with(statsAttrs, attrs{
 				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0),
 				"delay_skipped": "no connection was ever accepted"})},
+		{"Stopping/Elapsed",
+			&fxshutdown.Stopping{
+				Trigger: fxshutdown.TriggerStop, Delay: 3 * time.Second, Unready: 4 * time.Second,
+				Skipped: fxshutdown.SkipElapsed, Stats: stats},
+			slog.LevelInfo, "http server stopping",
+			with(statsAttrs, attrs{
+				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0),
+				"delay": 3 * time.Second, "unready": 4 * time.Second,
+				"delay_skipped": "readiness has failed for that long already"})},
 		{"Stopping/NoRoom",
 			&fxshutdown.Stopping{
 				Trigger: fxshutdown.TriggerStop, Delay: 5 * time.Second,
