@@ -70,9 +70,9 @@ type Config struct {
 	MaxHeaderBytes int `json:"max_header_bytes,omitempty" yaml:"max_header_bytes,omitempty" mapstructure:"max_header_bytes"`
 
 	// ShutdownDelay is how long the server goes on as before once it was told
-	// to stop, while its readiness fails already. It is skipped, and the log says
-	// why, by a server that never had a connection, and when the stop timeout has
-	// no room for it. Default: none.
+	// to stop, or got a signal of [WithUnreadySignals], while its readiness fails
+	// already. It is skipped, and the log says why, by a server that never had a
+	// connection, and when the stop timeout has no room for it. Default: none.
 	ShutdownDelay time.Duration `json:"shutdown_delay,omitempty" yaml:"shutdown_delay,omitempty" mapstructure:"shutdown_delay"`
 
 	// IdleGrace is how long a connection that waits for a request must be quiet

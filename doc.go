@@ -44,6 +44,9 @@
 // set fx.StopTimeout to no less; set the grace period of the orchestrator to
 // more than that. [WithForceSignals] lets a second Ctrl-C end the drain.
 //
+// Hooks that stop before the server delay its stop, and readiness stays good meanwhile.
+// [WithUnreadySignals] makes it fail at the signal, from which ShutdownDelay then counts.
+//
 // # Hijacked connections
 //
 // Connections that a handler took over (WebSockets) are tracked until they

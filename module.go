@@ -271,8 +271,8 @@ func (m *module) newRunnerWithHandler(
 		warnings:        s.warnings,
 		hasListener:     s.listener != nil,
 		defaultServeMux: s.defaultServeMux,
-		forceSignals:    s.forceSignals,
 	}
+	r.watchSignals(s.unreadySignals, s.forceSignals)
 	r.warn = func(msg string) { m.slog(nil).Warn(msg) }
 	if zapLogger != nil {
 		r.warn = func(msg string) { withServer(zapLogger, m.name).Warn(msg) }

@@ -212,8 +212,8 @@ func WithIdleGrace(d time.Duration) Option {
 }
 
 // WithShutdownDelay sets how long the server goes on as before once it was told
-// to stop, while its readiness fails already, so that load balancers look away.
-// It is part of the app's stop timeout, and skipped, as the log then says, by a server
+// to stop, or got a signal of [WithUnreadySignals], while its readiness fails already, so
+// that load balancers look away. It is part of the app's stop timeout, and skipped, as the log then says, by a server
 // that never had a connection, or if the stop timeout has no room for it. Default: none.
 func WithShutdownDelay(d time.Duration) Option {
 	return durationOption("WithShutdownDelay", "ShutdownDelay", d, func(c *Config) *time.Duration { return &c.ShutdownDelay })
@@ -255,24 +255,40 @@ func WithStopReserve(d time.Duration) Option {
 	return durationOption("WithStopReserve", "StopReserve", d, func(c *Config) *time.Duration { return &c.StopReserve })
 }
 
-// WithForceSignals ends the drain by force when one of the signals arrives while
-// it runs: usually the second Ctrl-C, which Fx itself ignores. Without
-// arguments they are os.Interrupt and syscall.SIGTERM. Default: no signals.
+// WithUnreadySignals makes readiness fail as soon as one of the signals arrives, and not
+// when Fx gets to the server's OnStop, which may be seconds later, if other hooks stop
+// before. ShutdownDelay counts from the signal, too. Nothing else changes: it is for
+// the signals that Fx acts on as well, and Fx gets them all the same. With another signal,
+// or in an app that no signal ends (neither Run, nor Wait or Done, is called), the server
+// serves on and readiness stays failed: see fxshutdown.Server.SetUnready.
+//
+// The signals are taken from OnStart to the end of OnStop, so they do not kill the
+// process meanwhile. An Interrupt or SIGTERM that comes before the whole app has started,
+// when Fx does not listen yet, stops it once it has.
+//
+// Each of several servers needs the option. Without arguments the signals are
+// os.Interrupt and syscall.SIGTERM. Default: no signals.
+func WithUnreadySignals(signals ...os.Signal) Option {
+	return signalsOption("WithUnreadySignals", "UnreadySignals", signals,
+		func(s *settings) *[]os.Signal { return &s.unreadySignals })
+}
+
+// WithForceSignals ends the drain by force when one of the signals arrives after the one
+// that began the stop: usually the second Ctrl-C, which Fx itself ignores.
+//
+// One that arrives within 500 ms of the first does not force: wrappers such as npm, make
+// and shells pass on a Ctrl-C that the terminal has sent to the server already. The
+// server listens from the beginning of its OnStop on. The 500 ms count from there,
+// whatever began the stop, and a signal that came before, while other hooks stopped, is
+// not seen. With [WithUnreadySignals] for the same signals the server has seen them all:
+// the 500 ms count from the first, and a later one that came before OnStop forces as soon
+// as that begins.
+//
+// Each of several servers needs the option. Without arguments the signals are
+// os.Interrupt and syscall.SIGTERM. Default: no signals.
 func WithForceSignals(signals ...os.Signal) Option {
-	o := option{name: "WithForceSignals", sets: []string{"ForceSignals"}}
-	if len(signals) == 0 {
-		signals = []os.Signal{os.Interrupt, syscall.SIGTERM}
-	}
-	signals = slices.Clone(signals)
-	o.args = list(signals)
-	switch {
-	case slices.Contains(signals, nil):
-		o.err = errNil
-	case slices.Contains(signals, os.Kill):
-		o.err = fmt.Errorf("the signal %v cannot be caught", os.Kill)
-	}
-	o.apply = func(s *settings) { s.forceSignals = signals }
-	return o
+	return signalsOption("WithForceSignals", "ForceSignals", signals,
+		func(s *settings) *[]os.Signal { return &s.forceSignals })
 }
 
 // WithReadTimeout sets http.Server.ReadTimeout. Default: none.
@@ -395,6 +411,26 @@ func durationOption(name, setting string, d time.Duration, field func(*Config) *
 		sets:  []string{setting},
 		apply: func(s *settings) { *field(&s.Config) = d },
 	}
+}
+
+func signalsOption(name, setting string, signals []os.Signal, field func(*settings) *[]os.Signal) Option {
+	if len(signals) == 0 {
+		signals = []os.Signal{os.Interrupt, syscall.SIGTERM}
+	}
+	signals = slices.Clone(signals)
+	o := option{
+		name:  name,
+		args:  list(signals),
+		sets:  []string{setting},
+		apply: func(s *settings) { *field(s) = signals },
+	}
+	switch {
+	case slices.Contains(signals, nil):
+		o.err = errNil
+	case slices.Contains(signals, os.Kill):
+		o.err = fmt.Errorf("the signal %v cannot be caught", os.Kill)
+	}
+	return o
 }
 
 // valueOption is for values of which String shows only the type.

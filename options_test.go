@@ -84,6 +84,7 @@ func TestOptionString(t *testing.T) {
 		{fxhttp.WithMaxConnectionAge(time.Hour), `fxhttp.WithMaxConnectionAge(1h0m0s)`},
 		{fxhttp.WithDrainTimeout(time.Minute), `fxhttp.WithDrainTimeout(1m0s)`},
 		{fxhttp.WithStopReserve(-1), `fxhttp.WithStopReserve(-1ns)`},
+		{fxhttp.WithUnreadySignals(), fmt.Sprintf(`fxhttp.WithUnreadySignals(%v, %v)`, os.Interrupt, syscall.SIGTERM)},
 		{fxhttp.WithForceSignals(), fmt.Sprintf(`fxhttp.WithForceSignals(%v, %v)`, os.Interrupt, syscall.SIGTERM)},
 		{fxhttp.WithForceSignals(os.Interrupt), fmt.Sprintf(`fxhttp.WithForceSignals(%v)`, os.Interrupt)},
 		{fxhttp.WithReadTimeout(time.Second), `fxhttp.WithReadTimeout(1s)`},
@@ -153,6 +154,7 @@ func TestOptionInvalid(t *testing.T) {
 		{[]fxhttp.Option{fxhttp.WithRequestGrace(time.Millisecond)}, []string{"RequestGrace 1ms", "IdleGrace"}},
 		{[]fxhttp.Option{fxhttp.WithHijackGrace(time.Minute), fxhttp.WithDrainTimeout(time.Second)}, []string{"HijackGrace 1m0s", "DrainTimeout"}},
 		{[]fxhttp.Option{fxhttp.WithForceSignals(nil)}, []string{"WithForceSignals"}},
+		{[]fxhttp.Option{fxhttp.WithUnreadySignals(os.Kill)}, []string{"WithUnreadySignals", "cannot be caught"}},
 		{[]fxhttp.Option{fxhttp.WithMaxHeaderBytes(-1)}, []string{"MaxHeaderBytes -1"}},
 		{[]fxhttp.Option{fxhttp.WithProtocols(nil)}, []string{"WithProtocols(nil)"}},
 		{[]fxhttp.Option{fxhttp.WithProtocols(new(http.Protocols))}, []string{"WithProtocols()", "no protocol"}},
@@ -486,19 +488,32 @@ func TestOptionEffect(t *testing.T) {
 				t.Errorf("cut = %v, want the one", cut)
 			}
 		},
-		"WithForceSignals": func(t *testing.T) {
-			if runtime.GOOS == "windows" {
-				t.Skip("a process cannot signal itself")
+		"WithUnreadySignals": func(t *testing.T) {
+			needSignals(t)
+			a := startApp(t, []fxhttp.Option{fxhttp.WithUnreadySignals(os.Interrupt)}, hello)
+			signalSelf(t, os.Interrupt)
+			<-a.server.Stopping()
+			if got := readiness(a.server); got != http.StatusServiceUnavailable {
+				t.Errorf("readiness = %d, want 503", got)
 			}
+			if _, body := get(t, newClient(t), a.url("/")); body != "hello" {
+				t.Errorf("body = %q, want hello: no stop has begun", body)
+			}
+			if e := recorded[*fxshutdown.Unready](t, a.events); e.Reason != "signal interrupt" {
+				t.Errorf("Unready.Reason = %q, want the signal", e.Reason)
+			}
+		},
+		"WithForceSignals": func(t *testing.T) {
+			needSignals(t)
 			cause := causeOfCancelWhen(t, func(a *testApp) {
 				<-a.server.Draining()
-				self, err := os.FindProcess(os.Getpid())
-				if err != nil {
-					t.Fatal(err)
+				signalSelf(t, os.Interrupt)
+				time.Sleep(700 * time.Millisecond) // less is a repeat
+				if r := a.server.Report(); r.Duration != 0 {
+					t.Error("a signal at the beginning of the stop has forced it: it may be a repeat")
+					return // nobody listens any more
 				}
-				if err := self.Signal(os.Interrupt); err != nil {
-					t.Fatal(err)
-				}
+				signalSelf(t, os.Interrupt)
 			}, fxhttp.WithForceSignals())
 			if !errors.Is(cause, fxshutdown.ErrForced) {
 				t.Errorf("cause = %v, want ErrForced", cause)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/signal"
 	"reflect"
 	"strings"
 	"sync/atomic"
@@ -28,7 +27,7 @@ type runner struct {
 	warnings        []string
 	hasListener     bool // srv.Addr has no meaning
 	defaultServeMux bool
-	forceSignals    []os.Signal
+	signals         *signalWatch
 
 	registered identity      // of srv.Handler when the hook was appended
 	stopping   atomic.Bool   // OnStop was called
@@ -107,6 +106,7 @@ func (r *runner) start(ctx context.Context) (err error) {
 	}
 	r.watched = make(chan struct{})
 	go r.watch()
+	r.signals.start()
 	return nil
 }
 
@@ -154,7 +154,8 @@ func (r *runner) watch() {
 
 func (r *runner) stop(ctx context.Context) error {
 	r.stopping.Store(true)
-	defer r.closeOnSignal()()
+	r.signals.beginStop()
+	defer r.signals.end()
 	err := r.server.Stop(ctx)
 	<-r.watched
 	if err != nil {
@@ -163,28 +164,18 @@ func (r *runner) stop(ctx context.Context) error {
 	return nil
 }
 
-// closeOnSignal forces the stop at the first of the signals. The function
-// that it returns ends that.
-func (r *runner) closeOnSignal() (end func()) {
-	if len(r.forceSignals) == 0 {
-		return func() {}
-	}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, r.forceSignals...)
-	quit, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		select {
-		case s := <-signals:
+// watchSignals sets up what is done about signals.
+func (r *runner) watchSignals(unready, force []os.Signal) {
+	r.signals = &signalWatch{
+		unready:   unready,
+		force:     force,
+		onUnready: func(s os.Signal) { r.server.SetUnready(fmt.Sprintf("signal %v", s)) },
+		onForce: func(s os.Signal) {
 			r.warn(fmt.Sprintf("fxhttp: the signal %v ends the drain of %s", s, describe(r.name)))
 			// Stop returns what was aborted.
 			_ = r.server.Close()
-		case <-quit:
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(quit)
-		<-ended
+		},
+		// An error says that the app has been told to end already.
+		endApp: func() { _ = r.shutdowner.Shutdown() },
 	}
 }

@@ -37,6 +37,7 @@ type settings struct {
 	listenerOwned   func() bool
 	handedOver      func() bool
 	tls             *tls.Config
+	unreadySignals  []os.Signal
 	forceSignals    []os.Signal
 	protocols       *http.Protocols
 	http2           *http.HTTP2Config

@@ -70,8 +70,9 @@ type Config struct {
 
 	// ShutdownDelay is how long the server goes on as before after Stop was
 	// called, while [Server.Ready] already fails, so that load balancers look
-	// away. Default: none. It is skipped by a server that never accepted a
-	// connection, and when the budget has no room for it.
+	// away. Default: none. It counts from [Server.SetUnready], if that came first.
+	// It is skipped by a server that never accepted a connection, and when the
+	// budget has no room for what is left of it.
 	ShutdownDelay time.Duration
 
 	// DrainSpread is the time over which Stop tells the clients to go: one connection

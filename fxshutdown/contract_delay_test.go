@@ -3,7 +3,9 @@ package fxshutdown_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
@@ -112,6 +114,102 @@ var delayScenarios = []scenario{
 		took(t, "the joined Stop()", d, 0, time.Second)
 		if err := <-done; err != nil {
 			t.Errorf("Stop() = %v, want nil", err)
+		}
+	}},
+
+	// Who knows that a stop will come makes readiness fail, and nothing else.
+	{"CountsFromSetUnready", bubbles, allModes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe, delay(time.Hour))
+		c := s.client()
+		s.get(c, "/").want(t, "hello")
+		for range 10 {
+			go s.SetUnready("a\ntest")
+		}
+		synctest.Wait()
+		if got := readiness(s.Server); got != http.StatusServiceUnavailable {
+			t.Errorf("Ready() = %d, want 503", got)
+		}
+		if !isClosed(s.Stopping()) || isClosed(s.Draining()) || s.Report().Trigger != "" {
+			t.Error("want Stopping() closed, and no stop")
+		}
+		for _, c := range []*http.Client{c, s.client()} {
+			r := s.get(c, "/")
+			r.want(t, "hello")
+			r.wantClose(t, false)
+		}
+		time.Sleep(time.Hour - 200*ms)
+		s.SetUnready("again")
+		s.mustStopIn(200*ms, 200*ms+bound)
+		s.SetUnready("too late")
+
+		if r := s.Report(); r.Phases[0] != (fxshutdown.Phase{Name: "delay", Duration: 200 * ms}) {
+			t.Errorf("Report().Phases = %v, want a delay of 200ms first", r.Phases)
+		}
+		if e := event[*fxshutdown.Stopping](s); e.Delay != time.Hour || e.Unready != time.Hour-200*ms || e.Skipped != "" {
+			t.Errorf("Stopping = %+v, want it unready for all but 200ms of the delay", e)
+		}
+		if e := event[*fxshutdown.Unready](s); e.Reason != `a\ntest` {
+			t.Errorf("Unready.Reason = %q, want the first, escaped", e.Reason)
+		}
+		if got := s.events.names()[:3]; !slices.Equal(got, []string{"Started", "Unready", "Stopping"}) {
+			t.Errorf("events = %q, want Unready once, before Stopping", got)
+		}
+	}},
+
+	{"ElapsedSinceSetUnready", bubbles, allModes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe, delay(200*ms))
+		s.get(s.client(), "/").want(t, "hello")
+		s.SetUnready("test")
+		time.Sleep(time.Second)
+		s.mustStopIn(0, bound)
+		wantSkipped(t, s, fxshutdown.SkipElapsed)
+	}},
+
+	// There is room for what is left of the delay.
+	{"RoomSinceSetUnready", bubbles, allModes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe, delay(time.Minute))
+		s.get(s.client(), "/").want(t, "hello")
+		s.SetUnready("test")
+		time.Sleep(58 * time.Second)
+		d, err := s.timeStop(10 * time.Second)
+		if err != nil {
+			t.Errorf("Stop() = %v, want nil", err)
+		}
+		took(t, "Stop()", d, 2*time.Second, 2*time.Second+bound)
+	}},
+
+	// A Stop that joins leaves enough time for it, too.
+	{"JoinedSinceSetUnready", bubbles, []mode{h1}, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe, delay(time.Minute))
+		s.get(s.client(), "/").want(t, "hello")
+		s.SetUnready("test")
+		time.Sleep(58 * time.Second)
+		done := make(chan error, 1)
+		go func() { done <- s.Stop(context.Background()) }()
+		time.Sleep(time.Second)
+		d, err := s.timeStop(10 * time.Second)
+		if err != nil {
+			t.Errorf("Stop() = %v, want nil", err)
+		}
+		took(t, "the joined Stop()", d, time.Second, time.Second+atOnce)
+		<-done
+	}},
+
+	{"UnreadySinceStop", sockets, []mode{h1}, func(t *testing.T, m mode) {
+		s := start(t, m, hello)
+		s.mustStop()
+		if e := event[*fxshutdown.Stopping](s); e.Unready != 0 {
+			t.Errorf("Stopping = %+v, want that it was not unready before", e)
+		}
+	}},
+
+	{"SetUnreadyDuringDelay", bubbles, []mode{h1}, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe, delay(time.Second))
+		s.get(s.client(), "/").want(t, "hello")
+		time.AfterFunc(500*ms, func() { s.SetUnready("test") })
+		s.mustStopIn(time.Second, time.Second+atOnce)
+		if e := event[*fxshutdown.Stopping](s); e.Unready != 0 {
+			t.Errorf("Stopping = %+v, want that the stop made it unready", e)
 		}
 	}},
 }

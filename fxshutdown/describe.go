@@ -50,6 +50,10 @@ func (e *AgeGraceOver) describe() (slog.Level, string, []slog.Attr) {
 	}
 }
 
+func (e *Unready) describe() (slog.Level, string, []slog.Attr) {
+	return slog.LevelInfo, "http server unready", []slog.Attr{slog.String("reason", e.Reason)}
+}
+
 func (e *Stopping) describe() (slog.Level, string, []slog.Attr) {
 	level, attrs := slog.LevelInfo, []slog.Attr{slog.String("trigger", string(e.Trigger))}
 	if e.Left > 0 {
@@ -59,6 +63,9 @@ func (e *Stopping) describe() (slog.Level, string, []slog.Attr) {
 		slog.Duration("reserve", e.Reserve), slog.Duration("force", e.Force))
 	if e.Delay > 0 {
 		attrs = append(attrs, slog.Duration("delay", e.Delay))
+	}
+	if e.Unready > 0 {
+		attrs = append(attrs, slog.Duration("unready", e.Unready))
 	}
 	if e.Skipped != "" {
 		attrs = append(attrs, slog.String("delay_skipped", string(e.Skipped)))
@@ -71,7 +78,7 @@ func (e *Stopping) describe() (slog.Level, string, []slog.Attr) {
 		attrs = append(attrs, slog.Duration("spread_shortened_from", e.Spread))
 	}
 	switch e.Skipped {
-	case "", SkipTrigger, SkipUnused:
+	case "", SkipTrigger, SkipUnused, SkipElapsed:
 	default: // the settings do not fit the time
 		level = slog.LevelWarn
 	}

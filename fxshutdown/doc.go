@@ -13,7 +13,8 @@
 //
 // Stop runs through these phases:
 //
-//   - delay: [Server.Ready] fails, nothing else changes, for ShutdownDelay;
+//   - delay: [Server.Ready] fails, nothing else changes, for ShutdownDelay, less the
+//     time since [Server.SetUnready], if that came first;
 //   - announce: [Draining] closes, the callbacks of http.Server.RegisterOnShutdown
 //     run, and from here on every HTTP/1 response whose handler has not called
 //     WriteHeader or Write yet says "Connection: close", those of requests that run

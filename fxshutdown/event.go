@@ -45,15 +45,21 @@ type AgeGraceOver struct {
 	Requests []Request
 }
 
+// Unready: SetUnready was called, before a stop. Reason is its argument.
+type Unready struct{ Reason string }
+
 // Stopping: a stop has begun. Left is the time that its context leaves,
 // and zero if it has no deadline. Of it Reserve is left to others, and the
 // last Force of the rest is for cancelling and cutting what did not end.
-// Delay is the ShutdownDelay; Skipped says why it is not waited, and is empty if it is.
+// Delay is the ShutdownDelay. It counts from SetUnready, if that came first: then Unready
+// is how long ago, otherwise zero. Skipped says why the delay, or what is left of it, is
+// not waited, and is empty if it is.
 // Spread is the DrainSpread, and Spreads how much of it there is time for.
 type Stopping struct {
 	Trigger Trigger
 	Left    time.Duration
 	Delay   time.Duration
+	Unready time.Duration
 	Reserve time.Duration
 	Force   time.Duration
 	Skipped SkipReason
@@ -71,6 +77,9 @@ const (
 
 	// SkipUnused: there is nobody to look away.
 	SkipUnused SkipReason = "no connection was ever accepted"
+
+	// SkipElapsed: SetUnready was called that long before.
+	SkipElapsed SkipReason = "readiness has failed for that long already"
 
 	// SkipNoRoom: the delay does not fit the time that Stop's context leaves.
 	SkipNoRoom SkipReason = "the time of the stop has no room for it"

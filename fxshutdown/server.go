@@ -22,7 +22,7 @@ type Server struct {
 	conns  *connSet
 	events *dispatcher
 
-	stopping chan struct{} // closed when a stop begins
+	stopping chan struct{} // closed when the server becomes unready for good
 	draining chan struct{} // closed when the drain begins
 	done     chan struct{} // closed when serving is over
 
@@ -33,14 +33,15 @@ type Server struct {
 	cancel   context.CancelCauseFunc // cancels the contexts of all requests
 	served   chan struct{}           // closed when the serving server's Serve has returned
 
-	mu       sync.Mutex // guards what follows; conns.mu is taken inside it
-	state    state
-	starting chan struct{} // closed when the Start under way is over
-	abort    context.CancelFunc
-	addr     net.Addr
-	err      error // why serving ended
-	stop     *stop
-	keeper   *keeper // nil until a connection may retire while the server serves
+	mu        sync.Mutex // guards what follows; conns.mu is taken inside it
+	state     state
+	starting  chan struct{} // closed when the Start under way is over
+	abort     context.CancelFunc
+	addr      net.Addr
+	err       error  // why serving ended
+	unreadyAt moment // when stopping was closed
+	stop      *stop
+	keeper    *keeper // nil until a connection may retire while the server serves
 }
 
 type state int

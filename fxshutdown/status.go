@@ -1,10 +1,6 @@
 package fxshutdown
 
-import (
-	"fmt"
-	"net"
-	"net/http"
-)
+import "net"
 
 // Addr returns the address that the server listens on, nil before Start has
 // bound it.
@@ -13,10 +9,6 @@ func (s *Server) Addr() net.Addr {
 	defer s.mu.Unlock()
 	return s.addr
 }
-
-// Stopping returns a channel that is closed when a stop begins, as soon as Ready
-// fails and before ShutdownDelay: the time to leave a service registry.
-func (s *Server) Stopping() <-chan struct{} { return s.stopping }
 
 // Draining returns a channel that is closed when the drain begins: after
 // ShutdownDelay, when the server starts to tell its clients to go. A server
@@ -34,26 +26,6 @@ func (s *Server) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
-}
-
-// Ready returns a handler for readiness probes: 200 while the server serves,
-// 503 before Start and as soon as Stop is called. It belongs on a server that
-// outlives this one, such as an admin server, but works on this one too. A handler
-// that has conditions of its own can check them first and then call this one.
-func (s *Server) Ready() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		ready := s.state == stateServing && s.err == nil
-		s.mu.Unlock()
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		w.Header().Set("Cache-Control", "no-store")
-		if !ready {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			fmt.Fprintln(w, "not ready")
-			return
-		}
-		fmt.Fprintln(w, "ready")
-	})
 }
 
 // Stats returns a snapshot of the account. It looks at every connection: it is

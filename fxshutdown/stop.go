@@ -11,9 +11,11 @@ import (
 // stop is one stop of a server, from its beginning to its report. Its goroutine,
 // run, does all that the stop does; everybody else only wakes it.
 type stop struct {
-	s       *Server
-	trigger Trigger
-	budget  budget
+	s         *Server
+	trigger   Trigger
+	unreadyAt moment        // from which ShutdownDelay counts
+	unready   time.Duration // how long the server had been unready when the stop began
+	budget    budget
 
 	tender // of the connections; its goroutine is run
 
@@ -71,7 +73,10 @@ func (s *Server) begin(ctx context.Context, trigger Trigger) *stop {
 	}
 	st.budget.limit(deadline, s.now(), s.cfg.StopReserve)
 	s.stop = st
-	close(s.stopping)
+	if !s.setUnreadyLocked() {
+		st.unready = s.now() - s.unreadyAt
+	}
+	st.unreadyAt = s.unreadyAt
 	switch s.state {
 	case stateNew:
 		s.stopUnservedLocked(st)

@@ -11,6 +11,7 @@ func (st *stop) plan() {
 	now := s.now()
 	forceAt, _, end := st.budget.moments()
 	delay, skipped := s.cfg.ShutdownDelay, SkipReason("")
+	until := st.unreadyAt + delay
 	stats := s.Stats()
 	switch {
 	case delay == 0:
@@ -18,11 +19,13 @@ func (st *stop) plan() {
 		skipped = SkipTrigger
 	case stats.Accepted == 0:
 		skipped = SkipUnused
-	case end != 0 && now+delay+2*s.cfg.IdleGrace > forceAt:
+	case until <= now:
+		skipped = SkipElapsed
+	case end != 0 && until+2*s.cfg.IdleGrace > forceAt:
 		skipped = SkipNoRoom
 	}
 	if delay > 0 && skipped == "" {
-		st.delayUntil = now + delay
+		st.delayUntil = until
 	}
 	st.planSpread(now)
 	left, reserve, window := st.budget.shares()
@@ -32,6 +35,7 @@ func (st *stop) plan() {
 		Reserve: reserve,
 		Force:   window,
 		Delay:   delay,
+		Unready: st.unready,
 		Skipped: skipped,
 		Spread:  st.spread.wanted,
 		Spreads: st.spread.lasts,
@@ -39,7 +43,8 @@ func (st *stop) plan() {
 	})
 }
 
-// delay is phase 0: readiness fails since begin, nothing else changes, unless the
+// delay is phase 0: readiness fails, since begin or SetUnready, and nothing else
+// changes, unless the
 // connections retire one by one meanwhile.
 func (st *stop) delay() bool {
 	if st.delayUntil == 0 {

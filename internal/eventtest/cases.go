@@ -100,6 +100,10 @@ func Cases() []Case {
 			slog.LevelWarn, "http server cut off what outlived its connection's age",
 			attrs{"reason": fxshutdown.ErrConnectionAge.Error(), "aborted": int64(2), "closed": int64(1),
 				"requests": []any{requestAttrs}}},
+		{"Unready",
+			&fxshutdown.Unready{Reason: "signal terminated"},
+			slog.LevelInfo, "http server unready",
+			attrs{"reason": "signal terminated"}},
 		{"Stopping",
 			&fxshutdown.Stopping{
 				Trigger: fxshutdown.TriggerStop, Left: 15 * time.Second, Reserve: time.Second,
@@ -115,6 +119,15 @@ func Cases() []Case {
 			with(statsAttrs, attrs{
 				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0),
 				"delay_skipped": "no connection was ever accepted"})},
+		{"Stopping/Elapsed",
+			&fxshutdown.Stopping{
+				Trigger: fxshutdown.TriggerStop, Delay: 3 * time.Second, Unready: 4 * time.Second,
+				Skipped: fxshutdown.SkipElapsed, Stats: stats},
+			slog.LevelInfo, "http server stopping",
+			with(statsAttrs, attrs{
+				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0),
+				"delay": 3 * time.Second, "unready": 4 * time.Second,
+				"delay_skipped": "readiness has failed for that long already"})},
 		{"Stopping/NoRoom",
 			&fxshutdown.Stopping{
 				Trigger: fxshutdown.TriggerStop, Delay: 5 * time.Second,

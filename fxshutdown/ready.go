@@ -1,0 +1,57 @@
+package fxshutdown
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// Ready returns a handler for readiness probes: 200 while the server serves,
+// 503 before Start, and from SetUnready or the beginning of a stop on. It belongs on a
+// server that outlives this one, such as an admin server, but works on this one too. A
+// handler that has conditions of its own can check them first and then call this one.
+func (s *Server) Ready() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		ready := s.state == stateServing && s.err == nil && s.unreadyAt == 0
+		s.mu.Unlock()
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		if !ready {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprintln(w, "not ready")
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+}
+
+// Stopping returns a channel that is closed when clients should look away: as soon as
+// Ready fails because of a stop, before ShutdownDelay, or because of SetUnready, which
+// may come long before the stop. It is the time to leave a service registry.
+func (s *Server) Stopping() <-chan struct{} { return s.stopping }
+
+// SetUnready makes Ready fail for good, and closes Stopping; nothing else changes. It is
+// for who knows that a stop will come before Stop is called: ShutdownDelay then counts
+// from here, and the stop waits only for what is left of it. If no stop comes the server
+// serves on, unready.
+//
+// reason says why, in the event [Unready]; it is escaped, and cut after 256 bytes. The
+// first call counts. Further ones, and those after a stop has begun, do nothing. It may be
+// called in every state, also before Start, and does not block.
+func (s *Server) SetUnready(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.setUnreadyLocked() {
+		s.events.emit(&Unready{Reason: shown(reason)})
+	}
+}
+
+// setUnreadyLocked reports whether the server was not unready before.
+func (s *Server) setUnreadyLocked() bool {
+	if s.unreadyAt != 0 {
+		return false
+	}
+	s.unreadyAt = max(s.now(), 1)
+	close(s.stopping)
+	return true
+}

@@ -1,0 +1,90 @@
+package fxhttp
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// What comes of signals, by their times.
+func TestSignalWatch(t *testing.T) {
+	const ms = time.Millisecond
+	type at struct {
+		time   time.Duration
+		signal os.Signal // nil: OnStop begins
+	}
+	both := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	intr := func(d time.Duration) at { return at{d, os.Interrupt} }
+	term := func(d time.Duration) at { return at{d, syscall.SIGTERM} }
+	hup := func(d time.Duration) at { return at{d, syscall.SIGHUP} }
+	stop := func(d time.Duration) at { return at{d, nil} }
+
+	for _, tt := range []struct {
+		name    string
+		unready []os.Signal
+		events  []at // what the watch sees
+		want    []string
+	}{
+		{"Doubled", nil, []at{stop(0), intr(20 * ms)}, nil},
+		{"DoubledThenSecond", nil, []at{stop(0), intr(20 * ms), intr(2000 * ms)}, []string{"2s force interrupt"}},
+		{"Second", nil, []at{stop(0), term(500 * ms), intr(600 * ms)}, []string{"500ms force terminated"}},
+		{"JustARepeat", nil, []at{stop(0), intr(499 * ms)}, nil},
+		{"ManyRepeats", nil, []at{stop(0), intr(200 * ms), intr(400 * ms), intr(600 * ms)}, []string{"600ms force interrupt"}},
+
+		// Earlier hooks stop for 3 s. Who has not seen the first signal takes the third,
+		// 20 ms into OnStop, for a repeat.
+		{"SlowHooks", nil, []at{stop(3000 * ms), intr(3020 * ms)}, nil},
+		{"SlowHooksSeen", both, []at{intr(0), stop(3000 * ms), intr(3020 * ms)},
+			[]string{"0s unready interrupt", "100ms end", "3.02s force interrupt"}},
+		{"SlowHooksDoubled", both, []at{intr(0), intr(20 * ms), stop(3000 * ms)},
+			[]string{"0s unready interrupt", "20ms unready interrupt", "100ms end"}},
+		{"SlowHooksSecond", both, []at{term(0), intr(2000 * ms), stop(3000 * ms)},
+			[]string{"0s unready terminated", "100ms end", "2s unready interrupt", "3s force interrupt"}},
+
+		// A signal that does not force says nothing of when the first that does came.
+		{"OtherSignal", []os.Signal{syscall.SIGHUP}, []at{hup(0), stop(3000 * ms), intr(3020 * ms)},
+			[]string{"0s unready hangup"}},
+		{"OtherSignalInStop", []os.Signal{syscall.SIGHUP}, []at{stop(0), hup(3000 * ms)}, nil},
+
+		{"FxActs", both, []at{term(0), stop(50 * ms)}, []string{"0s unready terminated"}},
+		{"FxDoesNotAct", both, []at{term(0)}, []string{"0s unready terminated", "100ms end"}},
+		{"ManySignals", both, []at{term(0), term(60 * ms), term(120 * ms)},
+			[]string{"0s unready terminated", "60ms unready terminated", "100ms end", "120ms unready terminated"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				var got []string
+				note := func(what string) { got = append(got, fmt.Sprintf("%v %s", time.Since(began), what)) }
+				w := &signalWatch{
+					unready:   tt.unready,
+					force:     both,
+					onUnready: func(s os.Signal) { note("unready " + s.String()) },
+					onForce:   func(s os.Signal) { note("force " + s.String()) },
+					endApp:    func() { note("end") },
+				}
+				w.open()
+				go w.run()
+				for _, e := range tt.events {
+					time.Sleep(e.time - time.Since(began))
+					if e.signal == nil {
+						close(w.stopping)
+					} else {
+						w.signals <- e.signal
+					}
+					synctest.Wait()
+				}
+				time.Sleep(time.Minute)
+				close(w.quit)
+				<-w.ended
+				if !slices.Equal(got, tt.want) {
+					t.Errorf("got %q, want %q", got, tt.want)
+				}
+			})
+		})
+	}
+}
