@@ -164,3 +164,31 @@ func busyClients(t *testing.T, newConnection bool) {
 		}
 	})
 }
+
+// TestAgingBusyClients posts in closed loops while connections become too old: nothing
+// is lost, before a stop or in it, and what HTTP/2 refused the client repeats by itself.
+func TestAgingBusyClients(t *testing.T) {
+	lasts := time.Second
+	if testing.Short() {
+		lasts /= 5
+	}
+	sockets(t, allModes, func(t *testing.T, m mode) {
+		s := start(t, m, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) },
+			idleGrace(grace), config(func(c *fxshutdown.Config) { c.MaxConnectionAge = 50 * ms }))
+		c := s.client()
+		c.Transport.(*http.Transport).MaxIdleConnsPerHost = 100
+		var clients sync.WaitGroup
+		for range 16 {
+			clients.Go(func() {
+				for end := time.Now().Add(lasts); time.Now().Before(end); {
+					s.do(c, http.MethodPost, "/", strings.NewReader("body")).want(t, "body")
+				}
+			})
+		}
+		clients.Wait()
+		if st := s.Stats(); st.Retired < 2 || st.Failed+st.Aborted > 0 || st.Accepted < st.Retired {
+			t.Errorf("Stats() = %+v, want that connections retired, and nothing was lost", st)
+		}
+		s.mustStop()
+	})
+}

@@ -44,8 +44,7 @@ func (st *stop) plan() {
 }
 
 // delay is phase 0: readiness fails, since begin or SetUnready, and nothing else
-// changes, unless the
-// connections retire one by one meanwhile.
+// changes, unless the connections retire one by one meanwhile.
 func (st *stop) delay() bool {
 	if st.delayUntil == 0 {
 		return false

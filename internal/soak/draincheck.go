@@ -37,6 +37,8 @@ type result struct {
 			Error     string  `json:"error"`
 		} `json:"losses"`
 	} `json:"rounds"`
+
+	printed string // by the server, if it was asked for
 }
 
 // run has draincheck start this program as the server, load it and stop it.
@@ -50,7 +52,7 @@ func (sc scenario) run(ctx context.Context, bin string, o options) (*result, err
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, bin, append(sc.args(o, addr), "--", self)...)
-	cmd.Env = append(os.Environ(), spec{Addr: addr, Kind: o.kind, Listener: o.listener, Grace: o.grace, TLS: sc.tls}.environ())
+	cmd.Env = append(os.Environ(), spec{Addr: addr, Kind: o.kind, Listener: o.listener, Grace: o.grace, Age: o.age, TLS: sc.tls}.environ())
 	cmd.WaitDelay = 2 * stopTimeout
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	var stdout, stderr bytes.Buffer
@@ -63,6 +65,7 @@ func (sc scenario) run(ctx context.Context, bin string, o options) (*result, err
 	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
 		return nil, fmt.Errorf("read what draincheck says: %w", err)
 	}
+	r.printed = stderr.String()
 	return &r, nil
 }
 

@@ -4,6 +4,7 @@
 //	go run ./internal/soak -rounds 200
 //	go run ./internal/soak -rounds 200 -scenario keep-alive,offsets -server net/http
 //	go run ./internal/soak -rounds 20 -scenario keep-alive,new-conn -listener owned
+//	go run ./internal/soak -rounds 1 -scenario keep-alive,h2 -age 300ms -load 60s
 //
 // For each scenario it prints how many requests were answered (ok), how many were written
 // and got no complete response (lost), how many were never sent because the dial was
@@ -34,6 +35,8 @@ type options struct {
 	kind     string
 	listener string
 	grace    time.Duration
+	age      time.Duration
+	load     time.Duration
 	verbose  bool
 }
 
@@ -48,6 +51,8 @@ func main() {
 	flag.StringVar(&o.kind, "server", "fxshutdown", "what to stop: fxshutdown, or net/http for comparison")
 	flag.StringVar(&o.listener, "listener", "own", "how fxshutdown comes by its socket: "+strings.Join(listenerNames(), ", "))
 	flag.DurationVar(&o.grace, "grace", fxshutdown.DefaultIdleGrace, "IdleGrace of the server")
+	flag.DurationVar(&o.age, "age", 0, "MaxConnectionAge of the server; busy connections that live for longer are an error")
+	flag.DurationVar(&o.load, "load", 60*time.Millisecond, "time under load before each stop")
 	flag.BoolVar(&o.verbose, "v", false, "print every lost request")
 	flag.Parse()
 	o.rounds = strconv.Itoa(*rounds)
@@ -101,6 +106,13 @@ func run(ctx context.Context, o options, names []string) (code int) {
 		t, took := r.Total, r.took()
 		fmt.Printf("%-14s %6s %9d %6d %8d %7d   %9s %9s %9s\n", sc.name, o.rounds, t.Answered, t.Lost, t.RefusedDials+t.RefusedStreams,
 			t.BehindClose, ms(took[0]), ms(took[len(took)/2]), ms(took[len(took)-1]))
+		if o.age > 0 {
+			for line := range strings.Lines(r.printed) {
+				if strings.Contains(line, agesWord) {
+					fmt.Print("  ", line[strings.Index(line, agesWord):])
+				}
+			}
+		}
 		// What draincheck does not like besides losses, such as the server's exit code.
 		for _, reason := range r.otherReasons() {
 			fmt.Printf("  %s\n", reason)

@@ -50,9 +50,12 @@ func (sc scenario) args(o options, addr string) []string {
 	if sc.tls {
 		scheme = "https"
 	}
-	args := []string{"-json", "-url", scheme + "://" + addr + "/", "-load", "60ms", "-pause", "0",
+	args := []string{"-json", "-url", scheme + "://" + addr + "/", "-load", o.load.String(), "-pause", "0",
 		"-within", stopTimeout.String(), "-rounds", o.rounds}
 	args = append(args, draincheck.NoLoad...)
+	if o.age > 0 {
+		args = append(args, "-v") // what the server says of its connections' ages
+	}
 	if sc.tls {
 		args = append(args, "-insecure")
 	}

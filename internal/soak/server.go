@@ -26,6 +26,7 @@ type spec struct {
 	Kind     string
 	Listener string
 	Grace    time.Duration
+	Age      time.Duration
 	TLS      bool
 }
 
@@ -106,7 +107,7 @@ func (t *target) start(ctx context.Context, s spec, srv *http.Server) error {
 		}()
 		return nil
 	}
-	cfg := fxshutdown.Config{IdleGrace: s.Grace, TLS: s.TLS}
+	cfg := fxshutdown.Config{IdleGrace: s.Grace, MaxConnectionAge: s.Age, TLS: s.TLS}
 	after, err := listeners[s.Listener](srv, &cfg)
 	if err != nil {
 		return err
@@ -120,6 +121,10 @@ func (t *target) start(ctx context.Context, s spec, srv *http.Server) error {
 		return err
 	}
 	t.stop = engine.Stop
+	var oldest ages
+	if s.Age > 0 {
+		go oldest.watch(engine)
+	}
 	t.check = func() error {
 		r, st := engine.Report(), engine.Stats()
 		switch {
@@ -129,6 +134,8 @@ func (t *target) start(ctx context.Context, s spec, srv *http.Server) error {
 			return fmt.Errorf("requests do not balance: %+v", r)
 		case int64(st.Requests) != t.begun.Load() || t.begun.Load() != t.ended.Load():
 			return fmt.Errorf("handler saw %d, account says %+v", t.begun.Load(), st)
+		case s.Age > 0:
+			return oldest.check(s.Age, st)
 		}
 		return nil
 	}

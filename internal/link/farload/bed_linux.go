@@ -57,7 +57,7 @@ func (b *bed) close() {
 
 // stop starts a server, loads it and stops it.
 func (b *bed) stop(ctx context.Context, kind string, l load, p pull) (stop, error) {
-	server, err := b.serverCommand(kind, l.tls)
+	server, err := b.serverCommand(kind, l)
 	if err != nil {
 		return stop{}, err
 	}
@@ -92,14 +92,17 @@ func (b *bed) stop(ctx context.Context, kind string, l load, p pull) (stop, erro
 
 // serverCommand is the command line of the next server, which listens as most
 // programs do, on all addresses.
-func (b *bed) serverCommand(kind string, tls bool) ([]string, error) {
+func (b *bed) serverCommand(kind string, l load) ([]string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	b.port++
 	argv := []string{self, serveWord, "-kind", kind, "-addr", fmt.Sprintf(":%d", b.port), "-tell", b.path}
-	if tls {
+	if l.age > 0 {
+		argv = append(argv, "-age", l.age.String())
+	}
+	if l.tls {
 		argv = append(argv, "-tls")
 	}
 	return b.link.Server.Command(argv...)

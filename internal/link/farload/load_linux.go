@@ -15,12 +15,15 @@ type load struct {
 	tls    bool
 	flags  []string // of draincheck; all other kinds of load are off
 	spread bool     // the clients begin spread over a cycle: each stop finds some everywhere
+	lasts  time.Duration
+	age    time.Duration // MaxConnectionAge of the server
 }
 
 // sizes are what the command line says about all loads.
 type sizes struct {
 	clients, pool, busy int
 	tls, together       bool
+	lasts, age          time.Duration
 }
 
 func loadNames() []string { return []string{"new", "keepalive", "pool", "h2"} }
@@ -29,7 +32,7 @@ func loadNames() []string { return []string{"new", "keepalive", "pool", "h2"} }
 const streams = 8
 
 func (s sizes) load(name string) (l load, ok bool) {
-	l.tls, l.spread = s.tls, !s.together
+	l.tls, l.spread, l.lasts, l.age = s.tls, !s.together, s.lasts, s.age
 	switch name {
 	case "new":
 		l.title = fmt.Sprintf("new connections, %d clients", s.clients)
@@ -51,6 +54,9 @@ func (s sizes) load(name string) (l load, ok bool) {
 	if s.tls && name != "h2" {
 		l.title += ", TLS"
 	}
+	if s.age > 0 {
+		l.title += fmt.Sprintf(", age %v", s.age)
+	}
 	return l, true
 }
 
@@ -60,7 +66,7 @@ func (s sizes) load(name string) (l load, ok bool) {
 // connection and a request take: clients that began together do everything
 // together for ever.
 func (l load) args(addr string, rtt, within time.Duration) []string {
-	lasts := 500*time.Millisecond + 4*rtt + rand.N(2*rtt+1)
+	lasts := max(l.lasts, 500*time.Millisecond+4*rtt) + rand.N(2*rtt+1)
 	args := []string{"-json", "-pause", "0", "-load", lasts.String(), "-within", within.String()}
 	args = append(args, draincheck.NoLoad...)
 	if l.spread {

@@ -63,6 +63,8 @@ func parse(args []string) (*options, error) {
 	fs.IntVar(&size.busy, "busy", 4, "of them in use at a time")
 	fs.BoolVar(&size.together, "together", false, "clients begin at the same moment, instead of spread over two round trips")
 	fs.BoolVar(&size.tls, "tls", false, "all loads over TLS; h2 always is")
+	fs.DurationVar(&size.age, "age", 0, "MaxConnectionAge of fxshutdown; 0: none")
+	fs.DurationVar(&size.lasts, "for", 0, "time under load before each stop; 0: a moment")
 	fs.IntVar(&o.stops, "stops", 10, "stops of each server, for each round-trip time and load")
 	fs.Float64Var(&o.loss, "loss", 0, "share of packets lost in each direction, such as 0.01")
 	fs.Uint64Var(&o.seed, "seed", 1, "of the decision which packets are lost")

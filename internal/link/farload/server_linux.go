@@ -28,7 +28,7 @@ const bare = "bare"
 
 // servers are what can be stopped. Each serves until the context ends, calls
 // stopping, and stops.
-var servers = map[string]func(ctx context.Context, srv *http.Server, stopping func()) error{
+var servers = map[string]func(ctx context.Context, srv *http.Server, age time.Duration, stopping func()) error{
 	"fxshutdown": serveEngine,
 	bare:         serveBare,
 }
@@ -56,6 +56,7 @@ func serve(args []string) error {
 	kind := fs.String("kind", "", "")
 	addr := fs.String("addr", "", "")
 	useTLS := fs.Bool("tls", false, "")
+	age := fs.Duration("age", 0, "")
 	tell := fs.String("tell", "", "")
 	fs.Parse(args)
 
@@ -78,11 +79,11 @@ func serve(args []string) error {
 	if err != nil {
 		return err
 	}
-	return servers[*kind](ctx, srv, func() { to.Write([]byte("stopping")) })
+	return servers[*kind](ctx, srv, *age, func() { to.Write([]byte("stopping")) })
 }
 
-func serveEngine(ctx context.Context, srv *http.Server, stopping func()) error {
-	s, err := fxshutdown.New(srv, fxshutdown.Config{TLS: srv.TLSConfig != nil})
+func serveEngine(ctx context.Context, srv *http.Server, age time.Duration, stopping func()) error {
+	s, err := fxshutdown.New(srv, fxshutdown.Config{TLS: srv.TLSConfig != nil, MaxConnectionAge: age})
 	if err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func serveEngine(ctx context.Context, srv *http.Server, stopping func()) error {
 	return s.Stop(ctx)
 }
 
-func serveBare(ctx context.Context, srv *http.Server, stopping func()) error {
+func serveBare(ctx context.Context, srv *http.Server, _ time.Duration, stopping func()) error {
 	ln, err := net.Listen("tcp", srv.Addr)
 	if err != nil {
 		return err
