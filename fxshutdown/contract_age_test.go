@@ -16,6 +16,10 @@ import (
 // maxAge is the maximum age of connections in these tests; the jitter is a tenth of it.
 const maxAge = 10 * time.Second
 
+// goAwayEnd is when an HTTP/2 connection has ended at the latest that was told by GOAWAY:
+// net/http closes it after a second.
+const goAwayEnd = 1100 * ms
+
 func aging(_ *http.Server, cfg *fxshutdown.Config) {
 	cfg.MaxConnectionAge = maxAge
 	cfg.MaxConnectionAgeGrace = 5 * time.Second
@@ -37,7 +41,7 @@ var ageScenarios = []scenario{
 		time.Sleep(maxAge / 4)
 		s.get(c, "/").wantClose(t, !m.h2)
 		s.get(c, "/").wantClose(t, false)
-		synctest.Wait()
+		time.Sleep(goAwayEnd)
 		if st := s.Stats(); st.Accepted != 2 || st.Retired != 1 || st.Open() != 1 {
 			t.Errorf("Stats() = %+v, want another connection, and the first one retired and gone", st)
 		}
@@ -68,7 +72,7 @@ var ageScenarios = []scenario{
 		r := s.get(c, "/slow")
 		r.want(t, "slow")
 		r.wantClose(t, !m.h2)
-		time.Sleep(time.Second)
+		time.Sleep(goAwayEnd)
 		if st := s.Stats(); st.Open() != 0 || st.Answered != 1 {
 			t.Errorf("Stats() = %+v, want the connection gone, the request answered", st)
 		}
@@ -99,7 +103,7 @@ var ageScenarios = []scenario{
 		if !errors.Is(cause, fxshutdown.ErrConnectionAge) || errors.Is(cause, fxshutdown.ErrStopping) {
 			t.Errorf("cause = %v, want ErrConnectionAge alone", cause)
 		}
-		time.Sleep(time.Second)
+		time.Sleep(goAwayEnd)
 		if st := s.Stats(); st.Answered != 1 || st.Open() != 0 {
 			t.Errorf("Stats() = %+v, want one answered, none open", st)
 		}
@@ -166,6 +170,7 @@ var ageScenarios = []scenario{
 			s.get(c, "/").wantClose(t, !m.h2 && i%3 == 2)
 			time.Sleep(time.Second)
 		}
+		time.Sleep(goAwayEnd)
 		if st := s.Stats(); st.Accepted != 3 || st.Retired != 3 || st.Open() != 0 {
 			t.Errorf("Stats() = %+v, want three connections of three requests, retired and gone", st)
 		}
@@ -256,7 +261,7 @@ func TestRetire(t *testing.T) {
 		r := receive(t, "the response", held)
 		r.wantClose(t, !m.h2)
 		s.get(idle, "/").wantClose(t, false)
-		time.Sleep(time.Second)
+		time.Sleep(goAwayEnd)
 		if st := s.Stats(); st.Retired != 1 || st.Open() != 1 {
 			t.Errorf("Stats() = %+v, want one retired and gone, one that serves", st)
 		}

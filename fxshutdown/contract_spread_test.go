@@ -112,7 +112,8 @@ var spreadScenarios = []scenario{
 		closed.begin()
 		s.mustStopIn(3900*ms, 4*time.Second+bound)
 		told.wantSpread(t, "hijacked connections that were told", n, 4*time.Second)
-		closed.since = closed.since.Add(300 * ms) // all are one client, which is never quiet
+		synctest.Wait()
+		closed.since = closed.since.Add(500 * ms) // all are one client, which is never quiet
 		closed.wantSpread(t, "idle connections that were closed", n, 4*time.Second)
 	}},
 

@@ -109,8 +109,8 @@
 //     client is a remote IP address, as the listener's connections tell it: with the
 //     PROXY protocol it is that of the proxy's client. All peers of a unix socket are
 //     one. Behind address translation one address is thousands of clients and never
-//     quiet: IdleGrace and 300 ms into the drain its idle connections are dropped all
-//     the same. A far client has 16 round trips more, 1.7 s at most, if the kernel tells
+//     quiet: IdleGrace and 500 ms into the drain its idle connections are dropped all
+//     the same. A far client has 16 round trips more, 2 s in all, if the kernel tells
 //     how far it is (Linux, TCP): a pool of 32 connections of which 4 are in use needs
 //     8 to reach for each of them.
 //   - A response without a length whose handler returns early because its context was

@@ -31,6 +31,9 @@ type http2State struct {
 	server *http.Server
 
 	goAway goAway
+	awaits uint8 // writes that are to end until GOAWAY counts as written
+	wrote  bool  // one of them has
+	sentOn bool  // the client has sent something since GOAWAY was asked for
 
 	// finishing is set while the end of a response may still be being written,
 	// though its stream is over: from the return of the last handler until a write
@@ -119,6 +122,7 @@ func (h *http2State) starvedLocked(c *conn, now moment) bool {
 func (c *conn) awaitRelease() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.h2.sentOn = c.h2.sentOn || c.h2.goAway != goAwayNone
 	for c.h2.heldAt != 0 && c.h2.bodies == 0 && !c.h2.pingsSoon() {
 		c.h2.gate.Wait()
 	}
@@ -156,11 +160,22 @@ func (h *http2State) endWriteLocked(c *conn) (changed bool) {
 		c.countAnsweredLocked()
 	}
 	if h.goAway == goAwayAsked {
-		// If that was a response which GOAWAY follows, there is time for it still.
-		h.goAway, c.exit.asked, changed = goAwaySent, c.set.now(), true
-		h.releaseLocked()
+		h.wrote, c.exit.asked, changed = true, h.wroteAt, true
+		if h.awaits--; h.awaits == 0 {
+			h.goAway = goAwaySent
+			h.releaseLocked()
+		}
 	}
 	return changed
+}
+
+// askGoAwayLocked notes that GOAWAY is being asked for. If the end of a response is, or
+// may be, still to be written, the next write is that, or both in one.
+func (h *http2State) askGoAwayLocked(c *conn, now moment) {
+	h.goAway, h.awaits, c.exit.asked = goAwayAsked, 1, now
+	if h.finishing || c.writes.underWay() > 0 {
+		h.awaits = 2
+	}
 }
 
 // sendGoAway asks net/http to send GOAWAY. It is called without locks, and does
@@ -180,7 +195,7 @@ func (cs *connSet) noteGivenShutdown() {
 		c.mu.Lock()
 		if c.h2 != nil && c.h2.server == nil {
 			c.drainLocked()
-			c.h2.goAway, c.exit.asked = goAwayAsked, cs.now()
+			c.h2.askGoAwayLocked(c, cs.now())
 		}
 		c.mu.Unlock()
 	}

@@ -59,21 +59,51 @@ func TestHoldAfterClose(t *testing.T) {
 	}
 }
 
-// A write after GOAWAY was asked for counts as GOAWAY, and may have been the end of a
-// response: what follows it has its time from then on.
+// A write after GOAWAY was asked for counts as GOAWAY, unless it is, or may be, the end of
+// a response: then the one after it does.
 func TestGoAwayWritten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, _ := newHTTP2Conn(t)
-		c.setState(http.StateIdle)
-		c.h2.goAway, c.exit.asked = goAwayAsked, c.set.now()
-		time.Sleep(goAwayWait - 1)
-		c.beginWrite()
-		c.endWrite()
-		now := c.set.now()
-		if v := (graces{}).decide(c.viewLocked(c.set.now()), now); v != (verdict{at: now + goAwayWritten}) {
-			t.Errorf("decide() = %v, want to look at %v", v, now+goAwayWritten)
-		}
-	})
+	for _, test := range []struct {
+		name      string
+		underWay  bool // a write, when GOAWAY is asked for
+		finishing bool // a response, so that a write is to come
+		writes    int
+		want      time.Duration // when the connection is closed, after the last of them
+	}{
+		{"alone", false, false, 0, goAwayMissing},
+		{"alone, written", false, false, 1, goAwayWritten},
+		{"behind a write", true, false, 1, goAwayLikely},
+		{"behind a write, written", true, false, 2, goAwayWritten},
+		{"behind a response", false, true, 0, goAwayMissing},
+		{"behind a response, or in one", false, true, 1, goAwayLikely},
+		{"behind a response, written", false, true, 2, goAwayWritten},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, _ := newHTTP2Conn(t)
+				c.setState(http.StateIdle)
+				c.retire()
+				time.Sleep(time.Second)
+				if test.underWay {
+					c.beginWrite()
+				}
+				c.mu.Lock()
+				c.h2.finishing = test.finishing
+				c.h2.askGoAwayLocked(c, c.set.now())
+				c.mu.Unlock()
+				for i := range test.writes {
+					time.Sleep(ms)
+					if i > 0 || !test.underWay {
+						c.beginWrite()
+					}
+					c.endWrite()
+				}
+				now := c.set.now()
+				if v := (graces{}).decide(c.viewLocked(now), now); v != (verdict{at: now + test.want}) {
+					t.Errorf("decide() = %v, want to look at %v", v, now+test.want)
+				}
+			})
+		})
+	}
 }
 
 // A response is starved if it cannot go on between two looks, not if one of them meets

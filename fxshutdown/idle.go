@@ -20,6 +20,8 @@ type view struct {
 	intr      interruptState
 	closing   closing
 	goAway    goAway
+	wrote     bool   // something was written since GOAWAY was asked for
+	sentOn    bool   // its client has sent something since
 	heldAt    moment // since when what an HTTP/2 client sends is held back; 0: it is not
 	starved   bool   // a response needs what is held back
 	hooked    bool   // a hook of the user's runs
@@ -63,6 +65,7 @@ func (c *conn) viewLocked(now moment) view {
 	}
 	if c.h2 != nil {
 		v.http2, v.finishing, v.goAway = true, c.h2.finishing, c.h2.goAway
+		v.wrote, v.sentOn = c.h2.wrote, c.h2.sentOn
 		v.heldAt, v.starved = c.h2.heldAt, c.h2.starvedLocked(c, now)
 	}
 	return v
@@ -215,6 +218,11 @@ func (g graces) decideServing(v view, now moment) (due verdict) {
 		return verdict{actCancel, now + maxForceWindow}
 	case v.http2 && v.hooked:
 		due.at = now + recheck
+	case v.http2 && v.stage == stageIdle && v.goAway != goAwayNone && !v.handlers:
+		// net/http ends it a second after GOAWAY.
+		if v.heldAt != 0 {
+			due = releaseBy(v.asked+goAwayWait, now)
+		}
 	case v.http2 && (v.stage == stageActive || v.stage == stageIdle):
 		g.serving = false
 		due = g.decide(v, now)
@@ -251,64 +259,6 @@ func (g graces) decideHijacked(v view, now moment) verdict {
 		return verdict{at: earliest(at, next)}
 	case v.closing == closingStop:
 		return cutBy(v.asked+cutDelay, now)
-	}
-	return verdict{actHalfClose, now + cutDelay}
-}
-
-// decideStreams is for an HTTP/2 connection whose streams run. GOAWAY waits for
-// them, and not for ever.
-func decideStreams(v view, now moment) verdict {
-	due, at := actGoAway, max(v.heldAt, v.retiredAt)+maxHold
-	switch {
-	case v.goAway == goAwayAsked && v.heldAt == 0:
-		return verdict{}
-	case v.goAway == goAwayAsked: // and cannot be written
-		due, at = actRelease, v.asked+goAwayWait
-	case v.starved:
-		return verdict{do: actRelease}
-	}
-	if now >= at {
-		return verdict{do: due}
-	}
-	if v.heldAt != 0 {
-		at = min(at, now+recheck) // no event tells that a response is starved
-	}
-	return verdict{at: at}
-}
-
-// decideHTTP2 is for an HTTP/2 connection that has no streams. What it sends after
-// GOAWAY is refused, and safe to be sent elsewhere; so it need not be quiet then.
-func (g graces) decideHTTP2(v view, now moment) verdict {
-	switch {
-	case v.closing == closingStop:
-		return cutBy(v.asked+cutDelay, now)
-	case v.goAway == goAwayNone:
-		// Its next request may be on its way, and is welcome, unless it is held
-		// back. Then only the last response is to be on its way first.
-		at := v.quiet + g.idle
-		switch {
-		case v.heldAt != 0 && v.finishing:
-			at = v.quiet + goAwayGap
-		case v.heldAt != 0:
-			at = now
-		}
-		if now < at {
-			return verdict{at: at}
-		}
-		return verdict{actGoAway, now + goAwayWait}
-	}
-	wait := goAwayWait
-	if v.goAway == goAwaySent {
-		wait = goAwayWritten
-	}
-	at := max(v.asked, v.quiet) + wait
-	if v.finishing {
-		// net/http calls it idle, and tells a hook of the user's, before it writes the
-		// end of the last response.
-		at = max(at, v.quiet+max(g.idle, schedulingSlack))
-	}
-	if now < at {
-		return verdict{at: at}
 	}
 	return verdict{actHalfClose, now + cutDelay}
 }

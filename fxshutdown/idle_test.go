@@ -66,10 +66,10 @@ func TestDecide(t *testing.T) {
 		// Its client is not quiet.
 		{"its client was just seen", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1100*ms }), 1348 * ms, verdict{at: 1349 * ms}},
 		{"its client is quiet too", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1100*ms }), 1349 * ms, verdict{actInterrupt, 1449 * ms}},
-		{"its client is busy", with(waits, func(v *view) { v.quiet, v.clientBusy = 0, true }), 1548 * ms, verdict{at: 1549 * ms}},
-		{"its client was busy", with(waits, func(v *view) { v.quiet, v.clientBusy = 0, true }), 1549 * ms, verdict{actInterrupt, 1649 * ms}},
-		{"its client is never quiet", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1500*ms }), 1548 * ms, verdict{at: 1549 * ms}},
-		{"its client was never quiet", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1549*ms }), 1549 * ms, verdict{actInterrupt, 1649 * ms}},
+		{"its client is busy", with(waits, func(v *view) { v.quiet, v.clientBusy = 0, true }), 1748 * ms, verdict{at: 1749 * ms}},
+		{"its client was busy", with(waits, func(v *view) { v.quiet, v.clientBusy = 0, true }), 1749 * ms, verdict{actInterrupt, 1849 * ms}},
+		{"its client is never quiet", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1700*ms }), 1748 * ms, verdict{at: 1749 * ms}},
+		{"its client was never quiet", with(waits, func(v *view) { v.quiet, v.clientQuiet = 0, 1749*ms }), 1749 * ms, verdict{actInterrupt, 1849 * ms}},
 		{"its client is busy, and far", with(waits, func(v *view) { v.quiet, v.clientBusy, v.clientWait = 0, true, time.Second }), 2248 * ms, verdict{at: 2249 * ms}},
 		{"its client was busy, and far", with(waits, func(v *view) { v.quiet, v.clientBusy, v.clientWait = 0, true, time.Second }), 2249 * ms, verdict{actInterrupt, 2349 * ms}},
 		{"a part came, its client is quiet", with(waits, func(v *view) { v.part, v.clientQuiet = true, 1000*ms }), 1448 * ms, verdict{at: 1449 * ms}},
@@ -128,19 +128,23 @@ func TestDecide(t *testing.T) {
 		{"hijacked, does not end", with(taken, func(v *view) { v.closing, v.asked = closingStop, 1400*ms }), 1500 * ms, verdict{do: actCut}},
 
 		// HTTP/2 without streams.
-		{"no streams, quiet", http2, 1150 * ms, verdict{actGoAway, 1200 * ms}},
+		{"no streams, quiet", http2, 1150 * ms, verdict{actGoAway, 2150 * ms}},
 		{"no streams, used just now", http2, 1149 * ms, verdict{at: 1150 * ms}},
-		{"no streams any more", idling, 1100 * ms, verdict{actGoAway, 1150 * ms}},
+		{"no streams any more", idling, 1100 * ms, verdict{actGoAway, 2100 * ms}},
 		{"no streams, not flushed", with(idling, func(v *view) { v.finishing = true }), 1104 * ms, verdict{at: 1105 * ms}},
-		{"no streams, nothing to flush", with(idling, func(v *view) { v.finishing = true }), 1105 * ms, verdict{actGoAway, 1155 * ms}},
-		{"GOAWAY asked", told, 1249 * ms, verdict{at: 1250 * ms}},
-		{"GOAWAY asked, nothing written", told, 1250 * ms, verdict{actHalfClose, 1350 * ms}},
+		{"no streams, nothing to flush", with(idling, func(v *view) { v.finishing = true }), 1105 * ms, verdict{actGoAway, 2105 * ms}},
+		{"GOAWAY asked", told, 2199 * ms, verdict{at: 2200 * ms}},
+		{"GOAWAY asked, nothing written", told, 2200 * ms, verdict{actHalfClose, 2300 * ms}},
+		{"GOAWAY asked, something written", with(told, func(v *view) { v.wrote = true }), 1449 * ms, verdict{at: 1450 * ms}},
+		{"GOAWAY asked, probably written", with(told, func(v *view) { v.wrote = true }), 1450 * ms, verdict{actHalfClose, 1550 * ms}},
 		{"GOAWAY sent", with(told, func(v *view) { v.goAway = goAwaySent }), 1204 * ms, verdict{at: 1205 * ms}},
 		{"GOAWAY sent, read", with(told, func(v *view) { v.goAway = goAwaySent }), 1205 * ms, verdict{actHalfClose, 1305 * ms}},
 		{"GOAWAY sent, nothing to flush", with(told, func(v *view) { v.goAway, v.finishing, v.quiet = goAwaySent, true, 2000*ms }), 2250 * ms, verdict{actHalfClose, 2350 * ms}},
 		{"GOAWAY sent, answered since", with(told, func(v *view) { v.goAway, v.quiet = goAwaySent, 2000*ms }), 2004 * ms, verdict{at: 2005 * ms}},
 		{"half-closed", with(told, func(v *view) { v.closing = closingStop }), 1299 * ms, verdict{at: 1300 * ms}},
 		{"half-closed, and stays", with(told, func(v *view) { v.closing = closingStop }), 1300 * ms, verdict{do: actCut}},
+		{"half-closed, and sends on", with(told, func(v *view) { v.closing, v.sentOn = closingStop, true }), 1699 * ms, verdict{at: 1700 * ms}},
+		{"half-closed, and sent on", with(told, func(v *view) { v.closing, v.sentOn = closingStop, true }), 1700 * ms, verdict{do: actCut}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := (graces{idle: idle, hijack: hijack}).decide(test.v, test.now); got != test.want {
@@ -167,7 +171,65 @@ func TestDecideWithoutGraces(t *testing.T) {
 }
 
 func (a action) String() string {
-	return [...]string{"nothing", "interrupt", "interrupt for the last time", "GOAWAY", "release", "half-close", "cut"}[a]
+	return [...]string{"nothing", "interrupt", "interrupt for the last time", "GOAWAY", "release", "half-close", "cancel", "cut"}[a]
 }
 
 func (v verdict) String() string { return fmt.Sprintf("%v, look at %v", v.do, v.at) }
+
+// TestDecideServing has the rows for a connection that retires while the server serves.
+func TestDecideServing(t *testing.T) {
+	const retired = 1000 * ms
+	waits := view{stage: stageIdle, reading: true, retiredAt: retired, quiet: 100 * ms}
+	with := func(v view, change func(*view)) view {
+		change(&v)
+		return v
+	}
+	busy := with(waits, func(v *view) { v.stage, v.handlers, v.reading = stageActive, true, false })
+	http2 := with(waits, func(v *view) { v.http2 = true })
+	streams := with(busy, func(v *view) { v.http2 = true })
+	taken := with(waits, func(v *view) { v.stage, v.reading, v.ask = stageHijacked, false, true })
+	none := graces{idle: 250 * ms, serving: true}
+	some := graces{idle: 250 * ms, serving: true, hijack: 2000 * ms, run: 2000 * ms}
+	for _, test := range []struct {
+		name string
+		g    graces
+		v    view
+		now  moment
+		want verdict
+	}{
+		{"closed", some, with(waits, func(v *view) { v.stage = stageClosed }), 9000 * ms, verdict{}},
+		{"idle", some, waits, 9000 * ms, verdict{}},
+		{"new", some, with(waits, func(v *view) { v.stage = stageNew }), 9000 * ms, verdict{}},
+		{"a part came", some, with(waits, func(v *view) { v.part = true }), 9000 * ms, verdict{}},
+		{"answered", some, with(busy, func(v *view) { v.handlers, v.closing = false, closingHTTP }), 9000 * ms, verdict{}},
+
+		{"a handler runs, without a grace", none, busy, 9000 * ms, verdict{}},
+		{"a handler runs", some, busy, 2999 * ms, verdict{at: 3000 * ms}},
+		{"a handler runs for too long", some, busy, 3000 * ms, verdict{actCancel, 3500 * ms}},
+		{"a handler was cancelled", some, with(busy, func(v *view) { v.overdue = 3000 * ms }), 3499 * ms, verdict{at: 3500 * ms}},
+		{"a handler was cancelled, and runs", some, with(busy, func(v *view) { v.overdue = 3000 * ms }), 3500 * ms, verdict{do: actCut}},
+
+		{"hijacked, without a grace", none, taken, 9000 * ms, verdict{}},
+		{"hijacked", some, taken, 1500 * ms, verdict{at: 3000 * ms}},
+		{"hijacked for too long", some, taken, 3000 * ms, verdict{actHalfClose, 3100 * ms}},
+
+		{"no streams", some, http2, 1100 * ms, verdict{actGoAway, 2100 * ms}},
+		{"no streams, used just now", some, with(http2, func(v *view) { v.quiet = 1000 * ms }), 1100 * ms, verdict{at: 1250 * ms}},
+		{"no streams, a hook runs", some, with(http2, func(v *view) { v.hooked = true }), 9000 * ms, verdict{at: 9050 * ms}},
+		{"the preface is read", some, with(http2, func(v *view) { v.stage = stageNew }), 9000 * ms, verdict{}},
+		{"GOAWAY asked", some, with(http2, func(v *view) { v.goAway, v.asked = goAwayAsked, 1100*ms }), 9000 * ms, verdict{}},
+		{"GOAWAY sent", some, with(http2, func(v *view) { v.goAway, v.asked = goAwaySent, 1100*ms }), 9000 * ms, verdict{}},
+		{"GOAWAY asked, held", some, with(http2, func(v *view) { v.goAway, v.asked, v.heldAt = goAwayAsked, 1100*ms, 1000*ms }), 1149 * ms, verdict{at: 1150 * ms}},
+		{"GOAWAY asked, held for too long", some, with(http2, func(v *view) { v.goAway, v.asked, v.heldAt = goAwayAsked, 1100*ms, 1000*ms }), 1150 * ms, verdict{do: actRelease}},
+		{"streams run", none, streams, 1499 * ms, verdict{at: 1500 * ms}},
+		{"streams run on", none, streams, 1500 * ms, verdict{do: actGoAway}},
+		{"streams run, with a grace", some, with(streams, func(v *view) { v.goAway = goAwaySent }), 1500 * ms, verdict{at: 3000 * ms}},
+		{"streams run for too long", some, with(streams, func(v *view) { v.goAway = goAwaySent }), 3000 * ms, verdict{actCancel, 3500 * ms}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.g.decide(test.v, test.now); got != test.want {
+				t.Errorf("decide() = %v, want %v", got, test.want)
+			}
+		})
+	}
+}

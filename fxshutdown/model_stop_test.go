@@ -13,7 +13,7 @@ import (
 const (
 	// What the engine promises about silence: see timing.go.
 	maxTrickle    = 300 * ms
-	maxClientWait = 300 * ms
+	maxClientWait = 500 * ms
 	cutDelay      = 100 * ms
 
 	// queueStill is how long the accept queue of a pipe must be quiet.

@@ -50,7 +50,7 @@ func (t *tender) look(c *conn, now moment) (next moment) {
 		c.interruptLocked(now, v.do == actInterruptFinal)
 	case actGoAway:
 		tell = c.h2
-		tell.goAway, c.exit.asked = goAwayAsked, now
+		tell.askGoAwayLocked(c, now)
 	case actRelease:
 		c.h2.releaseLocked()
 	case actHalfClose:
