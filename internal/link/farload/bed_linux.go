@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -62,10 +61,7 @@ func (b *bed) stop(ctx context.Context, kind string, l load, p pull) (stop, erro
 		return stop{}, err
 	}
 	args := l.args(b.link.Server.Addr(b.port), b.rtt, b.within)
-	cmd := exec.CommandContext(ctx, b.draincheck, append(append(args, "--"), server...)...)
-	// draincheck ends the server when it is interrupted. Killed, it could not.
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 15 * time.Second
+	cmd := draincheck.Command(ctx, b.draincheck, append(append(args, "--"), server...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := b.link.Client.Start(cmd); err != nil {
