@@ -60,6 +60,9 @@ func (b *bed) stop(ctx context.Context, kind string, l load, p pull) (stop, erro
 	if err != nil {
 		return stop{}, err
 	}
+	// draincheck has bounds of its own; this is for a bug of its.
+	ctx, cancel := context.WithTimeout(ctx, minLoad+2*b.within+time.Minute)
+	defer cancel()
 	args := l.args(b.link.Server.Addr(b.port), b.rtt, b.within)
 	cmd := draincheck.Command(ctx, b.draincheck, append(append(args, "--"), server...)...)
 	var stdout, stderr bytes.Buffer
