@@ -35,12 +35,14 @@ func BenchmarkStopDripping(b *testing.B) {
 				b.Logf("%d clients instead of %d: a process may have no more descriptors", most, n)
 				n = most
 			}
-			var took, closing []float64
+			var took, processor, closing []float64
 			for b.Loop() {
-				took = append(took, float64(dripAndStop(b, bb.cert, bb.kind, n))/1e6)
+				d, p := dripAndStop(b, bb.cert, bb.kind, n)
+				took, processor = append(took, float64(d)/1e6), append(processor, float64(p)/1e6)
 				closing = append(closing, float64(dripAndClose(b, bb.cert, bb.kind, n))/1e6)
 			}
 			b.ReportMetric(median(took), "stop-ms")
+			b.ReportMetric(median(processor), "closing-cpu-ms")
 			b.ReportMetric(median(closing), "bare-close-ms")
 			b.ReportMetric(float64(n), "clients")
 			b.ReportMetric(0, "ns/op")
@@ -48,8 +50,9 @@ func BenchmarkStopDripping(b *testing.B) {
 	}
 }
 
-// dripAndStop returns how long the stop of a server takes with n clients that drip.
-func dripAndStop(b *testing.B, cert *tls.Certificate, kind string, n int) time.Duration {
+// dripAndStop returns how long the stop of a server takes with n clients that drip, and the
+// processor time since that of the clients was over.
+func dripAndStop(b *testing.B, cert *tls.Certificate, kind string, n int) (took, processor time.Duration) {
 	s, err := fxshutdown.New(drippedServer(cert), fxshutdown.Config{TLS: cert != nil})
 	if err != nil {
 		b.Fatal(err)
@@ -65,10 +68,14 @@ func dripAndStop(b *testing.B, cert *tls.Certificate, kind string, n int) time.D
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := s.Stop(ctx); err != nil {
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.Stop(ctx) }()
+	time.Sleep(grace + 300*ms)
+	before := cpu()
+	if err := <-stopped; err != nil {
 		b.Errorf("Stop() = %v, want nil", err)
 	}
-	return s.Report().Duration
+	return s.Report().Duration, cpu() - before
 }
 
 // dripAndClose returns how long Close takes of a bare server with such clients.
