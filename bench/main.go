@@ -17,11 +17,13 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/fxshutdown/fxhttp/bench/internal/load"
 	"github.com/fxshutdown/fxhttp/bench/internal/report"
 	"github.com/fxshutdown/fxhttp/bench/internal/results"
 )
 
 func main() {
+	load.ExecIfAsked()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -66,6 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	s := newSession(b, cfg, stderr)
+	defer s.close()
 	if err := s.run(ctx); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -23,6 +24,11 @@ import (
 	"github.com/fxshutdown/fxhttp/bench/internal/subject"
 	"github.com/fxshutdown/fxhttp/internal/testcert"
 )
+
+func TestMain(m *testing.M) {
+	load.ExecIfAsked()
+	os.Exit(m.Run())
+}
 
 // build builds servers of this module, and draincheck.
 func build(t *testing.T, ids ...string) *built {
@@ -68,6 +74,7 @@ func short() *config {
 func TestRound(t *testing.T) {
 	t.Parallel()
 	s := newSession(build(t, "fxhttp", "fxshutdown", "nethttp"), short(), io.Discard)
+	defer s.close()
 	if err := s.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -97,6 +104,26 @@ func TestRound(t *testing.T) {
 		if c := r.SteadyCell(sub.ID); c == nil || c.Throughput.Median <= 0 || c.PerConn.Median <= 0 {
 			t.Errorf("%s in steady state: %+v, want ratios", sub.ID, c)
 		}
+	}
+}
+
+// TestNoLink looks whether what takes a link is left out, with a word, where there is none.
+func TestNoLink(t *testing.T) {
+	s := newSession(&built{subjects: subject.All()}, short(), io.Discard)
+	all := len(s.results.Loads)
+	err := s.openLinks(func(time.Duration) (*load.Link, error) { return nil, fmt.Errorf("open: %w", load.ErrNoLink) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.results.Loads); n != all-1 {
+		t.Errorf("%d of %d loads are left, want one less", n, all)
+	}
+	if a := s.results.Absent; len(a) != 1 || !strings.Contains(a[0].Name, "far clients") || !strings.Contains(a[0].Reason, "link") {
+		t.Errorf("absent: %v, want the far clients and why", a)
+	}
+	broken := errors.New("broken")
+	if err := newSession(s.built, short(), io.Discard).openLinks(func(time.Duration) (*load.Link, error) { return nil, broken }); err != broken {
+		t.Errorf("openLinks() = %v, want %v", err, broken)
 	}
 }
 
@@ -169,7 +196,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	runner := load.Runner{Draincheck: b.draincheck, Load: time.Minute, Within: time.Minute}
 	loaded := func(ctx context.Context) error {
-		_, err := runner.Run(ctx, load.Kinds()[0], command)
+		_, err := runner.Run(ctx, load.Kinds()[0], nil, command)
 		return err
 	}
 	idle := func(ctx context.Context) error {
@@ -223,6 +250,7 @@ func TestNodePeers(t *testing.T) {
 	cfg := short()
 	cfg.only = []string{"keepalive", "none", "idle", "h2idle", "steady"}
 	s := newSession(build(t, ids...), cfg, io.Discard)
+	defer s.close()
 	if err := s.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

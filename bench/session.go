@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fxshutdown/fxhttp/bench/internal/load"
@@ -24,6 +26,7 @@ type session struct {
 	stderr  io.Writer
 	results *results.Results
 	runner  load.Runner
+	links   map[int64]*load.Link // by their round-trip time in ms
 
 	began time.Time
 	bases map[string]float64 // bytes per connection of the bases in this round
@@ -35,6 +38,7 @@ func newSession(b *built, cfg *config, stderr io.Writer) *session {
 		cfg:    cfg,
 		stderr: stderr,
 		began:  time.Now(),
+		links:  map[int64]*load.Link{},
 		runner: load.Runner{Draincheck: b.draincheck, Load: cfg.load, Within: cfg.limit + grace},
 		results: &results.Results{
 			Schema:  results.Schema,
@@ -63,8 +67,45 @@ func newSession(b *built, cfg *config, stderr io.Writer) *session {
 	return s
 }
 
+// close closes the links.
+func (s *session) close() {
+	for _, l := range s.links {
+		l.Close()
+	}
+}
+
+// openLinks opens the links that the loads take. A load whose link cannot be had here is left out, and named in the
+// results.
+func (s *session) openLinks(open func(rtt time.Duration) (*load.Link, error)) error {
+	var loads []load.Kind
+	for _, k := range s.results.Loads {
+		if k.RTTMS != 0 && s.links[k.RTTMS] == nil && s.wantsLoad(k) {
+			l, err := open(k.RTT())
+			if errors.Is(err, load.ErrNoLink) {
+				s.say("no %s: %v", k.Title, err)
+				s.results.Absent = append(s.results.Absent, results.Absent{Name: k.Title + " (" + k.What + ")", Reason: err.Error()})
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			s.links[k.RTTMS] = l
+		}
+		loads = append(loads, k)
+	}
+	s.results.Loads = loads
+	return nil
+}
+
+func (s *session) wantsLoad(k load.Kind) bool {
+	return slices.ContainsFunc(s.subjects, func(sub subject.Subject) bool { return s.cfg.wants(sub.ID, lostMeasure, k.ID) })
+}
+
 // run makes the measurements. One that fails is tried again, and then left out and named in the results.
 func (s *session) run(ctx context.Context) error {
+	if err := s.openLinks(load.OpenLink); err != nil {
+		return err
+	}
 	for round := 1; round <= s.cfg.rounds; round++ {
 		s.say("round %d of %d", round, s.cfg.rounds)
 		for _, k := range s.results.Loads {
@@ -129,7 +170,7 @@ func (s *session) lose(ctx context.Context, sub subject.Subject, k load.Kind, ro
 			_ = os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%s-%02d.json", k.ID, sub.ID, round)), json, 0o644)
 		}
 	}
-	c, err := s.runner.Run(ctx, k, s.command(sub, s.cfg.limit, k.HTTPS))
+	c, err := s.runner.Run(ctx, k, s.links[k.RTTMS], s.command(sub, s.cfg.limit, k.HTTPS))
 	if err != nil {
 		return err
 	}

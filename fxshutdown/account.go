@@ -119,7 +119,7 @@ func (c *conn) begin(x *exchange, major int) bool {
 		return false
 	}
 	c.countWrittenLocked()
-	if c.stage.Load() == stageRead {
+	if s := c.stage.Load(); s == stageRead || c.h2 != nil && s <= stageNew {
 		c.stage.setLocked(stageActive)
 	}
 	x.cancelled = c.set.cancelled.Load()

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
 	"testing"
+	"time"
 )
 
 // benchClient sends one request again and again and reads as many bytes as the first
@@ -123,6 +125,8 @@ const (
 	idleHTTP1 = "idle-http1" // had a response each
 	idleHTTP2 = "idle-http2" // the same, and close when they are sent GOAWAY
 	busyHTTP1 = "busy-http1" // have sent a request each, and read until the end
+	dripHTTP1 = "drip-http1" // send a byte of a header now and then
+	dripTLS   = "drip-tls"   // send a byte of a TLS handshake now and then
 )
 
 // init is the other process of clientsElsewhere.
@@ -185,6 +189,25 @@ func beClients(kind, addr string, n int) error {
 			}
 			return err
 		}
+	case dripHTTP1, dripTLS:
+		begin, more := "GET / HTTP/1.1\r\nX: ", "x"
+		if kind == dripTLS {
+			begin, more = "\x16\x03\x01\x40\x00", "\x01" // a record of 16 KiB
+		}
+		conns := make([]net.Conn, n)
+		for i := range conns {
+			c, err := net.Dial("tcp", addr)
+			if err != nil {
+				return err
+			}
+			if _, err := io.WriteString(c, begin); err != nil {
+				return err
+			}
+			conns[i] = c
+		}
+		for _, c := range conns {
+			go dripBytes(c, more)
+		}
 	}
 	fmt.Print(clientsReady)
 	_, err := io.Copy(io.Discard, os.Stdin)
@@ -199,4 +222,15 @@ func readAnswer(c net.Conn) error {
 		err = fmt.Errorf("a client got the answer %q", text)
 	}
 	return err
+}
+
+// dripBytes sends text every 50 to 200 ms until the connection has ended.
+func dripBytes(c net.Conn, text string) {
+	defer c.Close()
+	for {
+		time.Sleep(50*time.Millisecond + rand.N(150*time.Millisecond))
+		if _, err := io.WriteString(c, text); err != nil {
+			return
+		}
+	}
 }

@@ -275,8 +275,10 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 	}
 	switch state {
 	case http.StateActive:
-		c.stage.setLocked(stageRead)
-		if c.h2 != nil {
+		switch {
+		case c.h2 == nil:
+			c.stage.setLocked(stageRead)
+		case c.stage.Load() > stageNew: // otherwise it has read the preface, and no request
 			c.stage.setLocked(stageActive)
 		}
 		c.ahead.next()

@@ -51,6 +51,7 @@ var contract = []struct {
 	{"Uploads", uploadScenarios},
 	{"Handlers", handlerScenarios},
 	{"Hooks", hookScenarios},
+	{"SlowHooks", slowHookScenarios},
 	{"Listeners", listenerScenarios},
 	{"Owned", ownedScenarios},
 	{"Hostile", hostileScenarios},

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -51,10 +50,8 @@ func (sc scenario) run(ctx context.Context, bin string, o options) (*result, err
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, bin, append(sc.args(o, addr), "--", self)...)
+	cmd := draincheck.Command(ctx, bin, append(sc.args(o, addr), "--", self)...)
 	cmd.Env = append(os.Environ(), spec{Addr: addr, Kind: o.kind, Listener: o.listener, Grace: o.grace, Age: o.age, TLS: sc.tls}.environ())
-	cmd.WaitDelay = 2 * stopTimeout
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	runErr := cmd.Run()

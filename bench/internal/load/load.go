@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"strconv"
 	"strings"
 	"time"
 
@@ -27,6 +26,9 @@ type Kind struct {
 	// is the ordinary end of one that served.
 	OneRequest bool `json:"one_request,omitempty"`
 
+	// RTTMS is how far the clients are away, in milliseconds. Other than 0 it takes a link (see [OpenLink]).
+	RTTMS int64 `json:"rtt_ms,omitempty"`
+
 	// Flags are those of draincheck. Every other kind of load is off.
 	Flags []string `json:"flags"`
 }
@@ -38,6 +40,10 @@ func Kinds() []Kind {
 			Flags: []string{"-keepalive", "64"}},
 		{ID: "newconn", Title: "new connections", What: "64 clients, a new connection for each POST",
 			Flags: []string{"-newconn", "64"}},
+		{ID: "pool", Title: "a pool", What: "32 connections of one client, of which 4 at a time are in use, the one used last first, for one POST after another",
+			Flags: []string{"-pool", "32", "-pool-busy", "4"}},
+		{ID: "far", Title: "far clients", What: "32 clients 40 ms away, a new connection for each POST", RTTMS: 40,
+			Flags: []string{"-newconn", "32"}},
 		{ID: "late", Title: "late first request", What: "64 clients that connect before the signal and send their first POST within 10 ms after it",
 			OneRequest: true,
 			Flags:      []string{"-late", "64"}},
@@ -47,6 +53,9 @@ func Kinds() []Kind {
 			Flags: []string{"-h2", "8", "-h2-concurrency", "8"}},
 	}
 }
+
+// RTT is how far the clients are away.
+func (k Kind) RTT() time.Duration { return time.Duration(k.RTTMS) * time.Millisecond }
 
 // Counts are what became of the requests of one stop.
 type Counts struct {
@@ -68,19 +77,29 @@ type Runner struct {
 	Raw func(json []byte)
 }
 
-// Run loads the server that the command starts, and stops it.
-func (r *Runner) Run(ctx context.Context, kind Kind, command server.Command) (Counts, error) {
-	addr, err := server.FreeAddr()
+// Run loads the server that the command starts, and stops it. Far clients are at the one end of the link, and the server is
+// at the other; link is nil for others.
+func (r *Runner) Run(ctx context.Context, kind Kind, link *Link, command server.Command) (Counts, error) {
+	var (
+		addr string
+		argv []string
+		err  error
+		run  = (*exec.Cmd).Run
+	)
+	if kind.RTTMS != 0 {
+		addr = link.addr()
+		argv, err = link.serverCommand(command(addr))
+		run = link.runClient
+	} else if addr, err = server.FreeAddr(); err == nil {
+		argv = command(addr)
+	}
 	if err != nil {
 		return Counts{}, err
 	}
-	cmd := exec.CommandContext(ctx, r.Draincheck, r.args(kind, addr, command(addr))...)
-	// draincheck ends the server when it is interrupted. Killed, it could not.
-	interrupt(cmd)
-	cmd.WaitDelay = 15 * time.Second
+	cmd := draincheck.Command(ctx, r.Draincheck, r.args(kind, addr, argv)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	runErr := cmd.Run()
+	runErr := run(cmd)
 	if err := ctx.Err(); err != nil {
 		return Counts{}, err
 	}
@@ -95,22 +114,17 @@ func (r *Runner) Run(ctx context.Context, kind Kind, command server.Command) (Co
 
 func (r *Runner) args(kind Kind, addr string, argv []string) []string {
 	args := []string{"-json", "-rounds", "1", "-pause", "0", "-load", r.Load.String(), "-within", r.Within.String()}
+	args = append(args, draincheck.NoLoad...)
 	if kind.HTTPS {
 		// The certificate was made for this run.
 		args = append(args, "-insecure", "-url", "https://"+addr+"/")
 	} else {
 		args = append(args, "-url", "http://"+addr+"/")
 	}
-	given := map[string]bool{}
-	for _, f := range kind.Flags {
-		given[f] = true
+	if kind.RTTMS != 0 {
+		args = append(args, draincheck.Spread(r.Load, kind.RTT())...)
 	}
-	for _, f := range []string{"-keepalive", "-newconn", "-late", "-slow", "-silent", "-halfheader", "-streams", "-websockets", "-h2", "-h2c"} {
-		if !given[f] {
-			args = append(args, f, strconv.Itoa(0))
-		}
-	}
-	args = append(args, kind.Flags...)
+	args = append(args, kind.Flags...) // the last of two flags counts
 	return append(append(args, "--"), argv...)
 }
 

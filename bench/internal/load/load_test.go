@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fxshutdown/fxhttp/internal/draincheck"
 )
 
 func TestParse(t *testing.T) {
@@ -30,14 +32,18 @@ func TestEachKindIsTheOnlyLoad(t *testing.T) {
 	r := &Runner{Load: time.Second, Within: time.Second}
 	for _, k := range Kinds() {
 		args := r.args(k, "127.0.0.1:1", []string{"server"})
-		for _, f := range []string{"-keepalive", "-newconn", "-late", "-slow", "-silent", "-halfheader", "-h2", "-h2c"} {
-			i := slices.Index(args, f)
-			if i < 0 {
-				t.Errorf("%s: %s is left to draincheck", k.ID, f)
-				continue
+		for _, f := range []string{"-keepalive", "-newconn", "-late", "-slow", "-silent", "-halfheader", "-h2", "-h2c", "-pool"} {
+			value := "" // the last counts
+			for i, arg := range args {
+				if arg == f {
+					value = args[i+1]
+				}
 			}
-			if on, want := args[i+1] != "0", f == k.Flags[0]; on != want {
-				t.Errorf("%s: %s %s", k.ID, f, args[i+1])
+			switch on := value != "0" && value != ""; {
+			case value == "" && slices.Contains(draincheck.NoLoad, f):
+				t.Errorf("%s: %s is left to draincheck", k.ID, f)
+			case on != (f == k.Flags[0]):
+				t.Errorf("%s: %s %q", k.ID, f, value)
 			}
 		}
 		if tail := args[len(args)-2:]; tail[0] != "--" || tail[1] != "server" {

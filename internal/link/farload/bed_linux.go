@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -61,11 +60,11 @@ func (b *bed) stop(ctx context.Context, kind string, l load, p pull) (stop, erro
 	if err != nil {
 		return stop{}, err
 	}
+	// draincheck has bounds of its own; this is for a bug of its.
+	ctx, cancel := context.WithTimeout(ctx, max(l.lasts, minLoad)+2*b.within+time.Minute)
+	defer cancel()
 	args := l.args(b.link.Server.Addr(b.port), b.rtt, b.within)
-	cmd := exec.CommandContext(ctx, b.draincheck, append(append(args, "--"), server...)...)
-	// draincheck ends the server when it is interrupted. Killed, it could not.
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 15 * time.Second
+	cmd := draincheck.Command(ctx, b.draincheck, append(append(args, "--"), server...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := b.link.Client.Start(cmd); err != nil {

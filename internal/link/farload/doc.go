@@ -3,7 +3,8 @@
 //
 //	go run ./internal/link/farload -rtt 40ms -load new -clients 32 -stops 50
 //	go run ./internal/link/farload -rtt 0,1ms,4ms,40ms -load pool -busy 4 -stops 50
-//	go run ./internal/link/farload -rtt 4ms -load pool,keepalive,h2 -age 300ms -for 60s -stops 1 -servers fxshutdown
+//	go run ./internal/link/farload -rtt 4ms -load pool,keepalive,h2 -age 300ms -for 60s -stops 1 -server fxshutdown
+//	go run ./internal/link/farload -rtt 4ms -load pool -clients 256 -busy 16 -tls
 //	go run ./internal/link/farload -rtt 40ms -loss 0.01 -load new,keepalive,h2 -tls
 //	go run ./internal/link/farload -rtt 4ms -load keepalive -pull-after 1ms -pull-for 500ms
 //

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -60,17 +59,17 @@ func (s sizes) load(name string) (l load, ok bool) {
 	return l, true
 }
 
-// args are the arguments of draincheck for one stop of the server at addr. The
-// load lasts so long that what a pool does not use has been quiet for longer than
-// any grace, and ends at a random point of the two round trips that a new
-// connection and a request take: clients that began together do everything
-// together for ever.
+// minLoad is how long the load lasts at least: what a pool does not use has been quiet for
+// longer than any grace.
+const minLoad = 500 * time.Millisecond
+
+// args are the arguments of draincheck for one stop of the server at addr.
 func (l load) args(addr string, rtt, within time.Duration) []string {
-	lasts := max(l.lasts, 500*time.Millisecond+4*rtt) + rand.N(2*rtt+1)
-	args := []string{"-json", "-pause", "0", "-load", lasts.String(), "-within", within.String()}
+	args := []string{"-json", "-pause", "0", "-within", within.String()}
 	args = append(args, draincheck.NoLoad...)
-	if l.spread {
-		args = append(args, "-spread", (2 * rtt).String())
+	args = append(args, draincheck.Spread(max(l.lasts, minLoad), rtt)...)
+	if !l.spread {
+		args = append(args, "-spread", "0")
 	}
 	if l.tls {
 		// The server has made its certificate itself.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -59,7 +60,7 @@ func parse(args []string) (*options, error) {
 	loads := fs.String("load", "new", "loads: "+strings.Join(loadNames(), ", "))
 	kinds := fs.String("server", "fxshutdown,bare", "servers: "+strings.Join(serverNames(), ", "))
 	fs.IntVar(&size.clients, "clients", 32, "clients of the loads new, keepalive and h2 (8 of them on a connection)")
-	fs.IntVar(&size.pool, "pool", 32, "connections of the load pool")
+	fs.IntVar(&size.pool, "pool", 0, "connections of the load pool; 0: as many as -clients")
 	fs.IntVar(&size.busy, "busy", 4, "of them in use at a time")
 	fs.BoolVar(&size.together, "together", false, "clients begin at the same moment, instead of spread over two round trips")
 	fs.BoolVar(&size.tls, "tls", false, "all loads over TLS; h2 always is")
@@ -78,6 +79,12 @@ func parse(args []string) (*options, error) {
 
 	if fs.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	if size.pool == 0 {
+		size.pool = size.clients
+	}
+	if size.clients < 1 || size.busy < 1 || size.busy > size.pool || o.stops < 1 {
+		return nil, errors.New("want at least 1 of -clients, -busy and -stops, and no more of -busy than of -pool")
 	}
 	for text := range strings.SplitSeq(*rtts, ",") {
 		rtt, err := time.ParseDuration(text)
