@@ -11,6 +11,8 @@ import "net"
 //	failed      its handler panicked, or wrote less than it had declared
 //	hijacked    its handler took the connection over
 //	aborted     the stop cut it off, or had cancelled its context, and it failed then
+//	ended       EndOnDrain, or the stop, had cancelled a stream of EndOnDrain, and its handler
+//	            gave it up then: by http.ErrAbortHandler, or a response that is not complete
 //
 // net/http says that an HTTP/1 response is written by the next state of its
 // connection. Of HTTP/2 it says so only when the connection has no other stream, and
@@ -18,7 +20,7 @@ import "net"
 // something was written since and another request begins or returns; and after
 // schedulingSlack in which nothing is written, nor on HTTP/1 read.
 //
-// The fields are guarded by conn.mu.
+// The fields are guarded by conn.mu. Those that have ended are in retirement.
 type account struct {
 	running   *exchange // newest first
 	undecided *exchange // newest first; on HTTP/1 there is one at most
@@ -38,19 +40,24 @@ type totals struct {
 	Failed    uint64
 	Hijacked  uint64
 	Aborted   uint64
+	Ended     uint64
 	Undecided uint64 // running ones included
 }
 
 // begun is the number of requests that have begun.
 func (t *totals) begun() uint64 {
-	return t.Answered + t.Failed + t.Hijacked + t.Aborted + t.Undecided
+	return t.Answered + t.Failed + t.Hijacked + t.Aborted + t.Ended + t.Undecided
 }
 
 // addLocked adds the requests of a connection whose lock the caller holds.
-func (t *totals) addLocked(a *account) {
+func (t *totals) addLocked(c *conn) {
+	a := &c.account
 	t.Answered += a.answered
 	t.Failed += uint64(a.failed)
 	t.Aborted += uint64(a.aborted)
+	if c.exit != nil {
+		t.Ended += uint64(c.exit.ended)
+	}
 	if a.takeover != nil && !a.takeover.foreign {
 		t.Hijacked++
 	}
@@ -162,6 +169,8 @@ func (c *conn) end(x *exchange, returned bool) {
 		// Counted already.
 	case lost:
 		c.aborted++
+	case x.hasEndedLocked(returned, short):
+		c.exit.ended++
 	case !returned || short:
 		c.failed++
 	case stage == stageActive:
@@ -246,6 +255,7 @@ func (c *conn) hijackLocked() {
 		x.hijacked = true
 		c.noteClientLocked(c.set.now(), -1)
 		c.takeover = &takeover{method: keptMethod(x.method), path: kept(x.path), start: x.start}
+		c.takeover.followLocked(x)
 	}
 }
 
@@ -275,6 +285,7 @@ type takeover struct {
 	start        moment
 	foreign      bool // there was none: a TLSNextProto of the user's serves its protocol
 	stream       bool // see Request.Stream
+	ends         bool // EndOnDrain serves it
 	reported     bool // its end is in the report
 }
 

@@ -75,6 +75,7 @@ type retirement struct {
 	waited time.Duration // for its client, in earlier reads of this stage
 	client *client       // nil if its address is not known yet
 	late   bool          // it was accepted later
+	ended  uint32        // its requests that have ended; see account
 }
 
 // NetConn returns the connection that the listener accepted.

@@ -24,6 +24,7 @@ type view struct {
 	starved   bool   // a response needs what is held back
 	hooked    bool   // a hook of the user's runs
 	ask       bool   // only the socket can tell that it has ended
+	endsBy    moment // when what was hijacked under EndOnDrain is over; 0: it was not
 
 	retiredAt moment
 	quiet     moment        // since when it is
@@ -56,6 +57,9 @@ func (c *conn) viewLocked(now moment) view {
 	}
 	if c.exit.client != nil {
 		v.clientQuiet, v.clientBusy = c.exit.client.quietSince(), c.exit.client.isBusy()
+	}
+	if c.takeover != nil && c.takeover.ends {
+		v.endsBy = max(c.exit.at, c.takeover.start) + maxEndHijacked
 	}
 	if c.h2 != nil {
 		v.http2, v.finishing, v.goAway = true, c.h2.finishing, c.h2.goAway
@@ -192,16 +196,27 @@ func (g graces) decideHijacked(v view, now moment) verdict {
 	if v.ask {
 		next = now + takeoverCheck
 	}
-	if g.hijack == 0 {
+	switch at, _ := g.hijackedUntil(v); {
+	case at == 0:
 		return verdict{at: next}
-	}
-	switch at := v.retiredAt + g.hijack; {
 	case now < at:
 		return verdict{at: earliest(at, next)}
 	case v.closing == closingStop:
 		return cutBy(v.asked+cutDelay, now)
 	}
 	return verdict{actHalfClose, now + cutDelay}
+}
+
+// hijackedUntil returns when the time of a hijacked connection is over, and why: 0 is
+// never.
+func (g graces) hijackedUntil(v view) (at moment, reason error) {
+	if g.hijack != 0 {
+		at = v.retiredAt + g.hijack
+	}
+	if v.endsBy != 0 && (at == 0 || v.endsBy < at) {
+		return v.endsBy, ErrDraining
+	}
+	return at, ErrHijackGrace
 }
 
 // decideStreams is for an HTTP/2 connection whose streams run. GOAWAY waits for

@@ -170,11 +170,11 @@ func (st *stop) look(c *conn, now moment) (next moment) {
 	case actRelease:
 		c.h2.releaseLocked()
 	case actHalfClose:
+		_, reason = st.graces.hijackedUntil(c.viewLocked(now))
 		res.takeover = c.halfCloseLocked(now)
-		reason = ErrHijackGrace
 	case actCut:
 		if c.stage.Load() == stageHijacked {
-			reason = ErrHijackGrace
+			_, reason = st.graces.hijackedUntil(c.viewLocked(now))
 		}
 		res = c.cutLocked()
 	}
