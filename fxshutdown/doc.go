@@ -55,6 +55,11 @@
 //	case event := <-events:
 //		...
 //
+// For handlers that cannot ask, those of proxies and libraries, [EndOnDrain] cancels the
+// context instead:
+//
+//	mux.Handle("/events", fxshutdown.EndOnDrain(proxy))
+//
 // RequestGrace cancels the contexts of requests that run for longer, with
 // [ErrRequestGrace] as cause. Those that do not end then either are aborted when
 // the time is over: an [AbortedError] of Stop.
@@ -64,7 +69,8 @@
 // net/http forgets a connection that is hijacked, a WebSocket say. Server does
 // not: it waits for it to be closed, for HijackGrace or as long as there is time,
 // closes it, and names the request that it began with in Report.Cut. This is no
-// error of Stop. The handler learns of the drain by [Draining].
+// error of Stop. The handler learns of the drain by [Draining]; under [EndOnDrain] it has
+// 500 ms at most.
 //
 // # What the http.Server sees
 //
@@ -101,6 +107,8 @@
 //     one. Behind address translation one address is thousands of clients and never
 //     quiet: IdleGrace and 300 ms into the drain its idle connections are dropped all
 //     the same.
+//   - [EndOnDrain] cannot tell a long response that is sent piece by piece from a stream, nor
+//     a long poll from a request that takes more than 250 ms: both are cancelled.
 //   - A response without a length whose handler returns early because its context was
 //     cancelled is complete to HTTP. It counts as answered.
 //   - A hijacked connection counts as ended when its owner, a hook that saw it, or its
