@@ -32,7 +32,8 @@
 //
 // A handler can inject the *http.Server, and the [fxshutdown.Server] for its
 // readiness and its statistics. A handler that does not end by itself (an event
-// stream, a long poll) learns from [fxshutdown.Draining] that it should.
+// stream, a long poll) learns from [fxshutdown.Draining] that it should; one that belongs to
+// a proxy or a library is wrapped in [fxshutdown.EndOnDrain].
 //
 // # The budget
 //

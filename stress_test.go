@@ -461,7 +461,7 @@ func (c *stressCycle) check(err error, excused bool) {
 	if st.Open() != 0 || st.InFlight != 0 || st.Accepted != st.Closed {
 		c.t.Errorf(c.name+": Stats() after the stop = %+v, want nothing open", st)
 	}
-	if sum := r.Answered + r.Failed + r.Hijacked + r.AbortedCount; r.Requests != sum {
+	if sum := r.Answered + r.Failed + r.Ended + r.Hijacked + r.AbortedCount; r.Requests != sum {
 		c.t.Errorf(c.name+": Report() = %+v: Requests = %d, the parts are %d", r, r.Requests, sum)
 	}
 	var aborted *fxshutdown.AbortedError

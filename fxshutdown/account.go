@@ -11,6 +11,8 @@ import "net"
 //	failed      its handler panicked, or wrote less than it had declared
 //	hijacked    its handler took the connection over
 //	aborted     the stop cut it off, or had cancelled its context, and it failed then
+//	ended       EndOnDrain, or the stop, had cancelled a stream of EndOnDrain, and its handler
+//	            gave it up then: by http.ErrAbortHandler, or a response that is not complete
 //
 // net/http says that an HTTP/1 response is written by the next state of its
 // connection. Of HTTP/2 it says so only when the connection has no other stream, and
@@ -18,7 +20,7 @@ import "net"
 // something was written since and another request begins or returns; and after
 // schedulingSlack in which nothing is written, nor on HTTP/1 read.
 //
-// The fields are guarded by conn.mu.
+// The fields are guarded by conn.mu. Those that have ended are in retirement.
 type account struct {
 	running   *exchange // newest first
 	undecided *exchange // newest first; on HTTP/1 there is one at most
@@ -38,19 +40,24 @@ type totals struct {
 	Failed    uint64
 	Hijacked  uint64
 	Aborted   uint64
+	Ended     uint64
 	Undecided uint64 // running ones included
 }
 
 // begun is the number of requests that have begun.
 func (t *totals) begun() uint64 {
-	return t.Answered + t.Failed + t.Hijacked + t.Aborted + t.Undecided
+	return t.Answered + t.Failed + t.Hijacked + t.Aborted + t.Ended + t.Undecided
 }
 
 // addLocked adds the requests of a connection whose lock the caller holds.
-func (t *totals) addLocked(a *account) {
+func (t *totals) addLocked(c *conn) {
+	a := &c.account
 	t.Answered += a.answered
 	t.Failed += uint64(a.failed)
 	t.Aborted += uint64(a.aborted)
+	if c.exit != nil {
+		t.Ended += uint64(c.exit.ended)
+	}
 	if a.takeover != nil && !a.takeover.foreign {
 		t.Hijacked++
 	}
@@ -166,6 +173,8 @@ func (c *conn) end(x *exchange, returned bool) {
 		// Counted already.
 	case lost:
 		c.aborted++
+	case x.hasEndedLocked(returned, short):
+		c.exit.ended++
 	case !returned || short:
 		c.failed++
 	case stage == stageActive:
@@ -230,14 +239,10 @@ func (a *account) countRunningLocked() (n int32) {
 }
 
 // requestsLocked counts the requests that have begun.
-func (a *account) requestsLocked() uint64 {
-	n := a.answered + uint64(a.failed) + uint64(a.aborted) + uint64(a.undecidedLen())
-	for x := a.running; x != nil; x = x.next {
-		if !x.aborted {
-			n++
-		}
-	}
-	return n
+func (c *conn) requestsLocked() uint64 {
+	var t totals
+	t.addLocked(c)
+	return t.begun()
 }
 
 // removeLocked takes x out of the list. It walks: HTTP/1 runs one handler at a
@@ -248,20 +253,6 @@ func (a *account) removeLocked(x *exchange) {
 		p = &(*p).next
 	}
 	*p = x.next
-}
-
-// hijackLocked counts the request that runs as hijacked. On a connection that
-// was cut it is aborted already.
-func (c *conn) hijackLocked() {
-	switch x := c.running; {
-	case c.cut:
-	case x == nil:
-		c.takeover = &takeover{foreign: true}
-	default:
-		x.hijacked = true
-		c.noteClientLocked(c.set.now(), -1)
-		c.takeover = &takeover{method: keptMethod(x.method), path: kept(x.path), start: x.start}
-	}
 }
 
 // abortLocked counts the requests of the connection as aborted: those whose
@@ -284,29 +275,6 @@ func (c *conn) abortLocked() (rs []Request) {
 	return rs
 }
 
-// takeover is what is kept of the request by which a connection was hijacked.
-type takeover struct {
-	method, path string
-	start        moment
-	foreign      bool // there was none: a TLSNextProto of the user's serves its protocol
-	stream       bool // see Request.Stream
-	reported     bool // its end is in the report
-}
-
-// isForeign reports whether no request was taken over. A connection that was cut
-// first has no takeover.
-func (t *takeover) isForeign() bool { return t == nil || t.foreign }
-
-// takeoverEndLocked describes a hijacked connection that is being closed, once.
-func (c *conn) takeoverEndLocked() *Request {
-	if c.takeover.reported {
-		return nil
-	}
-	c.takeover.reported = true
-	r := c.describeTakeoverLocked()
-	return &r
-}
-
 // describeLocked describes a request.
 func (c *conn) describeLocked(x *exchange) Request {
 	if x.hijacked {
@@ -314,18 +282,6 @@ func (c *conn) describeLocked(x *exchange) Request {
 	}
 	r := c.requestLocked(*x.method, x.path, x.start)
 	r.Stream = x.streams()
-	return r
-}
-
-// describeTakeoverLocked describes the request by which the connection was
-// hijacked; of one whose protocol a TLSNextProto serves only the client is known.
-func (c *conn) describeTakeoverLocked() Request {
-	t := c.takeover
-	if t.foreign {
-		return Request{RemoteAddr: kept(addrString(c.Conn.RemoteAddr())), Running: c.running != nil}
-	}
-	r := c.requestLocked(t.method, t.path, t.start)
-	r.Stream, r.Running = t.stream, c.running != nil
 	return r
 }
 

@@ -40,6 +40,18 @@ func TestAccount(t *testing.T) {
 		{"cut twice", false, "begin cut cut", totals{Aborted: 1}},
 		{"cut, undecided", false, "begin return cut", totals{Aborted: 1}},
 		{"cut when it was written", false, "begin return idle cut", totals{Answered: 1}},
+		{"told to end, and runs", false, "begin ends", totals{Undecided: 1}},
+		{"told to end, and returned", false, "begin ends return idle", totals{Answered: 1}},
+		{"told to end, and given up", false, "begin ends abandon panic", totals{Ended: 1}},
+		{"told to end, and given up after its client", false, "begin ends abandon closed panic", totals{Ended: 1}},
+		{"told to end, and panicked", false, "begin ends panic", totals{Failed: 1}},
+		{"told to end, and could not write", false, "begin ends unwritten return", totals{Ended: 1}},
+		{"told to end, and short", false, "begin ends short return", totals{Ended: 1}},
+		{"to be told, and short", false, "begin willend short return", totals{Failed: 1}},
+		{"to be told, cancelled by the stop, and short", false, "begin willend cancel short return", totals{Ended: 1}},
+		{"told to end, then cancelled by the stop, and short", false, "begin ends cancel short return", totals{Ended: 1}},
+		{"told to end, and hijacked", false, "begin ends hijack abandon panic", totals{Hijacked: 1}},
+		{"told to end, and cut", false, "begin ends cut abandon panic", totals{Aborted: 1}},
 		{"begun too late", false, "cut begin", totals{}},
 		{"of a foreign protocol", false, "hijack begin return", totals{Answered: 1}},
 
@@ -57,6 +69,7 @@ func TestAccount(t *testing.T) {
 		{"one of two, long ago", true, "begin begin return wait", totals{Answered: 1, Undecided: 1}},
 		{"one of two, cut at once", true, "begin begin return cut", totals{Aborted: 2}},
 		{"one of two, cut later", true, "begin begin return wait cut", totals{Answered: 1, Aborted: 1}},
+		{"one of two ends", true, "begin begin ends abandon panic", totals{Ended: 1, Undecided: 1}},
 		{"the first of two panics", true, "begin begin panic", totals{Failed: 1, Undecided: 1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -106,6 +119,20 @@ func play(c *conn, events []string) {
 			c.CloseWrite()
 		case "hijack":
 			c.setState(http.StateHijacked)
+		case "willend":
+			running[len(running)-1].draining()
+			running[len(running)-1].notice(endsOnDrain)
+		case "ends":
+			running[len(running)-1].draining()
+			running[len(running)-1].notice(cancelledOnDrain)
+		case "abandon":
+			running[len(running)-1].notice(abandonedOnDrain)
+		case "cancel":
+			running[len(running)-1].cancelled = true
+		case "short":
+			running[len(running)-1].written = -1
+		case "unwritten":
+			running[len(running)-1].response |= writeFailed
 		case "cut":
 			c.mu.Lock()
 			c.cutLocked()

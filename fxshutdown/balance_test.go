@@ -26,9 +26,9 @@ func (s *server) checkAccount() {
 	if st.Accepted != st.Closed {
 		s.t.Errorf("Stats() after the stop: Accepted = %d, Closed = %d, want the same", st.Accepted, st.Closed)
 	}
-	if got := r.Answered + r.Failed + r.Hijacked + r.AbortedCount; r.Requests != got || r.Undecided != 0 {
-		s.t.Errorf("Report().Requests = %d, but Answered %d + Failed %d + Hijacked %d + AbortedCount %d = %d, Undecided %d",
-			r.Requests, r.Answered, r.Failed, r.Hijacked, r.AbortedCount, got, r.Undecided)
+	if got := r.Answered + r.Failed + r.Ended + r.Hijacked + r.AbortedCount; r.Requests != got || r.Undecided != 0 {
+		s.t.Errorf("Report().Requests = %d, but Answered %d + Failed %d + Ended %d + Hijacked %d + AbortedCount %d = %d, Undecided %d",
+			r.Requests, r.Answered, r.Failed, r.Ended, r.Hijacked, r.AbortedCount, got, r.Undecided)
 	}
 	// After a stop by force net/http may be about to call the handler still.
 	requests, begun := uint64(0), int64(0)
@@ -50,8 +50,8 @@ func (s *server) checkAccount() {
 			s.t.Errorf("Report().%s lists %d, want the oldest of %d, 100 at most", list.name, len(list.requests), list.count)
 		}
 	}
-	if got := s.calls.panicked.Load() + s.calls.short.Load(); st.Failed+st.Aborted < uint64(got) || st.Failed > uint64(got) {
-		s.t.Errorf("Stats().Failed = %d and Aborted = %d, the handler counted %d panics and short responses", st.Failed, st.Aborted, got)
+	if got := s.calls.panicked.Load() + s.calls.short.Load(); st.Failed+st.Aborted+st.Ended < uint64(got) || st.Failed > uint64(got) {
+		s.t.Errorf("Stats().Failed = %d, Aborted = %d and Ended = %d, the handler counted %d panics and short responses", st.Failed, st.Aborted, st.Ended, got)
 	}
 	eventually(s.t, fmt.Sprintf("ConnState saw %d new connections, as Stats().Accepted", st.Accepted), func() bool {
 		return st.Accepted == uint64(s.states.count(http.StateNew))
@@ -59,17 +59,17 @@ func (s *server) checkAccount() {
 }
 
 // account holds the figures of a Report that a test knows in advance.
-type account struct{ answered, failed, hijacked, aborted, cancelled, cut int }
+type account struct{ answered, failed, ended, hijacked, aborted, cancelled, cut int }
 
 // wantReport compares the report with what the test itself did.
 func (s *server) wantReport(want account) fxshutdown.Report {
 	s.t.Helper()
 	r := s.Report()
-	got := account{r.Answered, r.Failed, r.Hijacked, r.AbortedCount, r.CancelledCount, r.CutCount}
+	got := account{r.Answered, r.Failed, r.Ended, r.Hijacked, r.AbortedCount, r.CancelledCount, r.CutCount}
 	if got != want {
 		s.t.Errorf("Report() = %+v, want %+v; all of it: %+v", got, want, r)
 	}
-	if n := want.answered + want.failed + want.hijacked + want.aborted; r.Requests != n {
+	if n := want.answered + want.failed + want.ended + want.hijacked + want.aborted; r.Requests != n {
 		s.t.Errorf("Report().Requests = %d, want %d", r.Requests, n)
 	}
 	return r

@@ -104,7 +104,8 @@ type Config struct {
 
 	// HijackGrace is the time from the start of the drain after which hijacked
 	// connections are closed: our side first, the rest 100 ms later. Default: none,
-	// then only the end of the budget does.
+	// then only the end of the budget does. One that was hijacked under [EndOnDrain] has
+	// 500 ms at most.
 	HijackGrace time.Duration
 
 	// MaxConnectionAge is after how long a connection retires, a tenth more or less, so

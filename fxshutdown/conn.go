@@ -79,6 +79,7 @@ type retirement struct {
 	client *client       // nil if its address is not known yet
 	drains bool          // a stop has taken it over
 	late   bool          // it was accepted later
+	ended  uint32        // its requests that have ended; see account
 
 	overdue moment // when its requests were cancelled for having gone on too long; 0: they were not
 }

@@ -132,7 +132,7 @@ func (cs *connSet) remove(c *conn) {
 	cs.list.remove(c)
 	cs.totals.Closed++
 	c.mu.Lock()
-	cs.totals.addLocked(&c.account)
+	cs.totals.addLocked(c)
 	if c.dropped {
 		cs.dropped++
 	}
@@ -246,7 +246,7 @@ func (cs *connSet) count() (Stats, totals) {
 	for c := cs.list.head; c != nil; c = c.next {
 		c.mu.Lock()
 		c.countOldAnswerLocked()
-		t.addLocked(&c.account)
+		t.addLocked(c)
 		for x := c.running; x != nil; x = x.next {
 			st.InFlight++
 		}
@@ -267,7 +267,8 @@ func (cs *connSet) count() (Stats, totals) {
 	st.Closed = t.Accepted - uint64(st.Open())
 	st.Retired = cs.retired.Load()
 	st.Requests, st.Undecided = t.begun(), int(t.Undecided)
-	st.Answered, st.Failed, st.HijackedTotal, st.Aborted = t.Answered, t.Failed, t.Hijacked, t.Aborted
+	st.Answered, st.Failed, st.Ended = t.Answered, t.Failed, t.Ended
+	st.HijackedTotal, st.Aborted = t.Hijacked, t.Aborted
 	return st, t
 }
 

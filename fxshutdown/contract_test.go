@@ -47,6 +47,8 @@ var contract = []struct {
 	{"Shutdown", shutdownScenarios},
 	{"Draining", drainingScenarios},
 	{"Streams", streamScenarios},
+	{"EndOnDrain", endOnDrainScenarios},
+	{"EndHijacked", endHijackedScenarios},
 	{"Hijacked", hijackedScenarios},
 	{"Uploads", uploadScenarios},
 	{"Handlers", handlerScenarios},

@@ -182,6 +182,7 @@ func (r Report) attrs() []slog.Attr {
 		slog.Int("requests_in_stop", r.Requests),
 		slog.Int("answered", r.Answered),
 		slog.Int("failed", r.Failed),
+		slog.Int("ended", r.Ended),
 		slog.Int("hijacked", r.Hijacked),
 		slog.Int("cancelled", r.CancelledCount),
 		slog.Int("aborted", r.AbortedCount),

@@ -65,6 +65,11 @@
 //	case event := <-events:
 //		...
 //
+// For handlers that cannot ask, those of proxies and libraries, [EndOnDrain] cancels the
+// context instead:
+//
+//	mux.Handle("/events", fxshutdown.EndOnDrain(proxy))
+//
 // RequestGrace cancels the contexts of requests that run for longer, with
 // [ErrRequestGrace] as cause. Those that do not end then either are aborted when
 // the time is over: an [AbortedError] of Stop.
@@ -74,7 +79,8 @@
 // net/http forgets a connection that is hijacked, a WebSocket say. Server does
 // not: it waits for it to be closed, for HijackGrace or as long as there is time,
 // closes it, and names the request that it began with in Report.Cut. This is no
-// error of Stop. The handler learns of the drain by [Draining].
+// error of Stop. The handler learns of the drain by [Draining]; under [EndOnDrain] it has
+// 500 ms at most.
 //
 // # What the http.Server sees
 //
@@ -113,6 +119,8 @@
 //     the same. A far client has 16 round trips more, 2 s in all, if the kernel tells
 //     how far it is (Linux, TCP): a pool of 32 connections of which 4 are in use needs
 //     8 to reach for each of them.
+//   - [EndOnDrain] cannot tell a long response that is sent piece by piece from a stream, nor
+//     a long poll from a request that takes more than 250 ms: both are cancelled.
 //   - A response without a length whose handler returns early because its context was
 //     cancelled is complete to HTTP. It counts as answered.
 //   - A hijacked connection counts as ended when its owner, a hook that saw it, or its

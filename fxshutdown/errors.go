@@ -30,6 +30,10 @@ var (
 	// drain. It is a reason only; contexts are not cancelled for it.
 	ErrHijackGrace = fmt.Errorf("%w: HijackGrace is over", ErrStopping)
 
+	// ErrDraining: the connection of the request was told to go, and EndOnDrain serves
+	// the request. It is not an ErrStopping: a connection may be told for itself.
+	ErrDraining = errors.New("fxshutdown: the connection was told to go, and EndOnDrain ended the request")
+
 	// ErrBudget: the time of the stop is nearly used up, be it that of Stop's
 	// context or DrainTimeout. It is a context.DeadlineExceeded too, as the error of
 	// an http.Server's Shutdown is.

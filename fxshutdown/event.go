@@ -132,7 +132,8 @@ type RequestsCancelled struct {
 }
 
 // HijackedClosed: the stop closed a hijacked connection because its grace, or
-// the stop's time, was over. Reason is ErrHijackGrace, or that of the force. A stop
+// the stop's time, was over. Reason is ErrHijackGrace, ErrDraining (of [EndOnDrain]),
+// or that of the force. A stop
 // says it of the first 100; Stopped has the count of all.
 type HijackedClosed struct {
 	Request Request

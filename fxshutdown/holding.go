@@ -13,12 +13,14 @@ const (
 func (k holdKind) hint() string {
 	switch k {
 	case holdsHijacked:
-		return "a hijacked connection is waited for until its owner closes it: Config.HijackGrace limits that"
+		return "a hijacked connection is waited for until its owner closes it: Config.HijackGrace limits that, " +
+			"fxshutdown.EndOnDrain ends a proxied one"
 	case holdsH2C:
 		return "h2c.NewHandler serves HTTP/2 on connections that it hijacks: " +
 			"set the http.Server's Protocols to unencrypted HTTP/2 instead"
 	}
-	return "a handler that does not end by itself can wait for fxshutdown.Draining(r.Context())"
+	return "a handler that does not end by itself can wait for fxshutdown.Draining(r.Context()); " +
+		"fxshutdown.EndOnDrain ends proxied streams and those of libraries"
 }
 
 // holding describes what keeps the connections: the requests whose handlers run, and

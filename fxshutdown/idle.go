@@ -26,6 +26,7 @@ type view struct {
 	starved   bool   // a response needs what is held back
 	hooked    bool   // a hook of the user's runs
 	ask       bool   // only the socket can tell that it has ended
+	endsBy    moment // when what was hijacked under EndOnDrain is over; 0: it was not
 
 	retiredAt moment
 	quiet     moment        // since when it is
@@ -62,6 +63,9 @@ func (c *conn) viewLocked(now moment) view {
 	if c.exit.client != nil {
 		cl := c.exit.client
 		v.clientQuiet, v.clientBusy, v.clientWait = cl.quietSince(), cl.isBusy(), cl.maxWait()
+	}
+	if c.takeover != nil && c.takeover.ends {
+		v.endsBy = max(c.exit.at, c.takeover.start) + maxEndHijacked
 	}
 	if c.h2 != nil {
 		v.http2, v.finishing, v.goAway = true, c.h2.finishing, c.h2.goAway
@@ -108,13 +112,14 @@ type graces struct {
 	serving bool          // there is no stop
 }
 
-// reason is why a connection in the given stage is ended.
-func (g graces) reason(s stage) error {
+// reason is why a connection is ended.
+func (g graces) reason(v view) error {
 	switch {
+	case v.stage == stageHijacked:
+		_, reason := g.hijackedUntil(v)
+		return reason
 	case g.serving:
 		return ErrConnectionAge
-	case s == stageHijacked:
-		return ErrHijackGrace
 	}
 	return ErrStopping
 }
@@ -207,8 +212,6 @@ func (g graces) decide(v view, now moment) verdict {
 func (g graces) decideServing(v view, now moment) (due verdict) {
 	over := v.retiredAt + g.run
 	switch {
-	case v.stage == stageHijacked && g.hijack == 0:
-		return verdict{}
 	case v.stage == stageHijacked:
 		v.ask = false // whether it has ended is asked when it is due
 		return g.decideHijacked(v, now)
@@ -251,16 +254,31 @@ func (g graces) decideHijacked(v view, now moment) verdict {
 	if v.ask {
 		next = now + takeoverCheck
 	}
-	if g.hijack == 0 {
+	switch at, _ := g.hijackedUntil(v); {
+	case at == 0:
 		return verdict{at: next}
-	}
-	switch at := v.retiredAt + g.hijack; {
 	case now < at:
 		return verdict{at: earliest(at, next)}
 	case v.closing == closingStop:
 		return cutBy(v.asked+cutDelay, now)
 	}
 	return verdict{actHalfClose, now + cutDelay}
+}
+
+// hijackedUntil returns when the time of a hijacked connection is over, and why: 0 is
+// never.
+func (g graces) hijackedUntil(v view) (at moment, reason error) {
+	reason = ErrHijackGrace
+	if g.serving {
+		reason = ErrConnectionAge
+	}
+	if g.hijack != 0 {
+		at = v.retiredAt + g.hijack
+	}
+	if v.endsBy != 0 && (at == 0 || v.endsBy < at) {
+		return v.endsBy, ErrDraining
+	}
+	return at, reason
 }
 
 // waitsUntil returns when a connection that waits is dropped at the latest, if

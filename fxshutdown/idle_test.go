@@ -127,6 +127,11 @@ func TestDecide(t *testing.T) {
 		{"hijacked, told", with(taken, func(v *view) { v.closing, v.asked = closingStop, 1400*ms }), 1499 * ms, verdict{at: 1500 * ms}},
 		{"hijacked, does not end", with(taken, func(v *view) { v.closing, v.asked = closingStop, 1400*ms }), 1500 * ms, verdict{do: actCut}},
 
+		// Hijacked under EndOnDrain.
+		{"hijacked, and ends", with(taken, func(v *view) { v.endsBy = 1300 * ms }), 1299 * ms, verdict{at: 1300 * ms}},
+		{"hijacked, and ends now", with(taken, func(v *view) { v.endsBy = 1300 * ms }), 1300 * ms, verdict{actHalfClose, 1400 * ms}},
+		{"hijacked, and HijackGrace is shorter", with(taken, func(v *view) { v.endsBy = 1500 * ms }), 1400 * ms, verdict{actHalfClose, 1500 * ms}},
+
 		// HTTP/2 without streams.
 		{"no streams, quiet", http2, 1150 * ms, verdict{actGoAway, 2150 * ms}},
 		{"no streams, used just now", http2, 1149 * ms, verdict{at: 1150 * ms}},
@@ -163,6 +168,10 @@ func TestDecideWithoutGraces(t *testing.T) {
 	v = view{stage: stageHijacked, retiredAt: 1}
 	if got := (graces{}).decide(v, maxDuration); got != (verdict{}) {
 		t.Errorf("without HijackGrace decide() = %v, want nothing", got)
+	}
+	v.endsBy = 501 * ms
+	if got, want := (graces{}).decide(v, 501*ms), (verdict{actHalfClose, 601 * ms}); got != want {
+		t.Errorf("without HijackGrace, under EndOnDrain decide() = %v, want %v", got, want)
 	}
 	v = view{stage: stageIdle, reading: true, retiredAt: 10 * ms, quiet: 10 * ms}
 	if got := (graces{}).decide(v, 10*ms); got.do != actInterrupt {

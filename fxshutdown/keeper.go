@@ -1,6 +1,7 @@
 package fxshutdown
 
 import (
+	"errors"
 	"sync"
 	"time"
 )
@@ -146,8 +147,8 @@ func (k *keeper) lookAtAll(now moment) (next moment) {
 }
 
 // recordEnd notes what it cost to end a connection whose grace was over.
-func (k *keeper) recordEnd(res cutResult, _ error) {
-	if len(res.aborted) == 0 && res.takeover == nil {
+func (k *keeper) recordEnd(res cutResult, reason error) {
+	if len(res.aborted) == 0 && res.takeover == nil || errors.Is(reason, ErrDraining) {
 		return
 	}
 	k.mu.Lock()
@@ -166,7 +167,7 @@ func (k *keeper) recordEnd(res cutResult, _ error) {
 // noteCancelled notes a request that has ended after the keeper had cancelled it.
 func (k *keeper) noteCancelled(r Request, lost bool) {
 	if lost {
-		k.recordEnd(cutResult{aborted: []Request{r}}, nil)
+		k.recordEnd(cutResult{aborted: []Request{r}}, ErrConnectionAge)
 		k.wakeUp()
 	}
 }

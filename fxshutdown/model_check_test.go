@@ -95,11 +95,11 @@ func (s *sim) check(after string) {
 	want.Closed = want.Accepted - uint64(want.Open())
 	got := s.server.Stats()
 	// The model knows their sum.
-	if sum := got.Answered + got.Failed + got.HijackedTotal + got.Aborted + uint64(got.Undecided); sum != got.Requests {
+	if sum := got.Answered + got.Failed + got.Ended + got.HijackedTotal + got.Aborted + uint64(got.Undecided); sum != got.Requests {
 		s.t.Errorf("after %s: Stats() = %+v: the parts of Requests are %d", after, got, sum)
 	}
 	want.Answered, want.HijackedTotal, want.Undecided = got.Answered, got.HijackedTotal, got.Undecided
-	if r := s.server.Report(); r.Requests != r.Answered+r.Failed+r.Hijacked+r.AbortedCount+r.Undecided {
+	if r := s.server.Report(); r.Requests != r.Answered+r.Failed+r.Ended+r.Hijacked+r.AbortedCount+r.Undecided {
 		s.t.Errorf("after %s: Report() = %+v does not balance", after, r)
 	}
 	if s.cutTime.IsZero() && got != want {
@@ -158,7 +158,7 @@ func (s *sim) checkEnd() {
 		}
 	}
 	r := s.server.Report()
-	if sum := r.Answered + r.Failed + r.Hijacked + r.AbortedCount; r.Requests != sum {
+	if sum := r.Answered + r.Failed + r.Ended + r.Hijacked + r.AbortedCount; r.Requests != sum {
 		s.t.Errorf("Report().Requests = %d, the parts are %d: %+v", r.Requests, sum, r)
 	}
 	if s.unclear {

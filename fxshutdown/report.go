@@ -8,7 +8,7 @@ import (
 // Report says what a stop did. Before a stop it is zero; during one it holds
 // what is known so far. It balances at any time:
 //
-//	Requests = Answered + Failed + Hijacked + AbortedCount + Undecided
+//	Requests = Answered + Failed + Ended + Hijacked + AbortedCount + Undecided
 //
 // where Requests counts those running when the stop began and those that
 // began during it, and Undecided is zero once the stop is over. A request ends with its
@@ -64,10 +64,14 @@ type Report struct {
 
 	// Answered counts those of them whose handler returned and whose response
 	// was handed to the network. Failed counts those whose handler panicked
-	// (http.ErrAbortHandler included), or wrote less than it had declared. Hijacked
-	// counts those whose handler took the connection over.
+	// (http.ErrAbortHandler included), or wrote less than it had declared. Ended
+	// counts the streams of [EndOnDrain] whose contexts were cancelled and whose
+	// handler then panicked with http.ErrAbortHandler, wrote less than it had declared,
+	// or failed to write: they are over as they should be. Hijacked counts those whose
+	// handler took the connection over.
 	Answered int `json:"answered"`
 	Failed   int `json:"failed"`
+	Ended    int `json:"ended"`
 	Hijacked int `json:"hijacked"`
 
 	// Undecided counts those that run, or whose response is not known to be written.
@@ -76,7 +80,7 @@ type Report struct {
 	// CancelledCount counts the requests whose contexts the stop cancelled and that
 	// then ended by themselves without losing the response, and Cancelled lists them.
 	// They are counted as answered too; streams, which may end as they like, as
-	// answered or failed.
+	// answered, failed or ended.
 	CancelledCount int       `json:"cancelled"`
 	Cancelled      []Request `json:"cancelled_requests,omitempty"`
 
@@ -165,10 +169,11 @@ func (r *Report) sum(before, now totals) {
 	r.Served = int(now.Answered)
 	r.Answered = int(now.Answered - before.Answered)
 	r.Failed = int(now.Failed - before.Failed)
+	r.Ended = int(now.Ended - before.Ended)
 	r.Hijacked = int(now.Hijacked - before.Hijacked)
 	r.AbortedCount = int(now.Aborted - before.Aborted)
 	r.Undecided = int(now.Undecided)
-	r.Requests = r.Answered + r.Failed + r.Hijacked + r.AbortedCount + r.Undecided
+	r.Requests = r.Answered + r.Failed + r.Ended + r.Hijacked + r.AbortedCount + r.Undecided
 }
 
 // Request describes a request, or the request by which a connection was
@@ -194,7 +199,8 @@ type Request struct {
 	Age time.Duration `json:"age"`
 
 	// Stream reports that the handler had flushed a part of its response and
-	// had asked for [Draining]: it was told to end, and did not.
+	// had asked for [Draining], or that [EndOnDrain] serves it: it was told to end,
+	// and did not.
 	Stream bool `json:"stream,omitempty"`
 
 	// Running reports that the handler had not returned when the request was cut off.
@@ -214,7 +220,7 @@ func (r Request) String() string {
 // Stats is a snapshot of a server's account. Its names in JSON are those of the log.
 // The figures of requests balance:
 //
-//	Requests = Answered + Failed + HijackedTotal + Aborted + Undecided
+//	Requests = Answered + Failed + Ended + HijackedTotal + Aborted + Undecided
 type Stats struct {
 	// Connections by state. Accepted but silent ones are New. A hijacked
 	// connection stays Hijacked until it is closed.
@@ -242,12 +248,13 @@ type Stats struct {
 	// Requests counts the requests begun since Start, "OPTIONS *" included, which
 	// net/http answers by itself; Answered those whose handler returned and whose
 	// response was handed to the network; Failed those whose handler panicked, or
-	// wrote less than it had declared; HijackedTotal those whose handler took the
-	// connection over; Aborted those that a stop cut off, or had cancelled, and that
-	// failed then.
+	// wrote less than it had declared; Ended the streams that [EndOnDrain] ended (see
+	// Report.Ended); HijackedTotal those whose handler took the connection over; Aborted
+	// those that a stop cut off, or had cancelled, and that failed then.
 	Requests      uint64 `json:"requests"`
 	Answered      uint64 `json:"answered"`
 	Failed        uint64 `json:"failed"`
+	Ended         uint64 `json:"ended"`
 	HijackedTotal uint64 `json:"hijacked_total"`
 	Aborted       uint64 `json:"aborted"`
 }

@@ -18,6 +18,9 @@ import (
 // the stop's time is over, is reported, but is no error. Other requests on an
 // HTTP/2 connection are not affected.
 //
+// A handler that cannot ask for it, that of a proxy or of a library, can be wrapped by
+// [EndOnDrain].
+//
 // Given the context of a connection (http.Server.ConnContext) it returns the
 // channel and marks nothing. For any other context it returns nil, which blocks
 // for ever.
@@ -55,7 +58,7 @@ type exchange struct {
 	// Guarded by conn.mu.
 	bodyOpen  bool // of an HTTP/2 request: not read to its end yet
 	flushed   bool
-	asked     bool // for Draining
+	noticed   drainNotice
 	cancelled bool // by the stop
 	aborted   bool
 	hijacked  bool
@@ -143,16 +146,18 @@ func (x *exchange) draining() <-chan struct{} {
 	c := x.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	x.asked = true
+	x.noticed = max(x.noticed, asksForDraining)
 	if x.hijacked {
-		c.takeover.stream = x.streams()
+		c.takeover.followLocked(x)
 	}
 	return c.toldLocked()
 }
 
 // streams reports whether the response is a stream that was told to end. The
 // caller holds conn.mu.
-func (x *exchange) streams() bool { return x.flushed && x.asked }
+func (x *exchange) streams() bool {
+	return x.flushed && x.noticed == asksForDraining || x.noticed >= endsOnDrain
+}
 
 // requestServer is what serves the requests of a Server.
 type requestServer struct{ given *http.Server }

@@ -40,11 +40,13 @@ func (t *tender) look(c *conn, now moment) (next moment) {
 	var tell *http2State
 	cancel := context.CancelCauseFunc(nil)
 	c.mu.Lock()
-	v := t.graces.decide(c.viewLocked(now), now)
+	seen := c.viewLocked(now)
+	v := t.graces.decide(seen, now)
 	if v.do == actInterrupt && c.askKernelLocked(now, t.graces.idle) {
-		v = t.graces.decide(c.viewLocked(now), now)
+		seen = c.viewLocked(now)
+		v = t.graces.decide(seen, now)
 	}
-	reason := t.graces.reason(c.stage.Load())
+	reason := t.graces.reason(seen)
 	switch v.do {
 	case actInterrupt, actInterruptFinal:
 		c.interruptLocked(now, v.do == actInterruptFinal)

@@ -145,6 +145,16 @@ const (
 	// that its running requests end.
 	maxHold = 500 * time.Millisecond
 
+	// quickRequest is how long a request under EndOnDrain is left alone that has not begun to
+	// stream when its connection retires, or begins later: it may be a quick one, which is
+	// to be answered. It is as long as the default of IdleGrace, for which a late request
+	// is waited anyway; so it makes hardly any stop longer.
+	quickRequest = 250 * time.Millisecond
+
+	// maxEndHijacked is HijackGrace for a connection that was hijacked under EndOnDrain, if
+	// that is not shorter: who looks at the context has closed it long before.
+	maxEndHijacked = 500 * time.Millisecond
+
 	// takeoverCheck is how often a hijacked connection is asked whether it was closed
 	// through what the hooks saw of it: no event tells.
 	takeoverCheck = 250 * time.Millisecond

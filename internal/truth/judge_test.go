@@ -234,7 +234,7 @@ func (j *judging) totals() {
 	j.figure("Answered", r.Answered, answered)
 	j.figure("Failed", r.Failed, failed)
 	j.figure("Hijacked", r.Hijacked, hijacked)
-	if sum := r.Answered + r.Failed + r.Hijacked + len(r.Aborted); r.Requests != sum {
+	if sum := r.Answered + r.Failed + r.Ended + r.Hijacked + len(r.Aborted); r.Requests != sum {
 		j.say("figure", "Report().Requests = %d, its parts are %d", r.Requests, sum)
 	}
 	if r.Unbegun > unanswered {

@@ -1,6 +1,6 @@
-// Package websockettest checks fxhttp with a WebSocket library. It is a module of
-// its own, so that the library is no requirement of fxhttp's users.
-package websockettest
+// Package streamtest checks fxhttp with libraries for WebSockets, server-sent events and
+// gRPC. It is a module of its own, so that these are no requirements of fxhttp's users.
+package streamtest
 
 import (
 	"context"
@@ -83,12 +83,15 @@ type server struct {
 }
 
 // start starts the engine alone.
-func start(t *testing.T, useTLS bool, cfg fxshutdown.Config, handler http.HandlerFunc) *server {
+func start(t *testing.T, useTLS bool, cfg fxshutdown.Config, handler http.HandlerFunc, settings ...func(*http.Server)) *server {
 	t.Helper()
 	srv := &http.Server{Addr: "127.0.0.1:0", Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}
 	s := &server{t: t}
 	srv.TLSConfig = s.prepare(useTLS)
 	cfg.TLS = useTLS
+	for _, set := range settings {
+		set(srv)
+	}
 	var err error
 	if s.Server, err = fxshutdown.New(srv, cfg); err != nil {
 		t.Fatal(err)
