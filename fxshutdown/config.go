@@ -68,6 +68,21 @@ type Config struct {
 	// http.Server.ServeTLS does.
 	TLS bool
 
+	// MaxConnections bounds how many connections are open at a time; a client beyond
+	// them waits in the kernel's accept queue, unanswered, until one is gone. Default:
+	// zero, no limit. A negative value is an error.
+	//
+	// An HTTP/2 connection counts as one, whatever its streams. Hijacked connections
+	// count until they are closed, and idle ones too: http.Server.IdleTimeout frees
+	// those. One that is closed counts until its last handler has returned. The event
+	// [LimitReached] and [Stats] tell when clients wait.
+	//
+	// The limit holds during a stop too: who waits then is answered in turn, while
+	// idle connections are dropped. Those whose turn does not come in the stop's time are
+	// reset, and counted in Report.Unaccepted, where the system tells; such a stop is not
+	// graceful. The package comment has the limits of that.
+	MaxConnections int
+
 	// ShutdownDelay is how long the server goes on as before after Stop was
 	// called, while [Server.Ready] already fails, so that load balancers look
 	// away. Default: none. It is skipped by a server that never accepted a
@@ -123,6 +138,9 @@ func (c Config) Validate() error {
 	}
 	if c.Listener == nil && c.ListenerHandedOver != nil {
 		errs = append(errs, errors.New("ListenerHandedOver is set without Listener: nobody else has one that Start opens"))
+	}
+	if c.MaxConnections < 0 {
+		errs = append(errs, fmt.Errorf("MaxConnections %d is negative: zero is no limit", c.MaxConnections))
 	}
 	idle := c.withDefaults().IdleGrace
 	if c.RequestGrace > 0 && c.RequestGrace < idle {

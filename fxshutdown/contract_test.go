@@ -53,6 +53,7 @@ var contract = []struct {
 	{"Hooks", hookScenarios},
 	{"Listeners", listenerScenarios},
 	{"Owned", ownedScenarios},
+	{"Limit", limitScenarios},
 	{"Hostile", hostileScenarios},
 }
 

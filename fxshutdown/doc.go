@@ -36,7 +36,8 @@
 //
 // A Config.Listener has somebody else's socket, maybe: ListenerOwned and
 // ListenerHandedOver say whose. One that somebody keeps open is closed during the
-// drain, and so is one whose queue waits for descriptors that idle connections hold.
+// drain, and so is one whose queue waits for connections to end, for want of
+// descriptors or because of MaxConnections.
 //
 // # The budget
 //
@@ -101,6 +102,13 @@
 //     one. Behind address translation one address is thousands of clients and never
 //     quiet: IdleGrace and 300 ms into the drain its idle connections are dropped all
 //     the same.
+//   - At MaxConnections the queue of a stop is served in turn, which may take long: a new
+//     client whose handshake is ignored meanwhile learns no sooner that it is refused.
+//     Where new clients cannot be kept away, those have their turn who were in the queue
+//     when the listener was to be closed, or the first 128 if the system does not tell how
+//     many that are; 250 ms later it is closed. Once RequestGrace is over, who is still in
+//     the queue is accepted, but its request is cancelled from birth, and over TLS its
+//     handshake fails.
 //   - A response without a length whose handler returns early because its context was
 //     cancelled is complete to HTTP. It counts as answered.
 //   - A hijacked connection counts as ended when its owner, a hook that saw it, or its

@@ -33,7 +33,8 @@ type listener struct {
 	keptAway  bool  // new clients are kept away from the queue
 	unguarded error // why they are not, though they could be
 
-	queue queue // the accepting goroutine's, until ended is closed
+	queue       queue  // the accepting goroutine's, until ended is closed
+	limitToldAt moment // its too: when LimitReached was said; 0: never
 
 	closeOnce sync.Once
 	closeErr  error // of the first Close
@@ -72,6 +73,10 @@ func (l *listener) Accept() (net.Conn, error) {
 	for delay := time.Duration(0); ; {
 		if isClosed(l.closing) {
 			return l.acceptQueued()
+		}
+		if !l.conns.hasRoom() {
+			l.awaitRoom()
+			continue
 		}
 		raw, err := l.accept()
 		if err == nil {

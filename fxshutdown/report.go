@@ -43,7 +43,8 @@ type Report struct {
 	Queued int `json:"queued"`
 
 	// Unaccepted counts those that were in it when the listener was closed: their
-	// clients were reset. Only Linux tells. AcceptErr is why, if the queue could not
+	// clients were reset. Only Linux tells, of TCP. They had no turn because of
+	// MaxConnections, or AcceptErr is why, if the queue could not
 	// be emptied for want of descriptors, or of something else that may pass.
 	// In JSON AcceptErr is its text.
 	Unaccepted int   `json:"unaccepted,omitempty"`
@@ -222,6 +223,10 @@ type Stats struct {
 	Active   int `json:"active"`
 	Idle     int `json:"idle"`
 	Hijacked int `json:"hijacked"`
+
+	// Waiting counts the clients in the accept queue, of which none of the other figures
+	// knows. Linux tells, of a TCP listener; elsewhere it is zero.
+	Waiting int `json:"waiting,omitempty"`
 
 	// InFlight counts the handlers that run now, those of hijacked connections
 	// and of reset HTTP/2 streams included.

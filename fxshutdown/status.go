@@ -60,6 +60,12 @@ func (s *Server) Ready() http.Handler {
 // for metrics and tests, not for every request.
 func (s *Server) Stats() Stats {
 	stats, _ := s.conns.count()
+	s.mu.Lock()
+	listens := s.addr != nil // and s.ln is not written any more
+	s.mu.Unlock()
+	if listens {
+		stats.Waiting, _ = s.ln.waiting()
+	}
 	return stats
 }
 
