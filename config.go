@@ -69,6 +69,13 @@ type Config struct {
 	// MaxHeaderBytes bounds a request's header. Default: http.DefaultMaxHeaderBytes.
 	MaxHeaderBytes int `json:"max_header_bytes,omitempty" yaml:"max_header_bytes,omitempty" mapstructure:"max_header_bytes"`
 
+	// MaxConnections bounds how many connections are open at a time; clients beyond them
+	// wait in the kernel's accept queue. Idle connections count, until IdleTimeout, and
+	// hijacked ones. It holds during a stop too: who waits then is answered in turn.
+	// See fxshutdown.Config.MaxConnections. Default: no limit. A negative value is an
+	// error.
+	MaxConnections int `json:"max_connections,omitempty" yaml:"max_connections,omitempty" mapstructure:"max_connections"`
+
 	// ShutdownDelay is how long the server goes on as before once it was told
 	// to stop, while its readiness fails already. It is skipped, and the log says
 	// why, by a server that never had a connection, and when the stop timeout has
@@ -159,14 +166,15 @@ func (c Config) checkMaxHeaderBytes() error {
 // knows.
 func (c Config) engine() fxshutdown.Config {
 	return fxshutdown.Config{
-		Network:       c.Network,
-		TLS:           c.TLSCertFile != "",
-		ShutdownDelay: c.ShutdownDelay,
-		IdleGrace:     c.IdleGrace,
-		RequestGrace:  c.RequestGrace,
-		HijackGrace:   c.HijackGrace,
-		DrainTimeout:  c.DrainTimeout,
-		StopReserve:   c.StopReserve,
+		Network:        c.Network,
+		TLS:            c.TLSCertFile != "",
+		MaxConnections: c.MaxConnections,
+		ShutdownDelay:  c.ShutdownDelay,
+		IdleGrace:      c.IdleGrace,
+		RequestGrace:   c.RequestGrace,
+		HijackGrace:    c.HijackGrace,
+		DrainTimeout:   c.DrainTimeout,
+		StopReserve:    c.StopReserve,
 	}
 }
 

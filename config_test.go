@@ -63,12 +63,13 @@ func TestConfigJSON(t *testing.T) {
  "write_timeout": "1.75s",
  "idle_timeout": "2s",
  "max_header_bytes": 9,
- "shutdown_delay": "2.5s",
- "idle_grace": "2.75s",
- "request_grace": "3s",
- "hijack_grace": "3.25s",
- "drain_timeout": "3.5s",
- "stop_reserve": "3.75s"
+ "max_connections": 10,
+ "shutdown_delay": "2.75s",
+ "idle_grace": "3s",
+ "request_grace": "3.25s",
+ "hijack_grace": "3.5s",
+ "drain_timeout": "3.75s",
+ "stop_reserve": "4s"
 }`
 		if string(text) != want {
 			t.Errorf("JSON = %s, want %s", text, want)
@@ -169,6 +170,7 @@ func TestConfigValidate(t *testing.T) {
 		{fxhttp.Config{TLSCertFile: "cert.pem"}, []string{`TLSCertFile "cert.pem"`, "TLSKeyFile"}},
 		{fxhttp.Config{TLSKeyFile: "key.pem"}, []string{`TLSKeyFile "key.pem"`, "TLSCertFile"}},
 		{fxhttp.Config{MaxHeaderBytes: -1}, []string{"MaxHeaderBytes -1 is negative"}},
+		{fxhttp.Config{MaxConnections: -1}, []string{"MaxConnections -1 is negative"}},
 		{fxhttp.Config{RequestGrace: 1}, []string{"RequestGrace 1ns", "IdleGrace 250ms"}},
 		{fxhttp.Config{DrainTimeout: time.Second, HijackGrace: time.Second}, []string{"HijackGrace 1s", "DrainTimeout is 1s"}},
 		{fxhttp.Config{Addr: "x", Network: "udp", TLSKeyFile: "k", MaxHeaderBytes: -1, DrainTimeout: 1},

@@ -90,6 +90,7 @@ func TestOptionString(t *testing.T) {
 		{fxhttp.WithWriteTimeout(time.Second), `fxhttp.WithWriteTimeout(1s)`},
 		{fxhttp.WithIdleTimeout(time.Second), `fxhttp.WithIdleTimeout(1s)`},
 		{fxhttp.WithMaxHeaderBytes(4096), `fxhttp.WithMaxHeaderBytes(4096)`},
+		{fxhttp.WithMaxConnections(100), `fxhttp.WithMaxConnections(100)`},
 		{fxhttp.WithProtocols(h1), `fxhttp.WithProtocols(HTTP1,UnencryptedHTTP2)`},
 		{fxhttp.WithProtocols(nil), `fxhttp.WithProtocols(nil)`},
 		{fxhttp.WithHTTP2(&http.HTTP2Config{}), `fxhttp.WithHTTP2(*http.HTTP2Config)`},
@@ -153,6 +154,7 @@ func TestOptionInvalid(t *testing.T) {
 		{[]fxhttp.Option{fxhttp.WithHijackGrace(time.Minute), fxhttp.WithDrainTimeout(time.Second)}, []string{"HijackGrace 1m0s", "DrainTimeout"}},
 		{[]fxhttp.Option{fxhttp.WithForceSignals(nil)}, []string{"WithForceSignals"}},
 		{[]fxhttp.Option{fxhttp.WithMaxHeaderBytes(-1)}, []string{"MaxHeaderBytes -1"}},
+		{[]fxhttp.Option{fxhttp.WithMaxConnections(-1)}, []string{"MaxConnections -1 is negative"}},
 		{[]fxhttp.Option{fxhttp.WithProtocols(nil)}, []string{"WithProtocols(nil)"}},
 		{[]fxhttp.Option{fxhttp.WithProtocols(new(http.Protocols))}, []string{"WithProtocols()", "no protocol"}},
 		{[]fxhttp.Option{fxhttp.WithHTTP2(nil)}, []string{"WithHTTP2(nil)"}},
@@ -548,6 +550,21 @@ func TestOptionEffect(t *testing.T) {
 			resp.Body.Close()
 			if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 				t.Errorf("status = %d, want 431", resp.StatusCode)
+			}
+		},
+		"WithMaxConnections": func(t *testing.T) {
+			a := startApp(t, []fxhttp.Option{fxhttp.WithMaxConnections(1)}, hello)
+			get(t, newClient(t), a.url("/")) // leaves a connection that is idle
+			second := a.dial(t)
+			fmt.Fprintf(second, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+			if err := stop(a.App, 5*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			if got := wantClosed(t, second); !strings.Contains(got, "hello") {
+				t.Errorf("the second client got %q, want hello", got)
+			}
+			if n := a.server.Report().Queued; n != 1 {
+				t.Errorf("the stop found %d in the accept queue, want the second", n)
 			}
 		},
 		"WithProtocols": func(t *testing.T) {
