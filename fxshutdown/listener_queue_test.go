@@ -177,6 +177,8 @@ func TestAcceptQueued(t *testing.T) {
 		// At the limit of connections.
 		{name: "Limit", limit: 2, serve: time.Minute, socket: fakeSocket{comes: make([]time.Duration, 10)},
 			accepted: 10, asked: 1, least: 4*time.Minute + 3*ms, most: 4*time.Minute + 3*ms},
+		{name: "Limit/Handshake", limit: 1, serve: time.Minute, socket: fakeSocket{comes: []time.Duration{0, 0, 10 * ms}},
+			accepted: 3, asked: 1, least: 2*time.Minute + 3*ms, most: 2*time.Minute + 3*ms},
 		{name: "Limit/NobodyWaits", limit: 1, open: true, asked: 1, least: 3 * ms, most: 3 * ms},
 		{name: "Limit/Given", given: true, limit: 2, serve: time.Minute, socket: fakeSocket{comes: make([]time.Duration, 10)},
 			accepted: 10, asked: 0, least: 4 * time.Minute, most: 4*time.Minute + ms},
