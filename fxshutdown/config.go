@@ -3,7 +3,9 @@ package fxshutdown
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"runtime"
 	"time"
 )
 
@@ -63,6 +65,17 @@ type Config struct {
 	// process left of a unix socket is replaced; do not start two at once on one
 	// such file.
 	Network string
+
+	// SocketMode is the mode of a unix socket's file, such as 0o660: who may write to the
+	// file may connect. Only the permissions count, and nothing is taken off them by the
+	// umask. The mode is in force before anybody can connect. Default: zero, what the
+	// umask leaves of 0o777.
+	//
+	// It is an error with another Network, or with a Listener, on Windows, which has no
+	// such modes, and, from Start, with an abstract address, which has no file. The
+	// ListenConfig's Control is called; its other fields are TCP's. Access to the
+	// directory is up to you.
+	SocketMode fs.FileMode
 
 	// TLS serves TLS with the http.Server's TLSConfig, as
 	// http.Server.ServeTLS does.
@@ -139,6 +152,9 @@ func (c Config) Validate() error {
 	if c.Listener == nil && c.ListenerHandedOver != nil {
 		errs = append(errs, errors.New("ListenerHandedOver is set without Listener: nobody else has one that Start opens"))
 	}
+	if c.SocketMode != 0 {
+		errs = append(errs, c.checkSocketMode())
+	}
 	if c.MaxConnections < 0 {
 		errs = append(errs, fmt.Errorf("MaxConnections %d is negative: zero is no limit", c.MaxConnections))
 	}
@@ -158,6 +174,21 @@ func (c Config) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (c Config) checkSocketMode() error {
+	mode := fmt.Sprintf("SocketMode %#o", c.SocketMode)
+	switch {
+	case c.SocketMode&^fs.ModePerm != 0:
+		return fmt.Errorf("%s is more than permissions: want octal digits, such as 0o660", mode)
+	case c.Listener != nil:
+		return fmt.Errorf("%s and Listener are both set: the listener has its file already", mode)
+	case c.Network != "unix" && c.Network != "unixpacket":
+		return fmt.Errorf("%s needs Network unix or unixpacket, not %q", mode, c.withDefaults().Network)
+	case !hasSocketMode:
+		return fmt.Errorf("%s: files of sockets have no mode on %s", mode, runtime.GOOS)
+	}
+	return nil
 }
 
 // withDefaults returns c with every zero replaced by its default and every

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,7 +58,7 @@ func newListener(l net.Listener, conns *connSet, events *dispatcher, openedHere 
 		// Closing would remove the file too late for the queue, and whoever it
 		// belongs to by then.
 		ul.SetUnlinkOnClose(false)
-		if name := l.Addr().String(); !strings.HasPrefix(name, "@") { // an abstract name has no file
+		if name := l.Addr().String(); !isAbstract(name) {
 			ln.file, _ = os.Lstat(name)
 		}
 	}
