@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -56,20 +57,21 @@ func TestConfigJSON(t *testing.T) {
 		const want = `{
  "addr": "Addr",
  "network": "Network",
+ "socket_mode": "SocketMode",
  "tls_cert_file": "TLSCertFile",
  "tls_key_file": "TLSKeyFile",
- "read_timeout": "1.25s",
- "read_header_timeout": "1.5s",
- "write_timeout": "1.75s",
- "idle_timeout": "2s",
- "max_header_bytes": 9,
- "max_connections": 10,
- "shutdown_delay": "2.75s",
- "idle_grace": "3s",
- "request_grace": "3.25s",
- "hijack_grace": "3.5s",
- "drain_timeout": "3.75s",
- "stop_reserve": "4s"
+ "read_timeout": "1.5s",
+ "read_header_timeout": "1.75s",
+ "write_timeout": "2s",
+ "idle_timeout": "2.25s",
+ "max_header_bytes": 10,
+ "max_connections": 11,
+ "shutdown_delay": "3s",
+ "idle_grace": "3.25s",
+ "request_grace": "3.5s",
+ "hijack_grace": "3.75s",
+ "drain_timeout": "4s",
+ "stop_reserve": "4.25s"
 }`
 		if string(text) != want {
 			t.Errorf("JSON = %s, want %s", text, want)
@@ -125,6 +127,7 @@ func TestConfigJSON(t *testing.T) {
 		{`{"idle_grace":250}`, []string{"idle_grace: 250 is no duration", `want a string such as "250ms"`}},
 		{`{"idle_grace":"250"}`, []string{`idle_grace: "250" is no duration`, `"250ms"`}},
 		{`{"addr":8080}`, []string{"addr: ", "number", "string"}},
+		{`{"socket_mode":432}`, []string{"socket_mode: ", "number", "string"}},
 		{`{"max_header_bytes":"1MB"}`, []string{"max_header_bytes: "}},
 		{`{"b":1,"a":1,"idle_grace":true,"addr":1}`, []string{"a: no such", "b: no such", "idle_grace: true", "addr: "}},
 		{`[]`, []string{"fxhttp.Config", "array"}},
@@ -170,6 +173,7 @@ func TestConfigValidate(t *testing.T) {
 		{fxhttp.Config{TLSCertFile: "cert.pem"}, []string{`TLSCertFile "cert.pem"`, "TLSKeyFile"}},
 		{fxhttp.Config{TLSKeyFile: "key.pem"}, []string{`TLSKeyFile "key.pem"`, "TLSCertFile"}},
 		{fxhttp.Config{MaxHeaderBytes: -1}, []string{"MaxHeaderBytes -1 is negative"}},
+		{fxhttp.Config{SocketMode: "0660"}, []string{`SocketMode 0660 needs Network unix`, `not "tcp"`}},
 		{fxhttp.Config{MaxConnections: -1}, []string{"MaxConnections -1 is negative"}},
 		{fxhttp.Config{RequestGrace: 1}, []string{"RequestGrace 1ns", "IdleGrace 250ms"}},
 		{fxhttp.Config{DrainTimeout: time.Second, HijackGrace: time.Second}, []string{"HijackGrace 1s", "DrainTimeout is 1s"}},
@@ -180,6 +184,35 @@ func TestConfigValidate(t *testing.T) {
 			wantError(t, tt.config.Validate(), tt.want...)
 		})
 	}
+}
+
+func TestConfigSocketMode(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("files of sockets have no mode")
+	}
+	for text, want := range map[string]string{
+		"":       "",
+		"0660":   "",
+		"0o660":  "",
+		"00660":  "",
+		"0777":   "",
+		"660":    "octal",
+		"432":    "octal", // 0660 by Viper
+		"0":      "octal",
+		"0000":   "octal",
+		"0680":   "octal",
+		"01777":  "octal",
+		"-0660":  "octal",
+		"0x1b0":  "octal",
+		"rw-rw-": "octal",
+		" 0660":  "octal",
+	} {
+		err := fxhttp.Config{Network: "unix", Addr: "/run/app.sock", SocketMode: text}.Validate()
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), fmt.Sprintf("SocketMode %q", text)) {
+			t.Errorf("SocketMode %q: Validate() = %v, want %q", text, err, want)
+		}
+	}
+	wantError(t, fxhttp.Config{Network: "unix", Addr: "@app", SocketMode: "0660"}.Validate(), `SocketMode "0660"`, `Addr "@app"`, "abstract")
 }
 
 // Whatever is accepted reads back the same from what it is written as.

@@ -196,6 +196,56 @@ func TestOptionAddrOverUnix(t *testing.T) {
 	}
 }
 
+// The mode of a unix socket reaches its file, from Config and from an option, and gives way
+// with the network.
+func TestOptionSocketMode(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("files of sockets have no mode")
+	}
+	path := shortSocketPath(t)
+	unix := fxhttp.Config{Network: "unix", Addr: path, SocketMode: "0640"}
+	mode := fxhttp.WithConfig(fxhttp.Config{SocketMode: "0606"})
+	for _, tt := range []struct {
+		config fxhttp.Config
+		opts   []fxhttp.Option
+		want   os.FileMode // 0: the server has no file
+	}{
+		{unix, nil, 0o640},
+		{unix, []fxhttp.Option{mode}, 0o606},
+		{unix, []fxhttp.Option{fxhttp.WithNetwork("tcp"), fxhttp.WithAddr("127.0.0.1:0")}, 0},
+		{unix, []fxhttp.Option{fxhttp.WithListener(listenPlain(t))}, 0},
+	} {
+		app := fx.New(fx.NopLogger, provideHandler(text("")), fx.Supply(tt.config),
+			fxhttp.Module(append(tt.opts, fxhttp.WithLogger(new(recorder)))...))
+		if err := app.Err(); err != nil {
+			t.Errorf("%v: Err() = %v, want nil", tt.opts, err)
+			continue
+		}
+		start(t, app)
+		info, err := os.Lstat(path)
+		if tt.want == 0 && err == nil || tt.want != 0 && (err != nil || info.Mode().Perm() != tt.want) {
+			t.Errorf("%v: the file is %v, %v, want the mode %v", tt.opts, info, err, tt.want)
+		}
+		if err := stop(app, 5*time.Second); err != nil {
+			t.Error(err)
+		}
+	}
+
+	for _, tt := range []struct {
+		config fxhttp.Config
+		opts   []fxhttp.Option
+		want   string
+	}{
+		{fxhttp.Config{}, []fxhttp.Option{mode}, "SocketMode 0606 needs Network unix"},
+		{unix, []fxhttp.Option{mode, fxhttp.WithListener(listenPlain(t))}, "exclude each other"},
+		{unix, []fxhttp.Option{mode, fxhttp.WithNetwork("tcp"), fxhttp.WithAddr(":0")}, "SocketMode 0606 needs Network unix"},
+		{unix, []fxhttp.Option{fxhttp.WithConfig(fxhttp.Config{SocketMode: "660"})}, `SocketMode "660" is no mode`},
+	} {
+		app := fx.New(fx.NopLogger, provideHandler(text("")), fx.Supply(tt.config), fxhttp.Module(tt.opts...))
+		wantError(t, app.Err(), tt.want)
+	}
+}
+
 // An option may be given to several servers: none sees what another does to its value.
 func TestOptionShared(t *testing.T) {
 	protocols := new(http.Protocols)
