@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // modeOf returns the permissions of a socket's file.
@@ -43,12 +44,16 @@ func TestSocketMode(t *testing.T) {
 				if got := ln.Addr().String(); got != path {
 					t.Errorf("Addr() = %s, want %s", got, path)
 				}
-				if c, err := net.Dial("unix", path); err != nil {
-					t.Errorf("Dial() = %v", err)
-				} else {
-					c.Close()
+				c, err := net.Dial("unix", path)
+				if err != nil {
+					t.Fatal(err)
 				}
+				defer c.Close()
 				ln.Close()
+				c.SetDeadline(time.Now().Add(5 * time.Second))
+				if _, err := c.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error("the socket is open after Close")
+				}
 				if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("the file after Close: %v, want it gone", err)
 				}
