@@ -21,8 +21,8 @@ type connSet struct {
 
 	noGrace bool // IdleGrace is none: nothing is waited for, and no client
 
-	limit int           // of connections in the set; 0: none. New writes it
-	freed chan struct{} // receives when one is gone, if there is a limit; for the accepting goroutine
+	maxOpen int           // connections in the set; 0: no limit. New writes it
+	freed   chan struct{} // receives when one is gone, if there is a limit; for the accepting goroutine
 
 	cancelled atomic.Bool             // the contexts of all requests are
 	watcher   atomic.Pointer[watcher] // who looks after the connections that retire; nil: nobody yet
@@ -122,7 +122,7 @@ func (cs *connSet) remove(c *conn) {
 		last = last || cs.early == 0
 	}
 	cs.mu.Unlock()
-	if cs.limit > 0 {
+	if cs.maxOpen > 0 {
 		select {
 		case cs.freed <- struct{}{}:
 		default: // it is told already
@@ -135,12 +135,12 @@ func (cs *connSet) remove(c *conn) {
 
 // hasRoom reports whether the limit lets one more connection in.
 func (cs *connSet) hasRoom() bool {
-	if cs.limit == 0 {
+	if cs.maxOpen == 0 {
 		return true
 	}
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	return cs.list.n < cs.limit
+	return cs.list.n < cs.maxOpen
 }
 
 // changed tells that a connection may be due earlier than was known.

@@ -63,7 +63,7 @@ func (l *listener) tellLimit() {
 	l.limitToldAt = now
 	stats, _ := l.conns.count()
 	stats.Waiting = waiting
-	l.events.emit(&LimitReached{MaxConnections: l.conns.limit, Stats: stats})
+	l.events.emit(&LimitReached{MaxConnections: l.conns.maxOpen, Stats: stats})
 }
 
 // waiting returns how many clients are in the accept queue, if the kernel tells.

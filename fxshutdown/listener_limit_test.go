@@ -19,7 +19,7 @@ func limited(f *fakeSocket, events Logger) *listener {
 	f.SetDeadline(time.Now().Add(time.Hour))
 	l := newListener(f, newConnSet(new(http.Server)), newDispatcher(events), true)
 	l.kernel = f
-	l.conns.limit = 1
+	l.conns.maxOpen = 1
 	server, client := net.Pipe()
 	f.conns = append(f.conns, client)
 	l.conns.track(server)

@@ -196,7 +196,7 @@ func TestAcceptQueued(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &tt.socket
 				l := newListener(f, newConnSet(new(http.Server)), newDispatcher(nil), !tt.given)
-				l.conns.limit = tt.limit
+				l.conns.maxOpen = tt.limit
 				if !tt.noKernel {
 					l.kernel = f
 				}

@@ -80,7 +80,8 @@ func New(srv *http.Server, cfg Config) (*Server, error) {
 		done:     make(chan struct{}),
 		served:   make(chan struct{}),
 	}
-	s.conns.noGrace, s.conns.limit = s.cfg.IdleGrace == 0, s.cfg.MaxConnections
+	s.conns.noGrace = s.cfg.IdleGrace == 0
+	s.conns.maxOpen = s.cfg.MaxConnections
 	return s, nil
 }
 
