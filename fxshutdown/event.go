@@ -82,9 +82,9 @@ type DrainBegan struct{ Stats Stats }
 //
 // What was lost, or may be: Flooded reports that the queue would not run empty.
 // Unaccepted connections were in it when it was closed (Linux tells), because of
-// MaxConnections or AcceptErr, if that is set: out of descriptors, most likely. Handshakes were still
-// under way. Unfiltered is why new ones could not be kept away, though
-// Config.ListenerOwned allowed it.
+// MaxConnections, or of AcceptErr, if that is set: out of descriptors, most likely.
+// Handshakes were still under way. Unfiltered is why new ones could not be kept away,
+// though Config.ListenerOwned allowed it.
 type ListenerClosed struct {
 	Queued     int
 	Shared     bool

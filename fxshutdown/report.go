@@ -43,10 +43,9 @@ type Report struct {
 	Queued int `json:"queued"`
 
 	// Unaccepted counts those that were in it when the listener was closed: their
-	// clients were reset. Only Linux tells, of TCP. They had no turn because of
-	// MaxConnections, or AcceptErr is why, if the queue could not
-	// be emptied for want of descriptors, or of something else that may pass.
-	// In JSON AcceptErr is its text.
+	// clients were reset. Only Linux tells, of TCP. Config.MaxConnections is why, or
+	// AcceptErr, if the queue could not be emptied for want of descriptors, or of
+	// something else that may pass. In JSON AcceptErr is its text.
 	Unaccepted int   `json:"unaccepted,omitempty"`
 	AcceptErr  error `json:"-"`
 
