@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,6 +48,13 @@ type Config struct {
 	// Network is tcp, tcp4, tcp6, unix or unixpacket. Default: tcp.
 	Network string `json:"network,omitempty" yaml:"network,omitempty" mapstructure:"network"`
 
+	// SocketMode is the mode of a unix socket's file: permissions in octal, as a string
+	// such as "0660". It begins with 0, so that 432, which is what Viper makes of 0660
+	// without quotes, is an error. It is in force before anybody can connect, whatever the
+	// umask. Default: what the umask leaves. It is an error on other networks, with an
+	// abstract address, and on Windows. See fxshutdown.Config.SocketMode.
+	SocketMode string `json:"socket_mode,omitempty" yaml:"socket_mode,omitempty" mapstructure:"socket_mode"`
+
 	// TLSCertFile and TLSKeyFile are the PEM files of a certificate chain and
 	// its key, read once, when the app is built. Default: no TLS.
 	TLSCertFile string `json:"tls_cert_file,omitempty" yaml:"tls_cert_file,omitempty" mapstructure:"tls_cert_file"`
@@ -68,6 +77,13 @@ type Config struct {
 
 	// MaxHeaderBytes bounds a request's header. Default: http.DefaultMaxHeaderBytes.
 	MaxHeaderBytes int `json:"max_header_bytes,omitempty" yaml:"max_header_bytes,omitempty" mapstructure:"max_header_bytes"`
+
+	// MaxConnections bounds how many connections are open at a time; clients beyond them
+	// wait in the kernel's accept queue. Idle connections count, until IdleTimeout, and
+	// hijacked ones. It holds during a stop too: who waits then is answered in turn.
+	// See fxshutdown.Config.MaxConnections. Default: no limit. A negative value is an
+	// error.
+	MaxConnections int `json:"max_connections,omitempty" yaml:"max_connections,omitempty" mapstructure:"max_connections"`
 
 	// ShutdownDelay is how long the server goes on as before once it was told
 	// to stop, or got a signal of [WithUnreadySignals], while its readiness fails
@@ -121,6 +137,7 @@ type Config struct {
 func (c Config) Validate() error {
 	return errors.Join(
 		c.checkAddr(),
+		c.checkSocketMode(),
 		c.checkTLSFiles(),
 		c.checkMaxHeaderBytes(),
 		c.engine().Validate(),
@@ -155,6 +172,27 @@ func (c Config) checkAddr() error {
 	return nil
 }
 
+func (c Config) checkSocketMode() error {
+	_, err := c.socketMode()
+	if err == nil && c.SocketMode != "" && strings.HasPrefix(c.Network, "unix") && strings.HasPrefix(c.Addr, "@") {
+		return fmt.Errorf("SocketMode %q does not fit Addr %q: an abstract address has no file", c.SocketMode, c.Addr)
+	}
+	return err
+}
+
+// socketMode returns the mode that SocketMode says, zero if it says none.
+func (c Config) socketMode() (fs.FileMode, error) {
+	if c.SocketMode == "" {
+		return 0, nil
+	}
+	digits, ok := strings.CutPrefix(c.SocketMode, "0")
+	mode, err := strconv.ParseUint(strings.TrimPrefix(digits, "o"), 8, 32)
+	if !ok || err != nil || mode == 0 || fs.FileMode(mode) > fs.ModePerm {
+		return 0, fmt.Errorf("SocketMode %q is no mode of a socket: want permissions in octal, such as %q", c.SocketMode, "0660")
+	}
+	return fs.FileMode(mode), nil
+}
+
 func (c Config) checkTLSFiles() error {
 	switch {
 	case c.TLSCertFile != "" && c.TLSKeyFile == "":
@@ -175,9 +213,12 @@ func (c Config) checkMaxHeaderBytes() error {
 // engine returns the part of c that the engine defines, and whose rules it
 // knows.
 func (c Config) engine() fxshutdown.Config {
+	mode, _ := c.socketMode() // its error is Validate's
 	return fxshutdown.Config{
 		Network:               c.Network,
+		SocketMode:            mode,
 		TLS:                   c.TLSCertFile != "",
+		MaxConnections:        c.MaxConnections,
 		ShutdownDelay:         c.ShutdownDelay,
 		DrainSpread:           c.DrainSpread,
 		IdleGrace:             c.IdleGrace,

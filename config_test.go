@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -56,23 +57,25 @@ func TestConfigJSON(t *testing.T) {
 		const want = `{
  "addr": "Addr",
  "network": "Network",
+ "socket_mode": "SocketMode",
  "tls_cert_file": "TLSCertFile",
  "tls_key_file": "TLSKeyFile",
- "read_timeout": "1.25s",
- "read_header_timeout": "1.5s",
- "write_timeout": "1.75s",
- "idle_timeout": "2s",
- "max_header_bytes": 9,
- "shutdown_delay": "2.5s",
- "idle_grace": "2.75s",
- "request_grace": "3s",
- "hijack_grace": "3.25s",
- "drain_spread": "3.5s",
- "max_connection_age": "3.75s",
- "max_connection_age_grace": "4s",
- "max_connection_requests": 17,
- "drain_timeout": "4.5s",
- "stop_reserve": "4.75s"
+ "read_timeout": "1.5s",
+ "read_header_timeout": "1.75s",
+ "write_timeout": "2s",
+ "idle_timeout": "2.25s",
+ "max_header_bytes": 10,
+ "max_connections": 11,
+ "shutdown_delay": "3s",
+ "idle_grace": "3.25s",
+ "request_grace": "3.5s",
+ "hijack_grace": "3.75s",
+ "drain_spread": "4s",
+ "max_connection_age": "4.25s",
+ "max_connection_age_grace": "4.5s",
+ "max_connection_requests": 19,
+ "drain_timeout": "5s",
+ "stop_reserve": "5.25s"
 }`
 		if string(text) != want {
 			t.Errorf("JSON = %s, want %s", text, want)
@@ -128,6 +131,7 @@ func TestConfigJSON(t *testing.T) {
 		{`{"idle_grace":250}`, []string{"idle_grace: 250 is no duration", `want a string such as "250ms"`}},
 		{`{"idle_grace":"250"}`, []string{`idle_grace: "250" is no duration`, `"250ms"`}},
 		{`{"addr":8080}`, []string{"addr: ", "number", "string"}},
+		{`{"socket_mode":432}`, []string{"socket_mode: ", "number", "string"}},
 		{`{"max_header_bytes":"1MB"}`, []string{"max_header_bytes: "}},
 		{`{"b":1,"a":1,"idle_grace":true,"addr":1}`, []string{"a: no such", "b: no such", "idle_grace: true", "addr: "}},
 		{`[]`, []string{"fxhttp.Config", "array"}},
@@ -175,6 +179,8 @@ func TestConfigValidate(t *testing.T) {
 		{fxhttp.Config{MaxHeaderBytes: -1}, []string{"MaxHeaderBytes -1 is negative"}},
 		{fxhttp.Config{MaxConnectionRequests: -1}, []string{"MaxConnectionRequests -1 is negative"}},
 		{fxhttp.Config{DrainSpread: time.Second, DrainTimeout: time.Second}, []string{"DrainSpread 1s", "DrainTimeout 1s"}},
+		{fxhttp.Config{SocketMode: "0660"}, []string{`SocketMode 0660 needs Network unix`, `not "tcp"`}},
+		{fxhttp.Config{MaxConnections: -1}, []string{"MaxConnections -1 is negative"}},
 		{fxhttp.Config{RequestGrace: 1}, []string{"RequestGrace 1ns", "IdleGrace 250ms"}},
 		{fxhttp.Config{DrainTimeout: time.Second, HijackGrace: time.Second}, []string{"HijackGrace 1s", "DrainTimeout is 1s"}},
 		{fxhttp.Config{Addr: "x", Network: "udp", TLSKeyFile: "k", MaxHeaderBytes: -1, DrainTimeout: 1},
@@ -184,6 +190,35 @@ func TestConfigValidate(t *testing.T) {
 			wantError(t, tt.config.Validate(), tt.want...)
 		})
 	}
+}
+
+func TestConfigSocketMode(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("files of sockets have no mode")
+	}
+	for text, want := range map[string]string{
+		"":       "",
+		"0660":   "",
+		"0o660":  "",
+		"00660":  "",
+		"0777":   "",
+		"660":    "octal",
+		"432":    "octal", // 0660 by Viper
+		"0":      "octal",
+		"0000":   "octal",
+		"0680":   "octal",
+		"01777":  "octal",
+		"-0660":  "octal",
+		"0x1b0":  "octal",
+		"rw-rw-": "octal",
+		" 0660":  "octal",
+	} {
+		err := fxhttp.Config{Network: "unix", Addr: "/run/app.sock", SocketMode: text}.Validate()
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), fmt.Sprintf("SocketMode %q", text)) {
+			t.Errorf("SocketMode %q: Validate() = %v, want %q", text, err, want)
+		}
+	}
+	wantError(t, fxhttp.Config{Network: "unix", Addr: "@app", SocketMode: "0660"}.Validate(), `SocketMode "0660"`, `Addr "@app"`, "abstract")
 }
 
 // Whatever is accepted reads back the same from what it is written as.

@@ -318,12 +318,14 @@ func WithIdleTimeout(d time.Duration) Option {
 // WithMaxHeaderBytes sets http.Server.MaxHeaderBytes. Zero is
 // http.DefaultMaxHeaderBytes; a negative value is an error.
 func WithMaxHeaderBytes(n int) Option {
-	return option{
-		name:  "WithMaxHeaderBytes",
-		args:  fmt.Sprint(n),
-		sets:  []string{"MaxHeaderBytes"},
-		apply: func(s *settings) { s.MaxHeaderBytes = n },
-	}
+	return intOption("WithMaxHeaderBytes", "MaxHeaderBytes", n, func(c *Config) *int { return &c.MaxHeaderBytes })
+}
+
+// WithMaxConnections bounds how many connections are open at a time, during a stop too:
+// clients beyond them wait in the kernel's accept queue, for their turn. Zero is no
+// limit; a negative value is an error. See fxshutdown.Config.MaxConnections.
+func WithMaxConnections(n int) Option {
+	return intOption("WithMaxConnections", "MaxConnections", n, func(c *Config) *int { return &c.MaxConnections })
 }
 
 // WithProtocols sets http.Server.Protocols to a copy of p, for instance to serve
@@ -401,6 +403,15 @@ func stringOption(name, setting, v string, field func(*settings) *string) Option
 		args:  fmt.Sprintf("%q", v),
 		sets:  []string{setting},
 		apply: func(s *settings) { *field(s) = v },
+	}
+}
+
+func intOption(name, setting string, n int, field func(*Config) *int) Option {
+	return option{
+		name:  name,
+		args:  fmt.Sprint(n),
+		sets:  []string{setting},
+		apply: func(s *settings) { *field(&s.Config) = n },
 	}
 }
 

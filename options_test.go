@@ -92,6 +92,7 @@ func TestOptionString(t *testing.T) {
 		{fxhttp.WithWriteTimeout(time.Second), `fxhttp.WithWriteTimeout(1s)`},
 		{fxhttp.WithIdleTimeout(time.Second), `fxhttp.WithIdleTimeout(1s)`},
 		{fxhttp.WithMaxHeaderBytes(4096), `fxhttp.WithMaxHeaderBytes(4096)`},
+		{fxhttp.WithMaxConnections(100), `fxhttp.WithMaxConnections(100)`},
 		{fxhttp.WithProtocols(h1), `fxhttp.WithProtocols(HTTP1,UnencryptedHTTP2)`},
 		{fxhttp.WithProtocols(nil), `fxhttp.WithProtocols(nil)`},
 		{fxhttp.WithHTTP2(&http.HTTP2Config{}), `fxhttp.WithHTTP2(*http.HTTP2Config)`},
@@ -156,6 +157,7 @@ func TestOptionInvalid(t *testing.T) {
 		{[]fxhttp.Option{fxhttp.WithForceSignals(nil)}, []string{"WithForceSignals"}},
 		{[]fxhttp.Option{fxhttp.WithUnreadySignals(os.Kill)}, []string{"WithUnreadySignals", "cannot be caught"}},
 		{[]fxhttp.Option{fxhttp.WithMaxHeaderBytes(-1)}, []string{"MaxHeaderBytes -1"}},
+		{[]fxhttp.Option{fxhttp.WithMaxConnections(-1)}, []string{"MaxConnections -1 is negative"}},
 		{[]fxhttp.Option{fxhttp.WithProtocols(nil)}, []string{"WithProtocols(nil)"}},
 		{[]fxhttp.Option{fxhttp.WithProtocols(new(http.Protocols))}, []string{"WithProtocols()", "no protocol"}},
 		{[]fxhttp.Option{fxhttp.WithHTTP2(nil)}, []string{"WithHTTP2(nil)"}},
@@ -194,6 +196,56 @@ func TestOptionAddrOverUnix(t *testing.T) {
 		if err := fx.New(fx.NopLogger, provideHandler(text("")), unix, fxhttp.Module(opts...)).Err(); err != nil {
 			t.Errorf("%v: Err() = %v, want nil", opts, err)
 		}
+	}
+}
+
+// The mode of a unix socket reaches its file, from Config and from an option, and gives way
+// with the network.
+func TestOptionSocketMode(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("files of sockets have no mode")
+	}
+	path := shortSocketPath(t)
+	unix := fxhttp.Config{Network: "unix", Addr: path, SocketMode: "0640"}
+	mode := fxhttp.WithConfig(fxhttp.Config{SocketMode: "0606"})
+	for _, tt := range []struct {
+		config fxhttp.Config
+		opts   []fxhttp.Option
+		want   os.FileMode // 0: the server has no file
+	}{
+		{unix, nil, 0o640},
+		{unix, []fxhttp.Option{mode}, 0o606},
+		{unix, []fxhttp.Option{fxhttp.WithNetwork("tcp"), fxhttp.WithAddr("127.0.0.1:0")}, 0},
+		{unix, []fxhttp.Option{fxhttp.WithListener(listenPlain(t))}, 0},
+	} {
+		app := fx.New(fx.NopLogger, provideHandler(text("")), fx.Supply(tt.config),
+			fxhttp.Module(append(tt.opts, fxhttp.WithLogger(new(recorder)))...))
+		if err := app.Err(); err != nil {
+			t.Errorf("%v: Err() = %v, want nil", tt.opts, err)
+			continue
+		}
+		start(t, app)
+		info, err := os.Lstat(path)
+		if tt.want == 0 && err == nil || tt.want != 0 && (err != nil || info.Mode().Perm() != tt.want) {
+			t.Errorf("%v: the file is %v, %v, want the mode %v", tt.opts, info, err, tt.want)
+		}
+		if err := stop(app, 5*time.Second); err != nil {
+			t.Error(err)
+		}
+	}
+
+	for _, tt := range []struct {
+		config fxhttp.Config
+		opts   []fxhttp.Option
+		want   string
+	}{
+		{fxhttp.Config{}, []fxhttp.Option{mode}, "SocketMode 0606 needs Network unix"},
+		{unix, []fxhttp.Option{mode, fxhttp.WithListener(listenPlain(t))}, "exclude each other"},
+		{unix, []fxhttp.Option{mode, fxhttp.WithNetwork("tcp"), fxhttp.WithAddr(":0")}, "SocketMode 0606 needs Network unix"},
+		{unix, []fxhttp.Option{fxhttp.WithConfig(fxhttp.Config{SocketMode: "660"})}, `SocketMode "660" is no mode`},
+	} {
+		app := fx.New(fx.NopLogger, provideHandler(text("")), fx.Supply(tt.config), fxhttp.Module(tt.opts...))
+		wantError(t, app.Err(), tt.want)
 	}
 }
 
@@ -573,6 +625,21 @@ func TestOptionEffect(t *testing.T) {
 			resp.Body.Close()
 			if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 				t.Errorf("status = %d, want 431", resp.StatusCode)
+			}
+		},
+		"WithMaxConnections": func(t *testing.T) {
+			a := startApp(t, []fxhttp.Option{fxhttp.WithMaxConnections(1)}, hello)
+			get(t, newClient(t), a.url("/")) // leaves a connection that is idle
+			second := a.dial(t)
+			fmt.Fprintf(second, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+			if err := stop(a.App, 5*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			if got := wantClosed(t, second); !strings.Contains(got, "hello") {
+				t.Errorf("the second client got %q, want hello", got)
+			}
+			if n := a.server.Report().Queued; n != 1 {
+				t.Errorf("the stop found %d in the accept queue, want the second", n)
 			}
 		},
 		"WithProtocols": func(t *testing.T) {

@@ -131,7 +131,10 @@ func (s *settings) settle() {
 	if s.listener != nil {
 		s.checkListenerAlone()
 		// What a lower layer said is overridden.
-		s.Addr, s.Network = "", ""
+		s.Addr, s.Network, s.SocketMode = "", "", ""
+	}
+	if !strings.HasPrefix(s.Network, "unix") && s.origins["SocketMode"].layer < s.origins["Network"].layer {
+		s.SocketMode = "" // so is the mode of a file that there is not any more
 	}
 	s.checkListener()
 	if err := s.Validate(); err != nil {

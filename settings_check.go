@@ -35,11 +35,15 @@ func checkOptionsAlone(opts []Option) error {
 	_, networkSet := s.origins["Network"]
 	switch {
 	case s.listener != nil:
-		c.Addr, c.Network = "", ""
+		c.Addr, c.Network, c.SocketMode = "", "", ""
 	case !addrSet && strings.HasPrefix(c.Network, "unix"):
 		c.Addr = "/" // a path that Config may have
 	case !networkSet && !c.isAddrOfTCP():
 		c.Addr = "" // the path of a socket, if Config says so
+	}
+	if !networkSet {
+		s.errs = append(s.errs, c.checkSocketMode())
+		c.SocketMode = "" // it fits the network that Config may have
 	}
 	c.TLSCertFile, c.TLSKeyFile = "", "" // one may be in Config
 	s.errs = append(s.errs, c.Validate())
@@ -61,7 +65,7 @@ func (s *settings) checkListenerAlone() {
 	if !set {
 		return
 	}
-	for _, setting := range []string{"Addr", "Network"} {
+	for _, setting := range []string{"Addr", "Network", "SocketMode"} {
 		if other, ok := s.origins[setting]; ok && other.layer >= ln.layer {
 			s.fail("%s and %s exclude each other: the listener has its address already", ln.by, other.by)
 		}

@@ -3,7 +3,9 @@ package fxshutdown
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"runtime"
 	"time"
 )
 
@@ -64,9 +66,35 @@ type Config struct {
 	// such file.
 	Network string
 
+	// SocketMode is the mode of a unix socket's file, such as 0o660: who may write to the
+	// file may connect. Only the permissions count, and nothing is taken off them by the
+	// umask. The mode is in force before anybody can connect. Default: zero, what the
+	// umask leaves of 0o777.
+	//
+	// It is an error with another Network, or with a Listener, on Windows, which has no
+	// such modes, and, from Start, with an abstract address, which has no file. The
+	// ListenConfig's Control is called; its other fields are TCP's. Access to the
+	// directory is up to you.
+	SocketMode fs.FileMode
+
 	// TLS serves TLS with the http.Server's TLSConfig, as
 	// http.Server.ServeTLS does.
 	TLS bool
+
+	// MaxConnections bounds how many connections are open at a time; a client beyond
+	// them waits in the kernel's accept queue, unanswered, until one is gone. Default:
+	// zero, no limit. A negative value is an error.
+	//
+	// An HTTP/2 connection counts as one, whatever its streams. Hijacked connections
+	// count until they are closed, and idle ones too: http.Server.IdleTimeout frees
+	// those. One that is closed counts until its last handler has returned. The event
+	// [LimitReached] and [Stats] tell when clients wait.
+	//
+	// The limit holds during a stop too: who waits then is answered in turn, while
+	// idle connections are dropped. Those whose turn does not come in the stop's time are
+	// reset, and counted in Report.Unaccepted, where the system tells; such a stop is not
+	// graceful. The package comment has the limits of that.
+	MaxConnections int
 
 	// ShutdownDelay is how long the server goes on as before after Stop was
 	// called, while [Server.Ready] already fails, so that load balancers look
@@ -164,6 +192,12 @@ func (c Config) Validate() error {
 	if c.MaxConnectionRequests < 0 {
 		errs = append(errs, fmt.Errorf("MaxConnectionRequests %d is negative", c.MaxConnectionRequests))
 	}
+	if c.SocketMode != 0 {
+		errs = append(errs, c.checkSocketMode())
+	}
+	if c.MaxConnections < 0 {
+		errs = append(errs, fmt.Errorf("MaxConnections %d is negative: zero is no limit", c.MaxConnections))
+	}
 	idle := c.withDefaults().IdleGrace
 	if c.RequestGrace > 0 && c.RequestGrace < idle {
 		errs = append(errs, fmt.Errorf("RequestGrace %v is shorter than IdleGrace %v: a request that arrives in time would be cancelled at birth", c.RequestGrace, idle))
@@ -186,6 +220,21 @@ func (c Config) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (c Config) checkSocketMode() error {
+	mode := fmt.Sprintf("SocketMode %#o", c.SocketMode)
+	switch {
+	case c.SocketMode&^fs.ModePerm != 0:
+		return fmt.Errorf("%s is more than permissions: want octal digits, such as 0o660", mode)
+	case c.Listener != nil:
+		return fmt.Errorf("%s and Listener are both set: the listener has its file already", mode)
+	case c.Network != "unix" && c.Network != "unixpacket":
+		return fmt.Errorf("%s needs Network unix or unixpacket, not %q", mode, c.withDefaults().Network)
+	case !hasSocketMode:
+		return fmt.Errorf("%s: files of sockets have no mode on %s", mode, runtime.GOOS)
+	}
+	return nil
 }
 
 // withDefaults returns c with every zero replaced by its default and every

@@ -21,6 +21,9 @@ type connSet struct {
 
 	noGrace bool // IdleGrace is none: nothing is waited for, and no client
 
+	maxOpen int           // connections in the set; 0: no limit. New writes it
+	freed   chan struct{} // receives when one is gone, if there is a limit; for the accepting goroutine
+
 	cancelled atomic.Bool             // the contexts of all requests are
 	retired   atomic.Uint64           // connections that retired while the server served
 	watcher   atomic.Pointer[watcher] // who looks after the connections that retire; nil: nobody yet
@@ -51,7 +54,7 @@ type watcher struct {
 // newConnSet returns the set of a server that is about to start. Its epoch is a
 // second ago, so that no moment is zero.
 func newConnSet(given *http.Server) *connSet {
-	return &connSet{epoch: time.Now().Add(-time.Second), given: given}
+	return &connSet{epoch: time.Now().Add(-time.Second), given: given, freed: make(chan struct{}, 1)}
 }
 
 func (cs *connSet) now() moment { return time.Since(cs.epoch) }
@@ -149,9 +152,25 @@ func (cs *connSet) remove(c *conn) {
 		cs.ages.remove(c.life)
 		cancel(nil)
 	}
+	if cs.maxOpen > 0 {
+		select {
+		case cs.freed <- struct{}{}:
+		default: // it is told already
+		}
+	}
 	if w := cs.watcher.Load(); w != nil && last {
 		w.emptied()
 	}
+}
+
+// hasRoom reports whether the limit lets one more connection in.
+func (cs *connSet) hasRoom() bool {
+	if cs.maxOpen == 0 {
+		return true
+	}
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return cs.list.n < cs.maxOpen
 }
 
 // changed tells that a connection may be due earlier than was known.

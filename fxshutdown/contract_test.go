@@ -56,6 +56,7 @@ var contract = []struct {
 	{"SlowHooks", slowHookScenarios},
 	{"Listeners", listenerScenarios},
 	{"Owned", ownedScenarios},
+	{"Limit", limitScenarios},
 	{"Hostile", hostileScenarios},
 	{"Age", ageScenarios},
 	{"Spread", spreadScenarios},

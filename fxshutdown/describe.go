@@ -39,6 +39,11 @@ func (e *AcceptRetrying) describe() (slog.Level, string, []slog.Attr) {
 	}
 }
 
+func (e *LimitReached) describe() (slog.Level, string, []slog.Attr) {
+	return slog.LevelWarn, "http server is at its limit of connections",
+		append([]slog.Attr{slog.Int("max_connections", e.MaxConnections)}, e.Stats.attrs()...)
+}
+
 func (e *ServeFailed) describe() (slog.Level, string, []slog.Attr) {
 	return slog.LevelError, "http server failed", []slog.Attr{slog.Any("error", e.Err)}
 }
@@ -219,7 +224,7 @@ func requestsAttr(rs []Request) slog.Attr {
 }
 
 func (s Stats) attrs() []slog.Attr {
-	return []slog.Attr{
+	attrs := []slog.Attr{
 		slog.Int("connections", s.Open()),
 		slog.Int("new", s.New),
 		slog.Int("active", s.Active),
@@ -227,6 +232,10 @@ func (s Stats) attrs() []slog.Attr {
 		slog.Int("hijacked", s.Hijacked),
 		slog.Int("in_flight", s.InFlight),
 	}
+	if s.Waiting > 0 {
+		attrs = append(attrs, slog.Int("waiting", s.Waiting))
+	}
+	return attrs
 }
 
 func (r Request) attrs() []slog.Attr {

@@ -15,8 +15,8 @@ type dispatcher struct {
 	idle  chan struct{} // closed by the goroutine when it ends; nil when there is none
 }
 
-// maxQueued is for how many events a Logger may block before retried accepts are not
-// noted any more. A stop has some 200 events at most, and these are never dropped.
+// maxQueued is for how many events a Logger may block before retried accepts, and the
+// limit of connections, are not noted any more. A stop has some 200 events at most, and these are never dropped.
 const maxQueued = 1000
 
 func newDispatcher(l Logger) *dispatcher { return &dispatcher{logger: l} }
@@ -27,8 +27,11 @@ func (d *dispatcher) emit(e Event) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, ok := e.(*AcceptRetrying); ok && len(d.queue) >= maxQueued {
-		return
+	switch e.(type) {
+	case *AcceptRetrying, *LimitReached:
+		if len(d.queue) >= maxQueued {
+			return
+		}
 	}
 	d.queue = append(d.queue, e)
 	if d.idle == nil {

@@ -37,7 +37,8 @@
 //
 // A Config.Listener has somebody else's socket, maybe: ListenerOwned and
 // ListenerHandedOver say whose. One that somebody keeps open is closed during the
-// drain, and so is one whose queue waits for descriptors that idle connections hold.
+// drain, and so is one whose queue waits for connections to end, for want of
+// descriptors or because of MaxConnections.
 //
 // With DrainSpread the announcement comes first, and connections retire one after
 // another, from the beginning of the delay on.
@@ -121,6 +122,13 @@
 //     8 to reach for each of them.
 //   - [EndOnDrain] cannot tell a long response that is sent piece by piece from a stream, nor
 //     a long poll from a request that takes more than 250 ms: both are cancelled.
+//   - At MaxConnections the queue of a stop is served in turn, which may take long: a new
+//     client whose handshake is ignored meanwhile learns no sooner that it is refused.
+//     Where new clients cannot be kept away, those have their turn who were in the queue
+//     when the listener was to be closed, or the first 128 if the system does not tell how
+//     many that are; 250 ms later it is closed. Once RequestGrace is over, who is still in
+//     the queue is accepted, but its request is cancelled from birth, and over TLS its
+//     handshake fails.
 //   - A response without a length whose handler returns early because its context was
 //     cancelled is complete to HTTP. It counts as answered.
 //   - A hijacked connection counts as ended when its owner, a hook that saw it, or its

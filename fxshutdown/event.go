@@ -31,6 +31,15 @@ type AcceptRetrying struct {
 	Delay time.Duration
 }
 
+// LimitReached: MaxConnections connections are open, and clients wait in the accept
+// queue: Stats.Waiting tells how many, where the system does, and the other figures
+// tell what the connections do. Elsewhere it is said whether clients wait or not. It
+// is said once a minute at most, for as long as that is so.
+type LimitReached struct {
+	MaxConnections int
+	Stats          Stats
+}
+
 // ServeFailed: the listener failed for good, under a server that was not
 // stopping. Connections that are open stay served until Stop.
 type ServeFailed struct{ Err error }
@@ -95,9 +104,9 @@ type DrainBegan struct{ Stats Stats }
 //
 // What was lost, or may be: Flooded reports that the queue would not run empty.
 // Unaccepted connections were in it when it was closed (Linux tells), because of
-// AcceptErr, if that is set: out of descriptors, most likely. Handshakes were still
-// under way. Unfiltered is why new ones could not be kept away, though
-// Config.ListenerOwned allowed it.
+// MaxConnections, or of AcceptErr, if that is set: out of descriptors, most likely.
+// Handshakes were still under way. Unfiltered is why new ones could not be kept away,
+// though Config.ListenerOwned allowed it.
 type ListenerClosed struct {
 	Queued     int
 	Shared     bool

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 )
 
 // listen opens the listener that cfg and addr ask for.
@@ -24,14 +25,27 @@ func listen(ctx context.Context, cfg Config, addr string) (net.Listener, error) 
 		lc = *cfg.ListenConfig
 	}
 	lc.SetMultipathTCP(false) // it refuses the filter of ignoreSYNs
-	ln, err := lc.Listen(ctx, cfg.Network, addr)
+	open := func() (net.Listener, error) { return lc.Listen(ctx, cfg.Network, addr) }
+	if mode := cfg.SocketMode; mode != 0 {
+		if isAbstract(addr) {
+			return nil, fmt.Errorf("listen on %s %q: SocketMode %#o: an abstract address has no file", cfg.Network, addr, mode)
+		}
+		open = func() (net.Listener, error) { return listenMode(&lc, cfg.Network, addr, mode) }
+	}
+	ln, err := open()
 	if err != nil && cfg.Network == "unix" && errors.Is(err, errnoInUse) && removeStale(addr) {
-		ln, err = lc.Listen(ctx, cfg.Network, addr)
+		ln, err = open()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s %q: %w", cfg.Network, addr, err)
 	}
 	return ln, nil
+}
+
+// isAbstract reports whether the address of a unix socket is a name of Linux's that has
+// no file.
+func isAbstract(addr string) bool {
+	return strings.HasPrefix(addr, "@") || strings.HasPrefix(addr, "\x00")
 }
 
 // removeStale removes the socket that a crashed process left behind: a file

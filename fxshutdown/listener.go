@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,7 +32,8 @@ type listener struct {
 	keptAway  bool  // new clients are kept away from the queue
 	unguarded error // why they are not, though they could be
 
-	queue queue // the accepting goroutine's, until ended is closed
+	queue       queue  // the accepting goroutine's, until ended is closed
+	limitToldAt moment // its too: when LimitReached was said; 0: never
 
 	closeOnce sync.Once
 	closeErr  error // of the first Close
@@ -58,7 +58,7 @@ func newListener(l net.Listener, conns *connSet, events *dispatcher, openedHere 
 		// Closing would remove the file too late for the queue, and whoever it
 		// belongs to by then.
 		ul.SetUnlinkOnClose(false)
-		if name := l.Addr().String(); !strings.HasPrefix(name, "@") { // an abstract name has no file
+		if name := l.Addr().String(); !isAbstract(name) {
 			ln.file, _ = os.Lstat(name)
 		}
 	}
@@ -72,6 +72,10 @@ func (l *listener) Accept() (net.Conn, error) {
 	for delay := time.Duration(0); ; {
 		if isClosed(l.closing) {
 			return l.acceptQueued()
+		}
+		if !l.conns.hasRoom() {
+			l.awaitRoom()
+			continue
 		}
 		raw, err := l.accept()
 		if err == nil {

@@ -12,6 +12,7 @@ import (
 type queue struct {
 	until    time.Time // when that ends at the latest; zero: it has not begun
 	accepted int
+	owed     int           // to be accepted, however long they wait for room
 	silent   time.Duration // how long nobody has come
 	flooded  bool          // it would not run empty
 
@@ -42,6 +43,10 @@ func (l *listener) acceptQueued() (net.Conn, error) {
 			most = maxHandshake
 		}
 		q.until = time.Now().Add(most)
+		q.owed = unknownQueue
+		if n, told := l.waiting(); told {
+			q.owed = n
+		}
 	}
 	dl, hasDeadline := l.Listener.(deadliner)
 	for open := true; open; {
@@ -49,6 +54,10 @@ func (l *listener) acceptQueued() (net.Conn, error) {
 		wait := l.waitFor(began)
 		if wait <= 0 {
 			break
+		}
+		if !l.conns.hasRoom() {
+			l.awaitTurn(wait)
+			continue
 		}
 		if hasDeadline {
 			dl.SetDeadline(time.Now().Add(wait))
@@ -88,10 +97,7 @@ func (l *listener) waitFor(now time.Time) time.Duration {
 	if l.owner == ownerOther || isClosed(l.closed) {
 		return 0
 	}
-	queued, told := 0, false
-	if l.kernel != nil {
-		queued, told = l.kernel.queued()
-	}
+	queued, told := l.waiting()
 	if told && queued == 0 {
 		q.err = nil // an accept fails for want of descriptors before it looks at the queue
 	}
@@ -149,8 +155,8 @@ func (l *listener) cannotAccept(err error) {
 	q := &l.queue
 	q.failed++
 	q.err = err
-	if q.failed > 1 && !isClosed(l.starved) {
-		close(l.starved)
+	if q.failed > 1 {
+		l.starve()
 	}
 	if !l.conns.isEmpty() {
 		if until := time.Now().Add(maxQueue); until.After(q.until) {

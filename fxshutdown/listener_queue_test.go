@@ -118,6 +118,8 @@ func TestAcceptQueued(t *testing.T) {
 		owner    owner
 		noKernel bool
 		open     bool // a connection is, all the time
+		limit    int
+		serve    time.Duration // how long each connection is open
 
 		accepted   int
 		left       int
@@ -172,6 +174,21 @@ func TestAcceptQueued(t *testing.T) {
 		}}, accepted: 2, asked: 1, least: time.Minute, most: time.Minute + 9*ms},
 		{name: "Starved/ForGood", socket: fakeSocket{comes: []time.Duration{0, 0}, fails: func(time.Duration) error { return emfile }},
 			left: 2, err: emfile, least: maxHandshake, most: maxHandshake + 5*ms},
+		// At the limit of connections.
+		{name: "Limit", limit: 2, serve: time.Minute, socket: fakeSocket{comes: make([]time.Duration, 10)},
+			accepted: 10, asked: 1, least: 4*time.Minute + 3*ms, most: 4*time.Minute + 3*ms},
+		{name: "Limit/Handshake", limit: 1, serve: time.Minute, socket: fakeSocket{comes: []time.Duration{0, 0, 10 * ms}},
+			accepted: 3, asked: 1, least: 2*time.Minute + 3*ms, most: 2*time.Minute + 3*ms},
+		{name: "Limit/NobodyWaits", limit: 1, open: true, asked: 1, least: 3 * ms, most: 3 * ms},
+		{name: "Limit/Given", given: true, limit: 2, serve: time.Minute, socket: fakeSocket{comes: make([]time.Duration, 10)},
+			accepted: 10, asked: 0, least: 4 * time.Minute, most: 4*time.Minute + ms},
+		{name: "Limit/Flood", given: true, limit: 2, serve: 30 * ms, socket: fakeSocket{comes: make([]time.Duration, 10), knocks: true},
+			accepted: 26, left: 3884, flooded: true, least: 390 * ms, most: 400 * ms},
+		{name: "Limit/UnknownQueue", given: true, noKernel: true, limit: 2, serve: time.Minute, socket: fakeSocket{comes: make([]time.Duration, 10)},
+			accepted: 10, least: 5 * time.Minute, most: 5*time.Minute + ms},
+		{name: "Limit/UnknownFlood", given: true, noKernel: true, limit: 2, serve: time.Second, socket: fakeSocket{knocks: true},
+			accepted: unknownQueue, flooded: true, least: 63 * time.Second, most: 65 * time.Second},
+
 		{name: "Broken", socket: fakeSocket{comes: []time.Duration{0, 0}, fails: func(time.Duration) error { return refused }},
 			left: 2},
 	} {
@@ -179,6 +196,7 @@ func TestAcceptQueued(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &tt.socket
 				l := newListener(f, newConnSet(new(http.Server)), newDispatcher(nil), !tt.given)
+				l.conns.maxOpen = tt.limit
 				if !tt.noKernel {
 					l.kernel = f
 				}
@@ -200,7 +218,11 @@ func TestAcceptQueued(t *testing.T) {
 						break
 					}
 					c.Close()
-					l.conns.remove(l.conns.list.head)
+					if tracked := l.conns.connOf(c); tt.serve == 0 {
+						l.conns.remove(tracked)
+					} else {
+						time.AfterFunc(tt.serve, func() { l.conns.remove(tracked) })
+					}
 				}
 				took := f.since()
 				q := &l.queue

@@ -43,9 +43,9 @@ type Report struct {
 	Queued int `json:"queued"`
 
 	// Unaccepted counts those that were in it when the listener was closed: their
-	// clients were reset. Only Linux tells. AcceptErr is why, if the queue could not
-	// be emptied for want of descriptors, or of something else that may pass.
-	// In JSON AcceptErr is its text.
+	// clients were reset. Only Linux tells, of TCP. Config.MaxConnections is why, or
+	// AcceptErr, if the queue could not be emptied for want of descriptors, or of
+	// something else that may pass. In JSON AcceptErr is its text.
 	Unaccepted int   `json:"unaccepted,omitempty"`
 	AcceptErr  error `json:"-"`
 
@@ -228,6 +228,10 @@ type Stats struct {
 	Active   int `json:"active"`
 	Idle     int `json:"idle"`
 	Hijacked int `json:"hijacked"`
+
+	// Waiting counts the clients in the accept queue, of which none of the other figures
+	// knows. Linux tells, of a TCP listener; elsewhere it is zero.
+	Waiting int `json:"waiting,omitempty"`
 
 	// InFlight counts the handlers that run now, those of hijacked connections
 	// and of reset HTTP/2 streams included.

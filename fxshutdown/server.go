@@ -88,6 +88,7 @@ func New(srv *http.Server, cfg Config) (*Server, error) {
 		requests: uint64(s.cfg.MaxConnectionRequests),
 		grace:    s.cfg.MaxConnectionAgeGrace,
 	}
+	s.conns.maxOpen = s.cfg.MaxConnections
 	return s, nil
 }
 

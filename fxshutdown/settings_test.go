@@ -1,8 +1,10 @@
 package fxshutdown_test
 
 import (
+	"io/fs"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +30,13 @@ func network(n, address string) setting {
 	return func(srv *http.Server, cfg *fxshutdown.Config) { cfg.Network, srv.Addr = n, address }
 }
 
+// unixSocket is a setting. A mode of zero is none.
+func unixSocket(path string, mode fs.FileMode) setting {
+	return func(srv *http.Server, cfg *fxshutdown.Config) {
+		cfg.Network, srv.Addr, cfg.SocketMode = "unix", path, mode
+	}
+}
+
 // idleGrace is a setting.
 func idleGrace(d time.Duration) setting {
 	return func(_ *http.Server, cfg *fxshutdown.Config) { cfg.IdleGrace = d }
@@ -47,6 +56,42 @@ func TestValidateListeners(t *testing.T) {
 		if want == "" && err != nil || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want+" ")) {
 			t.Errorf("Validate() = %v, want an error about %q", err, want)
 		}
+	}
+}
+
+// TestValidateSocketMode names what is wrong with a mode, and what it does not fit.
+func TestValidateSocketMode(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		err := fxshutdown.Config{Network: "unix", SocketMode: 0o660}.Validate()
+		if err == nil || !strings.Contains(err.Error(), "SocketMode 0660: ") {
+			t.Errorf("Validate() = %v, want an error about SocketMode", err)
+		}
+		return
+	}
+	for _, tt := range []struct {
+		cfg  fxshutdown.Config
+		want string
+	}{
+		{fxshutdown.Config{Network: "unix", SocketMode: 0o660}, ""},
+		{fxshutdown.Config{Network: "unixpacket", SocketMode: 0o777, ListenConfig: new(net.ListenConfig)}, ""},
+		{fxshutdown.Config{SocketMode: 0o660}, `SocketMode 0660 needs Network unix or unixpacket, not "tcp"`},
+		{fxshutdown.Config{Network: "tcp6", SocketMode: 0o660}, `SocketMode 0660 needs Network unix or unixpacket, not "tcp6"`},
+		{fxshutdown.Config{Listener: newPipeListener(), SocketMode: 0o660}, "SocketMode 0660 and Listener are both set"},
+		{fxshutdown.Config{Network: "unix", SocketMode: 660}, "SocketMode 01224 is more than permissions"}, // not 0o660
+		{fxshutdown.Config{Network: "unix", SocketMode: fs.ModeSocket | 0o660}, "is more than permissions"},
+	} {
+		err := tt.cfg.Validate()
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("Validate() = %v, want %q", err, tt.want)
+		}
+	}
+}
+
+// TestValidateMaxConnections names a negative limit.
+func TestValidateMaxConnections(t *testing.T) {
+	err := fxshutdown.Config{MaxConnections: -1}.Validate()
+	if err == nil || !strings.Contains(err.Error(), "MaxConnections -1 is negative") {
+		t.Errorf("Validate() = %v, want an error about MaxConnections", err)
 	}
 }
 

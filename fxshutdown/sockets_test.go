@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -40,10 +41,10 @@ func serveAndStop(t *testing.T, m mode, settings ...setting) *server {
 }
 
 func TestUnixSocket(t *testing.T) {
-	t.Run("Serves", func(t *testing.T) {
+	forSocketModes(t, "Serves", func(t *testing.T, perm fs.FileMode) {
 		sockets(t, allModes, func(t *testing.T, m mode) {
 			path := filepath.Join(t.TempDir(), "s")
-			s := serveAndStop(t, m, network("unix", path))
+			s := serveAndStop(t, m, unixSocket(path, perm))
 			if a := s.Addr(); a.Network() != "unix" || a.String() != path {
 				t.Errorf("Addr() = %v %v, want unix %s", a.Network(), a, path)
 			}
@@ -54,7 +55,7 @@ func TestUnixSocket(t *testing.T) {
 	})
 
 	// The file that a crashed process left is no reason not to start.
-	t.Run("StaleFile", func(t *testing.T) {
+	forSocketModes(t, "StaleFile", func(t *testing.T, perm fs.FileMode) {
 		sockets(t, allModes, func(t *testing.T, m mode) {
 			path := filepath.Join(t.TempDir(), "s")
 			crashed, err := net.Listen("unix", path)
@@ -66,15 +67,15 @@ func TestUnixSocket(t *testing.T) {
 			if _, err := os.Lstat(path); err != nil {
 				t.Fatal(err)
 			}
-			serveAndStop(t, m, network("unix", path))
+			serveAndStop(t, m, unixSocket(path, perm))
 		})
 	})
 
 	// One that somebody listens on is, and stays theirs.
-	t.Run("BusyFile", func(t *testing.T) {
+	forSocketModes(t, "BusyFile", func(t *testing.T, perm fs.FileMode) {
 		path := filepath.Join(t.TempDir(), "s")
-		other := start(t, h1, hello, network("unix", path))
-		s := newServer(t, h1, hello, network("unix", path))
+		other := start(t, h1, hello, unixSocket(path, perm))
+		s := newServer(t, h1, hello, unixSocket(path, perm))
 		if err := s.Start(context.Background()); !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), path) {
 			t.Errorf("Start() on a busy socket = %v, want EADDRINUSE and %s named", err, path)
 		}
@@ -101,12 +102,12 @@ func TestUnixSocket(t *testing.T) {
 	})
 
 	// A file that is no socket is never removed.
-	t.Run("OtherFile", func(t *testing.T) {
+	forSocketModes(t, "OtherFile", func(t *testing.T, perm fs.FileMode) {
 		path := filepath.Join(t.TempDir(), "s")
 		if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s := newServer(t, h1, hello, network("unix", path))
+		s := newServer(t, h1, hello, unixSocket(path, perm))
 		if err := s.Start(context.Background()); err == nil {
 			t.Error("Start() on a file = nil, want an error")
 		}
@@ -121,24 +122,33 @@ func TestUnixSuccessor(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a socket in use cannot be removed there")
 	}
-	path := filepath.Join(t.TempDir(), "socket")
-	s := start(t, h1, hello, func(srv *http.Server, cfg *fxshutdown.Config) {
-		srv.Addr, cfg.Network = path, "unix"
+	forSocketModes(t, "Keeps", func(t *testing.T, perm fs.FileMode) {
+		path := filepath.Join(t.TempDir(), "socket")
+		s := start(t, h1, hello, unixSocket(path, perm))
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		successor, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer successor.Close()
+		s.mustStop()
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatalf("the successor's socket is gone: %v", err)
+		}
+		c.Close()
 	})
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
+}
+
+// forSocketModes runs a test without a SocketMode, and with one.
+func forSocketModes(t *testing.T, name string, test func(*testing.T, fs.FileMode)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { test(t, 0) })
+	if runtime.GOOS != "windows" { // which has none
+		t.Run(name+"/Mode", func(t *testing.T) { test(t, 0o660) })
 	}
-	successor, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer successor.Close()
-	s.mustStop()
-	c, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatalf("the successor's socket is gone: %v", err)
-	}
-	c.Close()
 }
 
 // Who connects to a unix socket while it is being closed is served or refused.

@@ -32,6 +32,12 @@ func (s *Server) Err() error {
 // for metrics and tests, not for every request.
 func (s *Server) Stats() Stats {
 	stats, _ := s.conns.count()
+	s.mu.Lock()
+	listens := s.addr != nil // and s.ln is not written any more
+	s.mu.Unlock()
+	if listens {
+		stats.Waiting, _ = s.ln.waiting()
+	}
 	return stats
 }
 

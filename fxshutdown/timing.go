@@ -66,6 +66,10 @@ const (
 	// is emptied.
 	maxStarvedDelay = 5 * time.Millisecond
 
+	// unknownQueue is how many a queue is taken to hold where the kernel does not tell:
+	// the length that macOS and the BSDs bound it to (kern.ipc.somaxconn).
+	unknownQueue = 128
+
 	// queueStill is, for listeners without deadlines, how long an accept must
 	// have waited in vain.
 	queueStill = 5 * time.Millisecond
@@ -73,6 +77,12 @@ const (
 	// minAcceptDelay and maxAcceptDelay bound the pause after a temporary error.
 	minAcceptDelay = 5 * time.Millisecond
 	maxAcceptDelay = time.Second
+
+	// limitLook is how often, at the limit of connections, it is looked whether
+	// clients wait; limitPause is how long after it was said that they do it is said
+	// again.
+	limitLook  = time.Second
+	limitPause = time.Minute
 )
 
 // A connection that waits for a request.

@@ -73,6 +73,8 @@ var (
 func Cases() []Case {
 	many := slices.Repeat([]fxshutdown.Request{request}, 11)
 	ten := slices.Repeat([]any{requestAttrs}, 10)
+	waiting := stats
+	waiting.Waiting = 6
 	forced := report
 	forced.Forced, forced.ListenerErr = fxshutdown.ErrBudget, errTest
 	forced.Unaccepted, forced.AcceptErr, forced.Handshakes = 5, errTest, 6
@@ -92,6 +94,14 @@ func Cases() []Case {
 			&fxshutdown.AcceptRetrying{Err: errTest, Delay: time.Second},
 			slog.LevelWarn, "http server cannot accept, retrying",
 			attrs{"error": errTest.Error(), "delay": time.Second}},
+		{"LimitReached",
+			&fxshutdown.LimitReached{MaxConnections: 10, Stats: waiting},
+			slog.LevelWarn, "http server is at its limit of connections",
+			with(statsAttrs, attrs{"max_connections": int64(10), "waiting": int64(6)})},
+		{"LimitReached/NotTold",
+			&fxshutdown.LimitReached{MaxConnections: 10, Stats: stats},
+			slog.LevelWarn, "http server is at its limit of connections",
+			with(statsAttrs, attrs{"max_connections": int64(10)})},
 		{"ServeFailed",
 			&fxshutdown.ServeFailed{Err: errTest},
 			slog.LevelError, "http server failed",

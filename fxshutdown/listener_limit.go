@@ -1,0 +1,75 @@
+package fxshutdown
+
+import "time"
+
+// awaitRoom waits while as many connections are open as may be, but not beyond the
+// beginning of the listener's end. A client that comes meanwhile waits in the accept
+// queue.
+func (l *listener) awaitRoom() {
+	for !l.conns.hasRoom() && !isClosed(l.closing) {
+		l.tellLimit()
+		t := time.NewTimer(limitLook)
+		select {
+		case <-l.conns.freed:
+		case <-l.closing:
+		case <-t.C: // somebody may have come, of whom no event tells
+		}
+		t.Stop()
+	}
+}
+
+// awaitTurn is awaitRoom for a queue that is being emptied, and ends with the listener.
+// Where the kernel tells that nobody waits, it waits as long as an accept would.
+//
+// The time does not count for those who were in the queue when that began. Those who
+// come later, where they cannot be kept away, have what it takes otherwise to empty it.
+func (l *listener) awaitTurn(wait time.Duration) {
+	if waiting, told := l.waiting(); told && waiting == 0 {
+		pause(wait, l.closed)
+		l.queue.silent += wait
+		return
+	}
+	l.starve()
+	began := time.Now()
+	for !l.conns.hasRoom() && !isClosed(l.closed) {
+		select {
+		case <-l.conns.freed:
+		case <-l.closed:
+		}
+	}
+	if q := &l.queue; l.keptAway || q.accepted < q.owed {
+		q.until = q.until.Add(time.Since(began))
+	}
+}
+
+// starve lets the drain begin: the queue waits for connections to end.
+func (l *listener) starve() {
+	if !isClosed(l.starved) {
+		close(l.starved)
+	}
+}
+
+// tellLimit says, now and then, that clients wait because of the limit. Where the
+// kernel does not tell whether any do, they are believed to.
+func (l *listener) tellLimit() {
+	now := l.conns.now()
+	if l.events.logger == nil || l.limitToldAt != 0 && now < l.limitToldAt+limitPause {
+		return
+	}
+	waiting, told := l.waiting()
+	if told && waiting == 0 {
+		return
+	}
+	l.limitToldAt = now
+	stats, _ := l.conns.count()
+	stats.Waiting = waiting
+	l.events.emit(&LimitReached{MaxConnections: l.conns.maxOpen, Stats: stats})
+}
+
+// waiting returns how many clients are in the accept queue, if the kernel tells.
+func (l *listener) waiting() (n int, told bool) {
+	if l.kernel == nil {
+		return 0, false
+	}
+	return l.kernel.queued()
+}
