@@ -19,7 +19,7 @@ import (
 var limitScenarios = []scenario{
 	// Who comes when all slots are taken waits until one is free. Idle connections have
 	// one.
-	{"Waits", sockets, allModes, func(t *testing.T, m mode) {
+	{"Waits", sockets, []mode{h1, h2}, func(t *testing.T, m mode) {
 		g := newGate()
 		defer g.open()
 		s := start(t, m, g.ServeHTTP, limit(2))
@@ -45,7 +45,7 @@ var limitScenarios = []scenario{
 	}},
 
 	// A hijacked connection has a slot until it is closed.
-	{"Hijacked", sockets, h1Modes, func(t *testing.T, m mode) {
+	{"Hijacked", sockets, []mode{h1}, func(t *testing.T, m mode) {
 		hijacked := make(chan net.Conn, 1)
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/hijack" {
@@ -115,7 +115,7 @@ var limitScenarios = []scenario{
 	{"NeverFree", sockets, allModes, func(t *testing.T, m mode) {
 		wantUnaccepted(neverFree(t, m), 5)
 	}},
-	{"NeverFree/NoSetDeadline", sockets, h1Modes, func(t *testing.T, m mode) {
+	{"NeverFree/NoSetDeadline", sockets, []mode{h1}, func(t *testing.T, m mode) {
 		neverFree(t, m, on(struct{ net.Listener }{listen(t, "tcp", "127.0.0.1:0")}))
 	}},
 	{"NeverFree/Close", sockets, []mode{h1}, func(t *testing.T, m mode) {
@@ -249,11 +249,11 @@ func queueAtStop(t *testing.T, m mode, settings ...setting) {
 func neverFree(t *testing.T, m mode, settings ...setting) *server {
 	s, _, _ := startHeld(t, m, "/slow", append(settings, limit(1))...)
 	s.goGetEach(5)
-	d, err := s.timeStop(time.Second)
+	d, err := s.timeStop(500 * ms)
 	if !errors.Is(err, fxshutdown.ErrBudget) {
 		t.Errorf("Stop() = %v, want ErrBudget", err)
 	}
-	took(t, "Stop()", d, 800*ms, time.Second+slack)
+	took(t, "Stop()", d, 400*ms, 500*ms+slack)
 	return s
 }
 

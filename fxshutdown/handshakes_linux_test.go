@@ -157,7 +157,7 @@ func TestHandshakesOfTheGone(t *testing.T) {
 	go func() {
 		defer close(dialed)
 		far.Client.Do(func() error {
-			c, err := net.DialTimeout("tcp", l.Addr().String(), 5*time.Second)
+			c, err := net.DialTimeout("tcp", l.Addr().String(), 3*time.Second)
 			if err == nil {
 				c.Close()
 			}

@@ -168,10 +168,7 @@ func busyClients(t *testing.T, newConnection bool) {
 // TestAgingBusyClients posts in closed loops while connections become too old: nothing
 // is lost, before a stop or in it, and what HTTP/2 refused the client repeats by itself.
 func TestAgingBusyClients(t *testing.T) {
-	lasts := time.Second
-	if testing.Short() {
-		lasts /= 5
-	}
+	const lasts = 300 * ms
 	sockets(t, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) },
 			idleGrace(grace), config(func(c *fxshutdown.Config) { c.MaxConnectionAge = 50 * ms }))
