@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
@@ -139,6 +140,7 @@ var limitScenarios = []scenario{
 		s.goGet(s.client(), "/slow")
 		eventually(t, "it runs", func() bool { return s.Stats().InFlight == 1 })
 		s.goGet(s.client(), "/waits")
+		synctest.Wait() // it has dialed
 		s.mustStopIn(time.Minute, time.Minute+bound)
 		s.wantReport(account{answered: 2, cancelled: 2})
 	}},
@@ -148,6 +150,7 @@ var limitScenarios = []scenario{
 	{"Shared", bubbles, h1Modes, func(t *testing.T, m mode) {
 		s, g, slow := startHeld(t, m, "/slow", onPipe, owned(false), limit(1))
 		waiting := s.goGet(s.client(), "/waits")
+		synctest.Wait()
 		done := s.stopIn(0)
 		time.Sleep(time.Minute)
 		pending(t, "Stop()", done)

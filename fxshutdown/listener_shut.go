@@ -72,11 +72,13 @@ func (l *listener) keepOthersAway() {
 }
 
 // awaitStill returns when an accept has waited for queueStill in vain: then the
-// queue of a listener without deadlines was empty.
+// queue of a listener without deadlines was empty. What counts are looks that were on
+// time: when the machine has no time for us, it may have none for who accepts.
 func (l *listener) awaitStill(giveUp <-chan struct{}) {
-	t := time.NewTimer(queueStill)
+	t := time.NewTicker(queueStillLook)
 	defer t.Stop()
-	for {
+	began := l.conns.now()
+	for still, looked := began, began; looked < still+queueStill; {
 		select {
 		case <-t.C:
 		case <-l.ended:
@@ -84,12 +86,13 @@ func (l *listener) awaitStill(giveUp <-chan struct{}) {
 		case <-giveUp:
 			return
 		}
-		wait := queueStill
-		if since := moment(l.acceptingSince.Load()); since != 0 {
-			if wait = since + queueStill - l.conns.now(); wait <= 0 {
-				return
-			}
+		before := looked
+		looked = l.conns.now()
+		switch since := moment(l.acceptingSince.Load()); {
+		case since == 0, looked > before+2*queueStillLook && looked < began+maxQueue:
+			still = looked
+		default:
+			still = max(still, since)
 		}
-		t.Reset(wait)
 	}
 }

@@ -71,8 +71,9 @@ const (
 	unknownQueue = 128
 
 	// queueStill is, for listeners without deadlines, how long an accept must
-	// have waited in vain.
-	queueStill = 5 * time.Millisecond
+	// have waited in vain, as looks every queueStillLook have seen it.
+	queueStill     = 5 * time.Millisecond
+	queueStillLook = 500 * time.Microsecond
 
 	// minAcceptDelay and maxAcceptDelay bound the pause after a temporary error.
 	minAcceptDelay = 5 * time.Millisecond
