@@ -59,6 +59,33 @@ func TestHoldAfterClose(t *testing.T) {
 	}
 }
 
+// The body of a request that runs is read to its end, whatever is held back: its
+// handler may need it to answer.
+func TestHoldSparesBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newHTTP2Conn(t)
+		passes := func() bool {
+			passed := make(chan struct{})
+			go func() { c.awaitRelease(); close(passed) }()
+			synctest.Wait()
+			return isClosed(passed)
+		}
+		x := newTestExchange(c, "/upload")
+		x.bodyOpen = true
+		c.begin(x, 2)
+		if !passes() {
+			t.Error("the body of a request is held back")
+		}
+		c.mu.Lock()
+		c.bodyEndsLocked(x)
+		c.mu.Unlock()
+		if passes() {
+			t.Error("what follows a body is not held back")
+		}
+		c.Close() // releases it
+	})
+}
+
 // A write after GOAWAY was asked for counts as GOAWAY, and may have been the end of a
 // response: what follows it has its time from then on.
 func TestGoAwayWritten(t *testing.T) {
