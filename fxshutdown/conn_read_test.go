@@ -291,3 +291,25 @@ func TestReadDeadlinePastWrapper(t *testing.T) {
 		}
 	})
 }
+
+// What is read behind a written response is the rest of its request, and its connection
+// is as good as closing; but not if it is the one byte that net/http reads ahead.
+func TestReadBehindResponse(t *testing.T) {
+	for size, want := range map[int]closing{1: closingNone, 2: closingHTTP} {
+		synctest.Test(t, func(t *testing.T) {
+			c, client := newPipeConn(t)
+			serveOne(t, c, client)
+			c.setState(http.StateActive)
+			x := newTestExchange(c, "/")
+			c.begin(x, 1)
+			x.flushed = true
+			c.end(x, true)
+			go c.Read(make([]byte, size))
+			synctest.Wait()
+			c.retire()
+			if c.closing != want {
+				t.Errorf("while %d bytes are read, closing = %v, want %v", size, c.closing, want)
+			}
+		})
+	}
+}

@@ -160,3 +160,15 @@ func TestRetiredAlready(t *testing.T) {
 		t.Error("a request on a connection that was born retired is not told")
 	}
 }
+
+// The private server of an HTTP/2 connection does not keep the TLS configuration that
+// net/http makes for it, and which nobody uses.
+func TestHTTP2ServerIsSmall(t *testing.T) {
+	r := newRetiree(t, true, remoteAddr)
+	r.get(t, r.client)
+	for _, c := range r.s.conns.snapshot(nil) {
+		if c.h2.server.TLSConfig != nil {
+			t.Errorf("the server of an HTTP/2 connection keeps %+v", c.h2.server.TLSConfig)
+		}
+	}
+}
