@@ -295,21 +295,33 @@ func TestReadDeadlinePastWrapper(t *testing.T) {
 // What is read behind a written response is the rest of its request, and its connection
 // is as good as closing; but not if it is the one byte that net/http reads ahead.
 func TestReadBehindResponse(t *testing.T) {
-	for size, want := range map[int]closing{1: closingNone, 2: closingHTTP} {
-		synctest.Test(t, func(t *testing.T) {
-			c, client := newPipeConn(t)
-			serveOne(t, c, client)
-			c.setState(http.StateActive)
-			x := newTestExchange(c, "/")
-			c.begin(x, 1)
-			x.flushed = true
-			c.end(x, true)
-			go c.Read(make([]byte, size))
-			synctest.Wait()
-			c.retire()
-			if c.closing != want {
-				t.Errorf("while %d bytes are read, closing = %v, want %v", size, c.closing, want)
-			}
+	for _, test := range []struct {
+		name string
+		size int
+		play func(*exchange) // as its handler
+		want closing
+	}{
+		{"flushed", 2, func(x *exchange) { x.flushed = true }, closingHTTP},
+		{"says close", 2, func(x *exchange) { x.tellClose() }, closingHTTP},
+		{"not written", 2, func(*exchange) {}, closingNone},
+		{"one byte ahead", 1, func(x *exchange) { x.flushed = true }, closingNone},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, client := newPipeConn(t)
+				serveOne(t, c, client)
+				c.setState(http.StateActive)
+				c.retire()
+				x := newTestExchange(c, "/")
+				c.begin(x, 1)
+				test.play(x)
+				c.end(x, true)
+				go c.Read(make([]byte, test.size))
+				synctest.Wait()
+				if c.closing != test.want {
+					t.Errorf("closing = %v, want %v", c.closing, test.want)
+				}
+			})
 		})
 	}
 }
