@@ -59,31 +59,56 @@ func TestHoldAfterClose(t *testing.T) {
 	}
 }
 
+// passes reports whether what is read is not held back.
+func passes(c *conn) bool {
+	passed := make(chan struct{})
+	go func() { c.awaitRelease(); close(passed) }()
+	synctest.Wait()
+	return isClosed(passed)
+}
+
 // The body of a request that runs is read to its end, whatever is held back: its
 // handler may need it to answer.
 func TestHoldSparesBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := newHTTP2Conn(t)
-		passes := func() bool {
-			passed := make(chan struct{})
-			go func() { c.awaitRelease(); close(passed) }()
-			synctest.Wait()
-			return isClosed(passed)
-		}
 		x := newTestExchange(c, "/upload")
 		x.bodyOpen = true
 		c.begin(x, 2)
-		if !passes() {
+		if !passes(c) {
 			t.Error("the body of a request is held back")
 		}
 		c.mu.Lock()
 		c.bodyEndsLocked(x)
 		c.mu.Unlock()
-		if passes() {
+		if passes(c) {
 			t.Error("what follows a body is not held back")
 		}
 		c.Close() // releases it
 	})
+}
+
+// What ends a connection lets its reader go on, which would be left behind.
+func TestEndReleases(t *testing.T) {
+	for name, end := range map[string]func(*conn){
+		"closed":      func(c *conn) { c.Close() },
+		"half-closed": func(c *conn) { c.mu.Lock(); c.halfCloseLocked(c.set.now()); c.mu.Unlock() },
+		"cut":         func(c *conn) { c.mu.Lock(); c.cutLocked(); c.mu.Unlock() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, _ := newHTTP2Conn(t)
+				c.begin(newTestExchange(c, "/"), 2)
+				if passes(c) {
+					t.Fatal("nothing is held back")
+				}
+				if end(c); !passes(c) {
+					t.Error("its reader waits for ever")
+					c.Close()
+				}
+			})
+		})
+	}
 }
 
 // A write after GOAWAY was asked for counts as GOAWAY, and may have been the end of a
