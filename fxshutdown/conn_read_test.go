@@ -216,6 +216,22 @@ func TestInterruptedReadDrops(t *testing.T) {
 	})
 }
 
+// A connection that was interrupted while its listener read from it, and comes to
+// net/http after that, has all the time of one that waits.
+func TestInterruptedBeforeFirstRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, client := newPipeConn(t)
+		c.retire()
+		c.mu.Lock()
+		c.interruptLocked(c.set.now(), false)
+		c.mu.Unlock()
+		time.AfterFunc(time.Second, func() { client.Write([]byte("x")) })
+		if n, err := c.Read(make([]byte, 1)); n != 1 || err != nil {
+			t.Errorf("Read() = %d, %v, want the byte that came", n, err)
+		}
+	})
+}
+
 // Lifting a write deadline that was never set does not reach the socket; one that
 // was set is lifted.
 func TestWriteDeadline(t *testing.T) {
