@@ -154,6 +154,11 @@ func TestReadDeadlineOfHijacked(t *testing.T) {
 				if _, err := c.NetConn().Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("Read() past the wrapper = %v, want the deadline", err)
 				}
+				c.SetReadDeadline(time.Time{})
+				time.AfterFunc(time.Minute, func() { client.Write([]byte("x")) })
+				if n, err := c.Read(make([]byte, 1)); n != 1 || err != nil {
+					t.Errorf("Read() = %d, %v, want a byte: the deadline was lifted", n, err)
+				}
 			})
 		})
 	}
