@@ -4,7 +4,7 @@
 //
 //	go run ./internal/mutate -pkg ./fxshutdown -n 100 -seed 1
 //	go run ./internal/mutate -pkg ./fxshutdown -n 10 -only budget.go -fast 'Budget|Decide'
-//	go run ./internal/mutate -branches -only idle.go -func 'decide|Until|cutBy' -run Decide
+//	go run ./internal/mutate -branches -func '^decide|Until$|^cutBy' -run Decide
 //
 // The same seed makes the same sample of the same source, so -from goes on where a run
 // was interrupted, or looks again at one mutant. A survivor is a gap in the tests, or a
