@@ -1,6 +1,7 @@
 package fxshutdown
 
 import (
+	"crypto/tls"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -160,4 +161,21 @@ func TestStarved(t *testing.T) {
 			t.Error("a handler that does not write is starved")
 		}
 	})
+}
+
+// HTTP/2 that the user brought is known as such, though it has no server of its own.
+func TestBroughtHTTP2(t *testing.T) {
+	c, _ := newPipeConn(t)
+	var servedBy *http.Server
+	c.set.given.TLSNextProto = map[string]nextProto{
+		"h2": func(s *http.Server, _ *tls.Conn, _ http.Handler) { servedBy = s },
+	}
+	h := &hooks{set: c.set}
+	h.nextProtos(c.set.given.TLSNextProto, c.set.given)["h2"](nil, tls.Server(c, nil), nil)
+	if servedBy != c.set.given {
+		t.Errorf("the user's function got the server %p, want the given one", servedBy)
+	}
+	if c.h2 == nil || c.h2.server != nil {
+		t.Errorf("the connection's HTTP/2 is %+v, want one without a server of its own", c.h2)
+	}
 }
