@@ -95,6 +95,7 @@ func TestEndReleases(t *testing.T) {
 		"closed":      func(c *conn) { c.Close() },
 		"half-closed": func(c *conn) { c.mu.Lock(); c.halfCloseLocked(c.set.now()); c.mu.Unlock() },
 		"cut":         func(c *conn) { c.mu.Lock(); c.cutLocked(); c.mu.Unlock() },
+		"forced":      func(c *conn) { c.set.releaseAll() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -52,3 +52,18 @@ func TestLookTellsWhy(t *testing.T) {
 		})
 	}
 }
+
+// What a cut costs is told once.
+func TestCutTwice(t *testing.T) {
+	c, _ := newPipeConn(t)
+	c.setState(http.StateActive)
+	c.retire()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if res := c.cutLocked(); !res.unbegun || res.raw == nil {
+		t.Errorf("a cut = %+v, want a request that had not begun, and what to close", res)
+	}
+	if res := c.cutLocked(); res.unbegun || res.raw != nil {
+		t.Errorf("another cut = %+v, want nothing", res)
+	}
+}
