@@ -154,6 +154,11 @@ func TestReadDeadlineOfHijacked(t *testing.T) {
 				if _, err := c.NetConn().Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("Read() past the wrapper = %v, want the deadline", err)
 				}
+				c.SetReadDeadline(time.Time{})
+				time.AfterFunc(time.Minute, func() { client.Write([]byte("x")) })
+				if n, err := c.Read(make([]byte, 1)); n != 1 || err != nil {
+					t.Errorf("Read() = %d, %v, want a byte: the deadline was lifted", n, err)
+				}
 			})
 		})
 	}
@@ -212,6 +217,22 @@ func TestInterruptedReadDrops(t *testing.T) {
 		}
 		if !c.dropped {
 			t.Error("the connection does not count as dropped")
+		}
+	})
+}
+
+// A connection that was interrupted while its listener read from it, and comes to
+// net/http after that, has all the time of one that waits.
+func TestInterruptedBeforeFirstRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, client := newPipeConn(t)
+		c.retire()
+		c.mu.Lock()
+		c.interruptLocked(c.set.now(), false)
+		c.mu.Unlock()
+		time.AfterFunc(time.Second, func() { client.Write([]byte("x")) })
+		if n, err := c.Read(make([]byte, 1)); n != 1 || err != nil {
+			t.Errorf("Read() = %d, %v, want the byte that came", n, err)
 		}
 	})
 }
@@ -299,4 +320,38 @@ func TestReadDeadlinePastWrapper(t *testing.T) {
 			t.Errorf("Read() = %v after %v, want the deadline after a second", err, time.Since(began))
 		}
 	})
+}
+
+// What is read behind a written response is the rest of its request, and its connection
+// is as good as closing; but not if it is the one byte that net/http reads ahead.
+func TestReadBehindResponse(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		size int
+		play func(*exchange) // as its handler
+		want closing
+	}{
+		{"flushed", 2, func(x *exchange) { x.flushed = true }, closingHTTP},
+		{"says close", 2, func(x *exchange) { x.tellClose() }, closingHTTP},
+		{"not written", 2, func(*exchange) {}, closingNone},
+		{"one byte ahead", 1, func(x *exchange) { x.flushed = true }, closingNone},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, client := newPipeConn(t)
+				serveOne(t, c, client)
+				c.setState(http.StateActive)
+				c.retire()
+				x := newTestExchange(c, "/")
+				c.begin(x, 1)
+				test.play(x)
+				c.end(x, true)
+				go c.Read(make([]byte, test.size))
+				synctest.Wait()
+				if c.closing != test.want {
+					t.Errorf("closing = %v, want %v", c.closing, test.want)
+				}
+			})
+		})
+	}
 }

@@ -68,6 +68,21 @@ func TestStage(t *testing.T) {
 	}
 }
 
+// A connection that retires late, while net/http closes it or when it has, is in order.
+func TestRetireLate(t *testing.T) {
+	for _, events := range []string{"begin closewrite", "begin return closewrite", "begin closewrite closed"} {
+		synctest.Test(t, func(t *testing.T) {
+			c, _ := newPipeConn(t)
+			c.setState(http.StateActive)
+			play(c, strings.Fields(events))
+			c.retire()
+			if err := c.checkLocked(); err != nil {
+				t.Errorf("after %q: %v", events, err)
+			}
+		})
+	}
+}
+
 // playOn is play for a connection whose requests began in earlier calls.
 func playOn(c *conn, event string) {
 	if event == "return" || event == "panic" {

@@ -2,7 +2,9 @@ package fxshutdown
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
+	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -158,5 +160,36 @@ func TestRetiredAlready(t *testing.T) {
 	x := &exchange{conn: nc.(*conn)}
 	if !isClosed(x.draining()) {
 		t.Error("a request on a connection that was born retired is not told")
+	}
+}
+
+// A connection that is gone is found no more, and kept no longer, however it was known.
+func TestSetForgets(t *testing.T) {
+	client, raw := net.Pipe()
+	defer client.Close()
+	set := newConnSet(new(http.Server))
+	tc := tls.Server(raw, new(tls.Config))
+	if served, _ := set.track(tc); served != net.Conn(tc) {
+		t.Fatalf("track() = %v, want the *tls.Conn", served)
+	}
+	c := set.connOf(tc)
+	if c == nil {
+		t.Fatal("a connection of the set is not found")
+	}
+	set.remove(c)
+	if set.connOf(tc) != nil {
+		t.Error("a connection that is gone is still found")
+	}
+}
+
+// The private server of an HTTP/2 connection does not keep the TLS configuration that
+// net/http makes for it, and which nobody uses.
+func TestHTTP2ServerIsSmall(t *testing.T) {
+	r := newRetiree(t, true, remoteAddr)
+	r.get(t, r.client)
+	for _, c := range r.s.conns.snapshot(nil) {
+		if c.h2.server.TLSConfig != nil {
+			t.Errorf("the server of an HTTP/2 connection keeps %+v", c.h2.server.TLSConfig)
+		}
 	}
 }

@@ -215,6 +215,21 @@ func readiness(s *fxshutdown.Server) int {
 	return w.Code
 }
 
+// What a probe gets is text, and good for the moment.
+func TestReadyHeader(t *testing.T) {
+	s := newServer(t, h1, hello)
+	for _, state := range []string{"new", "serving"} {
+		if state == "serving" {
+			s.start()
+		}
+		w := httptest.NewRecorder()
+		s.Ready().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/ready", nil))
+		if h := w.Header(); h.Get("Cache-Control") != "no-store" || h.Get("Content-Type") != "text/plain; charset=utf-8" {
+			t.Errorf("the header of a probe's %d is %v, want text that is not stored", w.Code, h)
+		}
+	}
+}
+
 func wantReady(ready bool) int {
 	if ready {
 		return http.StatusOK

@@ -144,9 +144,11 @@ func TestConnContextOfCut(t *testing.T) {
 		if c != cut {
 			t.Errorf("the hook got %v, want the connection", c)
 		}
-		return ctx
+		return nil
 	}
-	h.onContext(context.Background(), cut)
+	if got := h.onContext(context.Background(), cut); got != nil {
+		t.Errorf("onContext() = %v, want what the hook returned", got)
+	}
 }
 
 // The private servers log to what the given server has for that when there is something

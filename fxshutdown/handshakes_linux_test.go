@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
+	"runtime/debug"
 	"slices"
 	"testing"
 	"time"
@@ -226,23 +228,35 @@ func TestParseProcAddress(t *testing.T) {
 	}
 }
 
+// A stop asks many times; no answer leaves a descriptor open.
+func TestAsksLeaveNothingOpen(t *testing.T) {
+	questions := asks(t)
+	open := func() int {
+		fds, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(fds)
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which closes files that are forgotten
+	for name, ask := range questions {
+		t.Run(name, func(t *testing.T) {
+			const times = 10
+			before := open()
+			for range times {
+				ask() // where the kernel refuses to answer, too
+			}
+			if more := open() - before; more >= times {
+				t.Errorf("%d answers have left %d descriptors open", times, more)
+			}
+		})
+	}
+}
+
 // What asking costs with nothing to find.
 func BenchmarkHandshakes(b *testing.B) {
-	var lc net.ListenConfig
-	lc.SetMultipathTCP(false)
-	l, err := lc.Listen(b.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer l.Close()
-	s := kernelOf(l).(*socket)
-	at, err := s.address()
-	if err != nil {
-		b.Fatal(err)
-	}
-	for name, ask := range map[string]func() (int, error){
-		"references": s.countReferences, "sock_diag": at.askSockDiag, "proc": at.readProc,
-	} {
+	questions := asks(b)
+	for name, ask := range questions {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -251,5 +265,24 @@ func BenchmarkHandshakes(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// asks returns the ways to ask for the handshakes of a listener of which there are none.
+func asks(t testing.TB) map[string]func() (int, error) {
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	s := kernelOf(l).(*socket)
+	at, err := s.address()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]func() (int, error){
+		"references": s.countReferences, "sock_diag": at.askSockDiag, "proc": at.readProc,
 	}
 }

@@ -1,6 +1,7 @@
 package fxshutdown
 
 import (
+	"crypto/tls"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -53,6 +54,59 @@ func TestHoldAfterClose(t *testing.T) {
 				c.begin(newTestExchange(c, "/"), 2)
 				if c.h2.heldAt != 0 {
 					t.Error("what the client sends is held back for ever")
+				}
+			})
+		})
+	}
+}
+
+// passes reports whether what is read is not held back.
+func passes(c *conn) bool {
+	passed := make(chan struct{})
+	go func() { c.awaitRelease(); close(passed) }()
+	synctest.Wait()
+	return isClosed(passed)
+}
+
+// The body of a request that runs is read to its end, whatever is held back: its
+// handler may need it to answer.
+func TestHoldSparesBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newHTTP2Conn(t)
+		x := newTestExchange(c, "/upload")
+		x.bodyOpen = true
+		c.begin(x, 2)
+		if !passes(c) {
+			t.Error("the body of a request is held back")
+		}
+		c.mu.Lock()
+		c.bodyEndsLocked(x)
+		c.mu.Unlock()
+		if passes(c) {
+			t.Error("what follows a body is not held back")
+		}
+		c.Close() // releases it
+	})
+}
+
+// What ends a connection lets its reader go on, which would be left behind.
+func TestEndReleases(t *testing.T) {
+	for name, end := range map[string]func(*conn){
+		"closed":      func(c *conn) { c.Close() },
+		"half-closed": func(c *conn) { c.mu.Lock(); c.halfCloseLocked(c.set.now()); c.mu.Unlock() },
+		"cut":         func(c *conn) { c.mu.Lock(); c.cutLocked(); c.mu.Unlock() },
+		"forced":      func(c *conn) { c.set.releaseAll() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, _ := newHTTP2Conn(t)
+				c.begin(newTestExchange(c, "/"), 2)
+				if passes(c) {
+					t.Fatal("nothing is held back")
+				}
+				if end(c); !passes(c) {
+					t.Error("its reader waits for ever")
+					c.Close()
 				}
 			})
 		})
@@ -138,4 +192,21 @@ func TestStarved(t *testing.T) {
 			t.Error("a handler that does not write is starved")
 		}
 	})
+}
+
+// HTTP/2 that the user brought is known as such, though it has no server of its own.
+func TestBroughtHTTP2(t *testing.T) {
+	c, _ := newPipeConn(t)
+	var servedBy *http.Server
+	c.set.given.TLSNextProto = map[string]nextProto{
+		"h2": func(s *http.Server, _ *tls.Conn, _ http.Handler) { servedBy = s },
+	}
+	h := &hooks{set: c.set}
+	h.nextProtos(c.set.given.TLSNextProto, c.set.given)["h2"](nil, tls.Server(c, nil), nil)
+	if servedBy != c.set.given {
+		t.Errorf("the user's function got the server %p, want the given one", servedBy)
+	}
+	if c.h2 == nil || c.h2.server != nil {
+		t.Errorf("the connection's HTTP/2 is %+v, want one without a server of its own", c.h2)
+	}
 }

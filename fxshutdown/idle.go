@@ -215,14 +215,14 @@ func (g graces) decideServing(v view, now moment) (due verdict) {
 	case v.stage == stageHijacked:
 		v.ask = false // whether it has ended is asked when it is due
 		return g.decideHijacked(v, now)
-	case v.handlers && g.run > 0 && v.overdue != 0:
+	case v.handlers && v.overdue != 0:
 		return cutBy(v.overdue+maxForceWindow, now)
 	case v.handlers && g.run > 0 && now >= over:
 		return verdict{actCancel, now + maxForceWindow}
 	case v.http2 && v.hooked:
 		due.at = now + recheck
-	case v.http2 && v.stage == stageIdle && v.goAway != goAwayNone && !v.handlers:
-		// net/http ends it a second after GOAWAY.
+	case v.goAway != goAwayNone:
+		// net/http ends it when its streams have ended, and a second after GOAWAY.
 		if v.heldAt != 0 {
 			due = releaseBy(v.asked+goAwayWait, now)
 		}

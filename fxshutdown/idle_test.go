@@ -43,6 +43,7 @@ func TestDecide(t *testing.T) {
 		// Over.
 		{"closed", with(waits, func(v *view) { v.stage = stageClosed }), 9000 * ms, verdict{}},
 		{"gone", with(waits, func(v *view) { v.stage = stageGone }), 9000 * ms, verdict{}},
+		{"closed, and dropped before", with(woken, func(v *view) { v.stage, v.dropped = stageClosed, true }), 9000 * ms, verdict{}},
 		{"cut", with(waits, func(v *view) { v.cut = true }), 9000 * ms, verdict{}},
 		{"dropped", with(woken, func(v *view) { v.dropped = true }), 1250 * ms, verdict{at: 1300 * ms}},
 		{"dropped and not closed", with(woken, func(v *view) { v.dropped = true }), 1300 * ms, verdict{do: actCut}},
@@ -57,6 +58,7 @@ func TestDecide(t *testing.T) {
 		{"a part, the last chance", with(waits, func(v *view) { v.part, v.quiet = true, 1200*ms }), 1749 * ms, verdict{actInterruptFinal, 1849 * ms}},
 		{"it trickled before", with(waits, func(v *view) { v.part, v.quiet, v.waited = true, 1200*ms, 200*ms }), 1549 * ms, verdict{actInterruptFinal, 1649 * ms}},
 		{"it trickled before, not yet", with(waits, func(v *view) { v.part, v.quiet, v.waited = true, 1200*ms, 200*ms }), 1548 * ms, verdict{at: 1549 * ms}},
+		{"it trickled before, and its client is busy", with(waits, func(v *view) { v.quiet, v.waited, v.clientBusy = 1200*ms, 200*ms, true }), 1549 * ms, verdict{actInterruptFinal, 1649 * ms}},
 		{"it trickles", with(waits, func(v *view) { v.intr = interruptSpent }), retired, verdict{do: actCut}},
 		{"interrupted", woken, 1299 * ms, verdict{at: 1300 * ms}},
 		{"interrupted for the last time", with(woken, func(v *view) { v.intr = interruptFinal }), 1299 * ms, verdict{at: 1300 * ms}},
@@ -84,6 +86,7 @@ func TestDecide(t *testing.T) {
 		{"its listener reads for good", with(fresh, func(v *view) { v.stage, v.reading = stageAccepted, false }), 3550 * ms, verdict{do: actCut}},
 		{"the listener's TLS", with(fresh, func(v *view) { v.stage, v.reading, v.bypassed = stageAccepted, false, true }), 1149 * ms, verdict{actInterrupt, 1249 * ms}},
 		{"the listener's TLS, dropped", with(woken, func(v *view) { v.reading, v.bypassed, v.dropped = false, true, true }), 1250 * ms, verdict{at: 1300 * ms}},
+		{"the listener's TLS, dropped, has longer", with(woken, func(v *view) { v.reading, v.bypassed, v.dropped = false, true, true }), 1300 * ms, verdict{at: 2200 * ms}},
 		{"the listener's TLS, deaf", with(woken, func(v *view) { v.reading, v.bypassed, v.dropped = false, true, true }), 2200 * ms, verdict{do: actCut}},
 
 		// Something is being written.
@@ -101,6 +104,7 @@ func TestDecide(t *testing.T) {
 		{"the handler of a reset stream", with(http2, func(v *view) { v.handlers, v.goAway = true, goAwaySent }), 9000 * ms, verdict{}},
 		{"streams run, nothing is held", with(busy, func(v *view) { v.http2 = true }), 1499 * ms, verdict{at: 1500 * ms}},
 		{"streams run on, nothing is held", with(busy, func(v *view) { v.http2 = true }), 1500 * ms, verdict{do: actGoAway}},
+		{"a stream begins, and no handler runs yet", with(busy, func(v *view) { v.http2, v.handlers = true, false }), 1500 * ms, verdict{do: actGoAway}},
 		{"streams run", held, 1100 * ms, verdict{at: 1150 * ms}},
 		{"streams run, nearly over", held, 1549 * ms, verdict{at: 1550 * ms}},
 		{"streams run on", held, 1550 * ms, verdict{do: actGoAway}},
@@ -134,7 +138,9 @@ func TestDecide(t *testing.T) {
 
 		// HTTP/2 without streams.
 		{"no streams, quiet", http2, 1150 * ms, verdict{actGoAway, 2150 * ms}},
+		{"its preface is to come", with(http2, func(v *view) { v.stage = stageNew }), 1149 * ms, verdict{actInterrupt, 1249 * ms}},
 		{"no streams, used just now", http2, 1149 * ms, verdict{at: 1150 * ms}},
+		{"no streams, used just now, not flushed", with(http2, func(v *view) { v.finishing = true }), 1149 * ms, verdict{at: 1150 * ms}},
 		{"no streams any more", idling, 1100 * ms, verdict{actGoAway, 2100 * ms}},
 		{"no streams, not flushed", with(idling, func(v *view) { v.finishing = true }), 1104 * ms, verdict{at: 1105 * ms}},
 		{"no streams, nothing to flush", with(idling, func(v *view) { v.finishing = true }), 1105 * ms, verdict{actGoAway, 2105 * ms}},
@@ -144,6 +150,7 @@ func TestDecide(t *testing.T) {
 		{"GOAWAY asked, probably written", with(told, func(v *view) { v.wrote = true }), 1450 * ms, verdict{actHalfClose, 1550 * ms}},
 		{"GOAWAY sent", with(told, func(v *view) { v.goAway = goAwaySent }), 1204 * ms, verdict{at: 1205 * ms}},
 		{"GOAWAY sent, read", with(told, func(v *view) { v.goAway = goAwaySent }), 1205 * ms, verdict{actHalfClose, 1305 * ms}},
+		{"GOAWAY sent, not flushed", with(told, func(v *view) { v.goAway, v.finishing, v.quiet = goAwaySent, true, 2000*ms }), 2249 * ms, verdict{at: 2250 * ms}},
 		{"GOAWAY sent, nothing to flush", with(told, func(v *view) { v.goAway, v.finishing, v.quiet = goAwaySent, true, 2000*ms }), 2250 * ms, verdict{actHalfClose, 2350 * ms}},
 		{"GOAWAY sent, answered since", with(told, func(v *view) { v.goAway, v.quiet = goAwaySent, 2000*ms }), 2004 * ms, verdict{at: 2005 * ms}},
 		{"half-closed", with(told, func(v *view) { v.closing = closingStop }), 1299 * ms, verdict{at: 1300 * ms}},
@@ -176,6 +183,10 @@ func TestDecideWithoutGraces(t *testing.T) {
 	v = view{stage: stageIdle, reading: true, retiredAt: 10 * ms, quiet: 10 * ms}
 	if got := (graces{}).decide(v, 10*ms); got.do != actInterrupt {
 		t.Errorf("without IdleGrace decide() = %v, want an interruption at once", got)
+	}
+	v = view{stage: stageIdle, reading: true, retiredAt: 10 * ms, quiet: 10 * ms, http2: true, goAway: goAwaySent, finishing: true}
+	if got, want := (graces{}).decide(v, 10*ms), (verdict{at: 10*ms + schedulingSlack}); got != want {
+		t.Errorf("without IdleGrace decide() = %v of a response that is to be flushed, want %v", got, want)
 	}
 }
 
@@ -216,6 +227,8 @@ func TestDecideServing(t *testing.T) {
 		{"a handler runs", some, busy, 2999 * ms, verdict{at: 3000 * ms}},
 		{"a handler runs for too long", some, busy, 3000 * ms, verdict{actCancel, 3500 * ms}},
 		{"a handler was cancelled", some, with(busy, func(v *view) { v.overdue = 3000 * ms }), 3499 * ms, verdict{at: 3500 * ms}},
+		{"a handler was cancelled, and has returned", some, with(busy, func(v *view) { v.handlers, v.overdue = false, 3000*ms }), 3500 * ms, verdict{}},
+		{"a hook runs", some, with(waits, func(v *view) { v.hooked = true }), 9000 * ms, verdict{}},
 		{"a handler was cancelled, and runs", some, with(busy, func(v *view) { v.overdue = 3000 * ms }), 3500 * ms, verdict{do: actCut}},
 
 		{"hijacked, without a grace", none, taken, 9000 * ms, verdict{}},

@@ -91,7 +91,7 @@ func (x *exchange) WriteHeader(status int) {
 	}
 	x.rw.WriteHeader(status)
 	x.header = headerWritten
-	if status < 200 || status == http.StatusNoContent || status == http.StatusNotModified {
+	if status == http.StatusNoContent || status == http.StatusNotModified {
 		x.response |= withoutBody
 	}
 }

@@ -117,6 +117,20 @@ func TestDispatcherIsBounded(t *testing.T) {
 	d.flush(10 * time.Second)
 }
 
+// Without a Logger no event starts the goroutine, which would be over in no time.
+func TestDispatcherWithoutLogger(t *testing.T) {
+	d := newDispatcher(nil)
+	for range 100 {
+		d.emit(&Stopped{})
+		d.mu.Lock()
+		started := d.idle != nil
+		d.mu.Unlock()
+		if started {
+			t.Fatal("emit() has started a goroutine without a Logger")
+		}
+	}
+}
+
 type loggerFunc func(Event)
 
 func (f loggerFunc) LogEvent(e Event) { f(e) }

@@ -4,11 +4,15 @@
 //
 //	go run ./internal/mutate -pkg ./fxshutdown -n 100 -seed 1
 //	go run ./internal/mutate -pkg ./fxshutdown -n 10 -only budget.go -fast 'Budget|Decide'
+//	go run ./internal/mutate -branches -func '^decide|Until$|^cutBy' -run Decide
 //
-// The same seed makes the same sample of the same source. A survivor is a gap in the
-// tests, or a change that changes nothing; only a reader can tell. A test that fails by
-// itself now and then makes the result look better than it is. The source is left alone:
-// changed files are overlays (go help build, -overlay).
+// The same seed makes the same sample of the same source, so -from goes on where a run
+// was interrupted, or looks again at one mutant. A survivor is a gap in the tests, or a
+// change that changes nothing; only a reader can tell. A test that fails by itself now
+// and then would make the result look better than it is, so what noticed runs again: a
+// mutant that it does not notice again is for a reader too. With -branches there is no
+// sample: each branch, and each part of a condition, is taken out once. The source is
+// left alone: changed files are overlays (go help build, -overlay).
 package main
 
 import (
@@ -21,6 +25,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -28,13 +33,16 @@ import (
 
 // options are what the command line says.
 type options struct {
-	pkg     string
-	n       int
-	seed    uint64
-	only    []string
-	fast    string
-	run     string
-	timeout time.Duration
+	pkg      string
+	n        int
+	seed     uint64
+	from     int
+	only     []string
+	funcs    *regexp.Regexp
+	branches bool
+	fast     string
+	run      string
+	timeout  time.Duration
 }
 
 func main() {
@@ -72,16 +80,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if r.outcome != survived {
+	if r.outcome != survived && r.outcome != once {
 		return fmt.Errorf("the tests of %s do not pass without a change: %s", p.ImportPath, r)
 	}
-	fmt.Fprintf(out, "%d mutants are possible; without a change the tests take %v\n",
-		len(sample), time.Since(began).Round(100*time.Millisecond))
+	fmt.Fprintf(out, "%d mutants are possible; without a change the tests take %v: %s\n",
+		len(sample), time.Since(began).Round(100*time.Millisecond), r)
 
 	s := summary{out: out}
 	defer s.print() // what was found so far, if it was interrupted
-	for _, m := range sample {
-		if s.counted() == o.n {
+	for i, m := range sample[min(o.from-1, len(sample)):] {
+		if s.counted() == o.n && !o.branches {
 			break
 		}
 		began := time.Now()
@@ -89,7 +97,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		s.add(m, r, time.Since(began))
+		s.add(o.from+i, m, r, time.Since(began))
 	}
 	return nil
 }
@@ -99,7 +107,10 @@ func parse(args []string) (o options, err error) {
 	fs.StringVar(&o.pkg, "pkg", "./fxshutdown", "the package")
 	fs.IntVar(&o.n, "n", 20, "how many mutants to test; those that do not compile do not count")
 	fs.Uint64Var(&o.seed, "seed", 1, "which sample to take")
+	fs.IntVar(&o.from, "from", 1, "number of the mutant in the sample to begin with")
 	only := fs.String("only", "", "comma-separated names of the files to change (all)")
+	funcs := fs.String("func", "", "regular expression of the functions to change (all)")
+	fs.BoolVar(&o.branches, "branches", false, "take out each branch and each part of a condition, in place of a sample")
 	fs.StringVar(&o.fast, "fast", "", "regular expression of tests to run first, since they notice most")
 	fs.StringVar(&o.run, "run", "", "regular expression of the tests to run (all)")
 	fs.DurationVar(&o.timeout, "timeout", 2*time.Minute, "of one run of the tests; a mutant that exceeds it is noticed")
@@ -111,16 +122,22 @@ func parse(args []string) (o options, err error) {
 		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	case o.n < 1:
 		return o, errors.New("-n: want at least 1")
+	case o.from < 1:
+		return o, errors.New("-from: want at least 1")
 	case o.timeout <= 0:
 		return o, errors.New("-timeout: want more than 0")
 	}
 	if *only != "" {
 		o.only = strings.Split(*only, ",")
 	}
+	if o.funcs, err = regexp.Compile(*funcs); err != nil {
+		return o, fmt.Errorf("-func: %w", err)
+	}
 	return o, nil
 }
 
-// sample returns the mutants of the package, shuffled by the seed.
+// sample returns the mutants of the package: shuffled by the seed, or, if they are
+// branches, in the order of the source.
 func (p *pkg) sample(o options) ([]mutant, error) {
 	for _, name := range o.only {
 		if !slices.Contains(p.GoFiles, name) {
@@ -137,11 +154,18 @@ func (p *pkg) sample(o options) ([]mutant, error) {
 			return nil, err
 		}
 		p.sources[name] = src
-		ms, err := mutants(name, src)
+		ms, err := mutants(name, src, o.branches)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, ms...)
+		for _, m := range ms {
+			if o.funcs.MatchString(m.function) {
+				all = append(all, m)
+			}
+		}
+	}
+	if o.branches {
+		return all, nil
 	}
 	rand.New(rand.NewPCG(o.seed, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all, nil

@@ -16,6 +16,7 @@ type mutant struct {
 	from, to int    // the bytes that are replaced
 	text     string // by this
 	what     string // for people
+	function string // that has it
 }
 
 // apply returns the changed source. Lines keep their numbers.
@@ -38,43 +39,95 @@ var comparisons = map[token.Token]token.Token{
 //   - a condition is negated, unless a changed comparison is the same;
 //   - a statement is deleted: a call, an assignment, a send, a go, a defer, a return, a
 //     jump, an if with all that it has. What declares a variable is left.
-func mutants(file string, src []byte) ([]mutant, error) {
+//
+// If they are to be branches, they are others:
+//
+//   - an if, or a case, is never taken;
+//   - an operand of && or || has no effect.
+func mutants(file string, src []byte, branches bool) ([]mutant, error) {
 	fset := token.NewFileSet()
 	parsed, err := parser.ParseFile(fset, file, src, parser.SkipObjectResolution)
 	if err != nil {
 		return nil, err
 	}
 	c := &collector{file: file, src: src, fset: fset}
-	ast.Inspect(parsed, func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.BinaryExpr:
-			c.compare(n)
-		case *ast.IfStmt:
-			c.negate(n.Cond)
-		case *ast.ForStmt:
-			c.negate(n.Cond)
-		case *ast.SwitchStmt:
-			if n.Tag == nil {
-				c.negateCases(n.Body)
-			}
-		case *ast.BlockStmt:
-			c.remove(n.List)
-		case *ast.CaseClause:
-			c.remove(n.Body)
-		case *ast.CommClause:
-			c.remove(n.Body)
+	for _, d := range parsed.Decls {
+		c.function = ""
+		if f, ok := d.(*ast.FuncDecl); ok {
+			c.function = f.Name.Name
 		}
-		return true
-	})
+		if branches {
+			ast.Inspect(d, c.branch)
+		} else {
+			ast.Inspect(d, c.change)
+		}
+	}
 	return c.mutants, nil
 }
 
 // A collector gathers the mutants of a file.
 type collector struct {
-	file    string
-	src     []byte
-	fset    *token.FileSet
-	mutants []mutant
+	file     string
+	src      []byte
+	fset     *token.FileSet
+	function string // that it is in
+	mutants  []mutant
+}
+
+func (c *collector) change(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.BinaryExpr:
+		c.compare(n)
+	case *ast.IfStmt:
+		c.negate(n.Cond)
+	case *ast.ForStmt:
+		c.negate(n.Cond)
+	case *ast.SwitchStmt:
+		if n.Tag == nil {
+			c.negateCases(n.Body)
+		}
+	case *ast.BlockStmt:
+		c.remove(n.List)
+	case *ast.CaseClause:
+		c.remove(n.Body)
+	case *ast.CommClause:
+		c.remove(n.Body)
+	}
+	return true
+}
+
+// branch takes out branches. They stay in the source, so that it compiles.
+func (c *collector) branch(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.IfStmt:
+		c.neutralize(n.Cond, "false &&", "never: if %s")
+	case *ast.SwitchStmt:
+		for _, s := range n.Body.List {
+			clause := s.(*ast.CaseClause)
+			if n.Tag != nil || clause.List == nil {
+				c.add(clause.Pos(), clause.End(), "", "never: %s", oneLine(c.text(clause)))
+			}
+			for _, cond := range clause.List {
+				if n.Tag == nil {
+					c.neutralize(cond, "false &&", "never: case %s")
+				}
+			}
+		}
+	case *ast.BinaryExpr:
+		neutral := map[token.Token]string{token.LAND: "true ||", token.LOR: "false &&"}[n.Op]
+		for _, operand := range []ast.Expr{n.X, n.Y} {
+			// Of a && b && c, a && b is no part.
+			if x, ok := operand.(*ast.BinaryExpr); neutral != "" && (!ok || x.Op != n.Op) {
+				c.neutralize(operand, neutral, "without "+n.Op.String()+" %s")
+			}
+		}
+	}
+	return true
+}
+
+func (c *collector) neutralize(e ast.Expr, by, what string) {
+	text := c.text(e)
+	c.add(e.Pos(), e.End(), "("+by+" ("+text+"))", what, oneLine(text))
 }
 
 func (c *collector) offset(p token.Pos) int { return c.fset.Position(p).Offset }
@@ -85,7 +138,7 @@ func (c *collector) text(n ast.Node) string {
 
 func (c *collector) add(from, to token.Pos, text, what string, args ...any) {
 	c.mutants = append(c.mutants, mutant{
-		file: c.file, line: c.fset.Position(from).Line,
+		file: c.file, function: c.function, line: c.fset.Position(from).Line,
 		from: c.offset(from), to: c.offset(to), text: text, what: fmt.Sprintf(what, args...),
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"go/parser"
 	"go/token"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -73,7 +74,24 @@ func TestMutants(t *testing.T) {
 		"29",
 		"30",
 	}
-	ms, err := mutants("p.go", []byte(source))
+	wantMutants(t, false, want)
+}
+
+func TestBranches(t *testing.T) {
+	wantMutants(t, true, []string{
+		"4	if (false && (a < b && a == 1)) {",
+		"4	if (true || (a < b)) && a == 1 {",
+		"4	if a < b && (true || (a == 1)) {",
+		"18	case (false && (a > b)), !(a != b):",
+		"18	case a > b, (false && (!(a != b))):",
+		"22", // the whole case
+		"29	if (false && ((a == b))) {",
+	})
+}
+
+func wantMutants(t *testing.T, branches bool, want []string) {
+	t.Helper()
+	ms, err := mutants("p.go", []byte(source), branches)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,9 +133,9 @@ func TestRun(t *testing.T) {
 		"tiny.go:9: deleted: return b: no build missing return",
 		"tiny.go:14: n > 0: >= instead of >: killed by TestDrain",
 		"tiny.go:15: deleted: n--: timed out",
-		"8 mutants: 6 noticed (1 of them by the timeout), 2 survived; 2 more did not compile",
-		"survived: tiny.go:6: a > b: >= instead of >\n",
-		"survived: tiny.go:22: deleted: *p = 1\n",
+		"8 mutants: 6 noticed (1 of them by the timeout), 0 noticed once and not again, 2 survived; 2 more did not compile\n",
+		"tiny.go:6: a > b: >= instead of >: SURVIVED\n",
+		"tiny.go:22: deleted: *p = 1: SURVIVED\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the output has no %q", want)
@@ -125,6 +143,18 @@ func TestRun(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Logf("the output:\n%s", &out)
+	}
+}
+
+// A test that does not notice a mutant again has not shown anything.
+func TestRunUnsteady(t *testing.T) {
+	t.Setenv("MUTATE_ONCE", filepath.Join(t.TempDir(), "noticed"))
+	var out strings.Builder
+	if err := run(t.Context(), []string{"-pkg", "./testdata/unsteady"}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if want := "1: unsteady.go:6: deleted: *p = 1: killed ONCE by TestSet/Once"; strings.Count(out.String(), want) != 2 {
+		t.Errorf("the output does not have %q twice:\n%s", want, &out)
 	}
 }
 
@@ -156,6 +186,9 @@ func TestRunSample(t *testing.T) {
 	if other := sample("-seed", "2"); other == one {
 		t.Error("another seed made the same sample")
 	}
+	if add := sample("-func", "^add$"); add == "" || add == one {
+		t.Errorf("-func made the sample\n%s", add)
+	}
 	only := sample("-only", "summary.go")
 	if strings.Count(only, "\n") != strings.Count(only, "summary.go:") || only == "" {
 		t.Errorf("-only summary.go made the sample\n%s", only)
@@ -165,6 +198,8 @@ func TestRunSample(t *testing.T) {
 func TestRunErrors(t *testing.T) {
 	for args, want := range map[string]string{
 		"-n 0":                             "-n",
+		"-from 0":                          "-from",
+		"-func (":                          "-func",
 		"-timeout 0s":                      "-timeout",
 		"more":                             "more",
 		"-pkg ./testdata/tiny -only no.go": "tiny.go",

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -41,6 +42,7 @@ type outcome int
 
 const (
 	survived outcome = iota
+	once             // noticed by tests that passed when they ran again, and by no other
 	killed
 	timedOut
 	uncompiled
@@ -50,10 +52,11 @@ const (
 type result struct {
 	outcome outcome
 	why     string
+	test    string // that failed, if there was one
 }
 
 func (r result) String() string {
-	names := [...]string{"SURVIVED", "killed", "timed out", "no build"}
+	names := [...]string{"SURVIVED", "killed ONCE", "killed", "timed out", "no build"}
 	return strings.TrimRight(names[r.outcome]+" "+r.why, " ")
 }
 
@@ -81,20 +84,45 @@ func (t *tester) test(ctx context.Context, m *mutant) (result, error) {
 	if runtime.GOOS == "windows" {
 		binary += ".exe"
 	}
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", binary, t.pkg.ImportPath)
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-ldflags=-w", "-overlay", overlay, "-o", binary, t.pkg.ImportPath)
 	if text, err := build.CombinedOutput(); err != nil {
 		_, why, _ := strings.Cut(lastLine(text), ": ") // without the place, which is the mutant
-		return result{uncompiled, why}, ctx.Err()
+		return result{outcome: uncompiled, why: why}, ctx.Err()
 	}
 
 	args := []string{"-test.failfast", "-test.paniconexit0", "-test.timeout", t.timeout.String()}
-	if t.fast != "" {
-		if r := t.execute(ctx, overlay, binary, append(args, "-test.run", t.fast)); r.outcome != survived {
-			return r, ctx.Err()
-		}
-		args = append(args, "-test.skip", t.fast)
+	execute := func(run string, skip []string) result {
+		return t.execute(ctx, overlay, binary, append(args, "-test.run", run, "-test.skip", strings.Join(skip, "|")))
 	}
-	return t.execute(ctx, overlay, binary, append(args, "-test.run", t.run)), ctx.Err()
+	var skip, unsteady []string
+	confirmed := func(run string) result {
+		for {
+			r := execute(run, skip)
+			if r.outcome != killed || r.test == "" || slices.Contains(unsteady, r.test) ||
+				execute(exactly(r.test), nil).outcome != survived {
+				return r
+			}
+			unsteady = append(unsteady, r.test)
+			skip = append(skip, exactly(r.test))
+		}
+	}
+	var r result
+	if t.fast != "" {
+		r = confirmed(t.fast)
+		skip = append(skip, t.fast)
+	}
+	if r.outcome == survived {
+		r = confirmed(t.run)
+	}
+	if r.outcome == survived && unsteady != nil {
+		r = result{outcome: once, why: "by " + strings.Join(unsteady, ", ")}
+	}
+	return r, ctx.Err()
+}
+
+// exactly is the -test.run of one test.
+func exactly(test string) string {
+	return "^" + strings.ReplaceAll(regexp.QuoteMeta(test), "/", "$/^") + "$"
 }
 
 // overlay writes the mutant, and the file that makes the go command take it.
@@ -120,6 +148,19 @@ const late = 10 * time.Second
 
 var failed = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 
+var crashed = regexp.MustCompile(`(?m)^(panic|fatal error): .*`)
+
+// failedTest returns the first test that failed, by its full name. A test is printed
+// before its subtests.
+func failedTest(text []byte) (name string) {
+	for _, m := range failed.FindAllSubmatch(text, -1) {
+		if next := string(m[1]); name == "" || strings.HasPrefix(next, name+"/") {
+			name = next
+		}
+	}
+	return name
+}
+
 // execute runs the tests. Go commands that they start see the mutant too.
 func (t *tester) execute(ctx context.Context, overlay, binary string, args []string) result {
 	bounded, cancel := context.WithTimeout(ctx, t.timeout+late)
@@ -132,14 +173,17 @@ func (t *tester) execute(ctx context.Context, overlay, binary string, args []str
 	text, err := cmd.CombinedOutput()
 	switch {
 	case err == nil:
-		return result{survived, ""}
+		return result{}
 	case errors.Is(bounded.Err(), context.DeadlineExceeded) || bytes.Contains(text, []byte("panic: test timed out after")):
-		return result{timedOut, ""}
+		return result{outcome: timedOut}
 	}
-	if m := failed.FindSubmatch(text); m != nil {
-		return result{killed, "by " + string(m[1])}
+	if test := failedTest(text); test != "" {
+		return result{killed, "by " + test, test}
 	}
-	return result{killed, "by " + lastLine(text)}
+	if line := crashed.Find(text); line != nil {
+		return result{outcome: killed, why: "by " + oneLine(string(line))}
+	}
+	return result{outcome: killed, why: "by " + lastLine(text)}
 }
 
 // lastLine is where a compiler or a panic says what was wrong.
