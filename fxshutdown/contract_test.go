@@ -59,6 +59,7 @@ var contract = []struct {
 	{"Limit", limitScenarios},
 	{"Hostile", hostileScenarios},
 	{"Age", ageScenarios},
+	{"AgeLate", ageLateScenarios},
 	{"Spread", spreadScenarios},
 }
 
