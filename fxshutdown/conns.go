@@ -116,14 +116,10 @@ func (cs *connSet) track(raw net.Conn) (net.Conn, bool) {
 
 // limitLife gives a connection its lifetime, if there is a limit.
 func (cs *connSet) limitLife(c *conn) {
-	if cs.limits.age == 0 && cs.limits.grace == 0 {
-		return
-	}
-	c.life = &lifetime{conn: c, place: -1}
 	if cs.limits.age == 0 {
 		return
 	}
-	c.life.ends = c.born + jittered(cs.limits.age)
+	c.life = &lifetime{conn: c, ends: c.born + jittered(cs.limits.age), place: -1}
 	if w := cs.watcher.Load(); cs.ages.add(c.life) && w != nil && w.aged != nil {
 		w.aged()
 	}
@@ -140,7 +136,6 @@ func (cs *connSet) remove(c *conn) {
 		cs.dropped++
 	}
 	late := c.exit != nil && c.exit.late
-	cancel := c.cancelOfLocked()
 	c.mu.Unlock()
 	last := cs.list.n == 0
 	if cs.retiring != 0 && !late {
@@ -150,7 +145,6 @@ func (cs *connSet) remove(c *conn) {
 	cs.mu.Unlock()
 	if c.life != nil {
 		cs.ages.remove(c.life)
-		cancel(nil)
 	}
 	if cs.maxOpen > 0 {
 		select {

@@ -84,4 +84,31 @@ var ageLateScenarios = []scenario{
 		io.Copy(io.Discard, c.br)
 		took(t, "the hijacked connection", time.Since(began), 5*time.Second, 5100*ms)
 	}},
+
+	// A stream that was cancelled, and whose response could not say close, is not the end
+	// of its connection: the next request is as good as any.
+	{"AfterCancel", bubbles, h1Modes, func(t *testing.T, m mode) {
+		entered := make(chan struct{}, 1)
+		stream := sse(entered, func(r *http.Request) { <-r.Context().Done() })
+		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/events" {
+				stream(w, r)
+				return
+			}
+			select {
+			case <-r.Context().Done():
+				t.Errorf("the context of the next request is over: %v", context.Cause(r.Context()))
+			case <-time.After(4 * time.Second):
+			}
+			io.WriteString(w, "done")
+		}, onPipe, aging)
+		c := s.client()
+		s.get(c, "/events").want(t, event1)
+		r := s.get(c, "/next")
+		r.want(t, "done")
+		r.wantClose(t, true)
+		if st := s.Stats(); st.Accepted != 1 || st.Answered != 2 {
+			t.Errorf("Stats() = %+v, want two answered on one connection", st)
+		}
+	}},
 }

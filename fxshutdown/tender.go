@@ -38,7 +38,7 @@ func (t *tender) look(c *conn, now moment) (next moment) {
 	}
 	var res cutResult
 	var tell *http2State
-	cancel := context.CancelCauseFunc(nil)
+	var cancels []context.CancelCauseFunc
 	c.mu.Lock()
 	seen := c.viewLocked(now)
 	v := t.graces.decide(seen, now)
@@ -58,18 +58,18 @@ func (t *tender) look(c *conn, now moment) (next moment) {
 	case actHalfClose:
 		res.takeover = c.halfCloseLocked(now)
 		if t.graces.serving {
-			cancel = c.cancelOfLocked()
+			cancels = c.cancelsLocked()
 		}
 	case actCancel:
 		c.exit.overdue = now
 		c.cancelRunningLocked(func(Request) {})
-		cancel = c.cancelOfLocked()
+		cancels = c.cancelsLocked()
 	case actCut:
 		res = c.cutLocked()
 	}
 	c.mu.Unlock()
 
-	if cancel != nil {
+	for _, cancel := range cancels {
 		cancel(reason)
 	}
 	switch v.do {
