@@ -60,6 +60,7 @@ var contract = []struct {
 	{"Hostile", hostileScenarios},
 	{"Age", ageScenarios},
 	{"AgeLate", ageLateScenarios},
+	{"AgeStop", ageStopScenarios},
 	{"Spread", spreadScenarios},
 }
 

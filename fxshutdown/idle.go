@@ -260,12 +260,12 @@ func (g graces) decideHijacked(v view, now moment) verdict {
 		next = now + takeoverCheck
 	}
 	switch at, _ := g.hijackedUntil(v); {
+	case v.closing == closingStop: // by the keeper, before the stop, maybe
+		return cutBy(v.asked+cutDelay, now)
 	case at == 0:
 		return verdict{at: next}
 	case now < at:
 		return verdict{at: earliest(at, next)}
-	case v.closing == closingStop:
-		return cutBy(v.asked+cutDelay, now)
 	}
 	return verdict{actHalfClose, now + cutDelay}
 }
