@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// lifetime is what a connection has besides if connections have a maximum age.
+// lifetime is what a connection has besides if connections have a maximum age, or if
+// something will be due for it when it has retired.
 type lifetime struct {
 	conn  *conn
-	ends  moment // when it is too old
-	place int    // in ages; -1: in none
+	ends  moment // when it is too old, or to be looked at
+	place int    // in the heap; -1: in none
 }
 
 // ages has the connections that are not too old yet, the next one first. It is a heap

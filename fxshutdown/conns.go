@@ -49,6 +49,7 @@ type watcher struct {
 	emptied   func()                     // the last connection is gone, or the last of the early ones
 	cancelled func(r Request, lost bool) // a request that was cancelled by us has ended
 	aged      func()                     // another connection is the next to be too old; may be nil
+	gone      func(*conn)                // a connection that had retired is; may be nil
 }
 
 // newConnSet returns the set of a server that is about to start. Its epoch is a
@@ -152,7 +153,11 @@ func (cs *connSet) remove(c *conn) {
 		default: // it is told already
 		}
 	}
-	if w := cs.watcher.Load(); w != nil && last {
+	w := cs.watcher.Load()
+	if w != nil && w.gone != nil && c.retired.Load() {
+		w.gone(c)
+	}
+	if w != nil && last {
 		w.emptied()
 	}
 }
