@@ -70,3 +70,28 @@ func cancelled5(_ *http.Server, cfg *fxshutdown.Config) {
 	cfg.MaxConnectionRequests = 1
 	cfg.MaxConnectionAgeGrace = 5 * time.Second
 }
+
+// A stop may begin while Retire asks about connections: then Retire does nothing more.
+func TestRetireWhileStopping(t *testing.T) {
+	bubbles(t, allModes, func(t *testing.T, m mode) {
+		s, g, held := startHeld(t, m, "/held", onPipe, spreading(time.Hour, 0))
+		asked, retired := make(chan struct{}), make(chan int)
+		go func() {
+			retired <- s.Retire(func(fxshutdown.ConnInfo) bool {
+				close(asked)
+				<-s.Draining()
+				time.Sleep(time.Second)
+				return true
+			})
+		}()
+		<-asked
+		done := s.stopIn(0)
+		if n := <-retired; n != 0 || s.Stats().Retired != 0 {
+			t.Errorf("Retire() = %d, Stats() = %+v, want none once a stop has begun", n, s.Stats())
+		}
+		g.open()
+		receive(t, "the response", held).want(t, "hello")
+		s.Close()
+		wantStopped(t, done)
+	})
+}

@@ -107,8 +107,11 @@ func (k *keeper) retireOld(now moment) (next moment) {
 }
 
 // retire retires a connection while the server serves. It reports whether it was not
-// told to go already.
+// told to go already. When a stop has taken over it does nothing.
 func (k *keeper) retire(c *conn) bool {
+	if isClosed(k.quit) {
+		return false
+	}
 	c.mu.Lock()
 	ok := !c.retired.Load() && c.stage.Load() < stageClosed
 	if ok {
@@ -116,7 +119,7 @@ func (k *keeper) retire(c *conn) bool {
 	}
 	c.mu.Unlock()
 	if ok {
-		k.changed(c)
+		k.set.changed(c) // which may be the stop's by now
 	}
 	return ok
 }
