@@ -119,7 +119,7 @@ func (c *conn) begin(x *exchange, major int) bool {
 	defer func() {
 		c.mu.Unlock()
 		if changed {
-			c.set.changed(c) // it may be due earlier: nothing else tells that it is held
+			c.set.changed(c) // it may be due earlier: nothing else tells that it is held, or late
 		}
 	}()
 	if c.cut || c.stage.Load() == stageGone {
@@ -142,7 +142,7 @@ func (c *conn) begin(x *exchange, major int) bool {
 	}
 	switch {
 	case c.retired.Load():
-		changed = c.holdLocked()
+		changed = c.holdLocked() || c.set.limits.grace > 0 && !c.exit.drains
 	case c.set.limits.requests > 0 && c.requestsLocked() >= c.set.limits.requests:
 		c.retireServingLocked()
 		changed = true
@@ -156,6 +156,9 @@ func (c *conn) end(x *exchange, returned bool) {
 	short := returned && x.isShort()
 	c.mu.Lock()
 	c.removeLocked(x)
+	if c.running == nil && c.exit != nil {
+		c.exit.overdue = 0 // a later request has its own time
+	}
 	c.bodyEndsLocked(x)
 	// While an HTTP/1 connection serves, the next state tells soon enough when it was.
 	now := c.quiet
@@ -236,6 +239,18 @@ func (a *account) countRunningLocked() (n int32) {
 		}
 	}
 	return n
+}
+
+// oldestBeganLocked returns when the oldest request that runs began, or the one that
+// hijacked the connection; 0 if there is none.
+func (a *account) oldestBeganLocked() (began moment) {
+	if a.takeover != nil {
+		return a.takeover.start
+	}
+	for x := a.running; x != nil; x = x.next {
+		began = x.start
+	}
+	return began
 }
 
 // requestsLocked counts the requests that have begun.

@@ -2,19 +2,17 @@ package fxshutdown
 
 import (
 	"container/heap"
-	"context"
 	"math/rand/v2"
 	"sync"
 	"time"
 )
 
-// lifetime is what a connection has besides if connections have a maximum age, or what
-// runs on them when they have retired has an end.
+// lifetime is what a connection has besides if connections have a maximum age, or if
+// something will be due for it when it has retired.
 type lifetime struct {
-	conn   *conn
-	ends   moment                  // when it is too old
-	place  int                     // in ages; -1: in none
-	cancel context.CancelCauseFunc // of the contexts of its requests; guarded by conn.mu
+	conn  *conn
+	ends  moment // when it is too old, or to be looked at
+	place int    // in the heap; -1: in none
 }
 
 // ages has the connections that are not too old yet, the next one first. It is a heap
@@ -79,14 +77,6 @@ func (h *ageHeap) Pop() any {
 	*h = (*h)[:last]
 	l.place = -1
 	return l
-}
-
-// cancelOfLocked returns what cancels the contexts of the connection's requests.
-func (c *conn) cancelOfLocked() context.CancelCauseFunc {
-	if c.life == nil || c.life.cancel == nil {
-		return func(error) {}
-	}
-	return c.life.cancel
 }
 
 // jittered returns d, a tenth more or less, so that connections that were made

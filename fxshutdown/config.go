@@ -145,10 +145,11 @@ type Config struct {
 	MaxConnectionAge time.Duration
 
 	// MaxConnectionAgeGrace is how long what runs on a connection that has retired may
-	// go on while the server serves: streams, hijacked connections. Then its context is
-	// cancelled with the cause [ErrConnectionAge], and half a second later the
-	// connection is cut; a hijacked one is closed, our side first, the rest 100 ms later.
-	// Default: none, they may go on for ever.
+	// go on while the server serves: streams, hijacked connections. One that begins later
+	// has it from its own beginning. Then its context is cancelled with the cause
+	// [ErrConnectionAge], and half a second later the connection is cut; a hijacked one is
+	// closed, our side first, the rest 100 ms later. It costs each request a context of its
+	// own. Default: none, they may go on for ever.
 	MaxConnectionAgeGrace time.Duration
 
 	// MaxConnectionRequests is how many requests a connection carries before it

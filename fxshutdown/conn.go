@@ -58,7 +58,7 @@ type conn struct {
 	dropped bool // it waited for a request, and the stop ended it
 	cut     bool // closed by the stop whatever it did
 
-	life *lifetime // nil unless connections have a maximum age, or a grace when they have retired
+	life *lifetime // nil unless connections have a maximum age
 
 	hooks uint8 // hooks of the user's that run for it
 

@@ -49,6 +49,7 @@ type watcher struct {
 	emptied   func()                     // the last connection is gone, or the last of the early ones
 	cancelled func(r Request, lost bool) // a request that was cancelled by us has ended
 	aged      func()                     // another connection is the next to be too old; may be nil
+	gone      func(*conn)                // a connection that had retired is; may be nil
 }
 
 // newConnSet returns the set of a server that is about to start. Its epoch is a
@@ -116,14 +117,10 @@ func (cs *connSet) track(raw net.Conn) (net.Conn, bool) {
 
 // limitLife gives a connection its lifetime, if there is a limit.
 func (cs *connSet) limitLife(c *conn) {
-	if cs.limits.age == 0 && cs.limits.grace == 0 {
-		return
-	}
-	c.life = &lifetime{conn: c, place: -1}
 	if cs.limits.age == 0 {
 		return
 	}
-	c.life.ends = c.born + jittered(cs.limits.age)
+	c.life = &lifetime{conn: c, ends: c.born + jittered(cs.limits.age), place: -1}
 	if w := cs.watcher.Load(); cs.ages.add(c.life) && w != nil && w.aged != nil {
 		w.aged()
 	}
@@ -140,7 +137,6 @@ func (cs *connSet) remove(c *conn) {
 		cs.dropped++
 	}
 	late := c.exit != nil && c.exit.late
-	cancel := c.cancelOfLocked()
 	c.mu.Unlock()
 	last := cs.list.n == 0
 	if cs.retiring != 0 && !late {
@@ -150,7 +146,6 @@ func (cs *connSet) remove(c *conn) {
 	cs.mu.Unlock()
 	if c.life != nil {
 		cs.ages.remove(c.life)
-		cancel(nil)
 	}
 	if cs.maxOpen > 0 {
 		select {
@@ -158,7 +153,11 @@ func (cs *connSet) remove(c *conn) {
 		default: // it is told already
 		}
 	}
-	if w := cs.watcher.Load(); w != nil && last {
+	w := cs.watcher.Load()
+	if w != nil && w.gone != nil && c.retired.Load() {
+		w.gone(c)
+	}
+	if w != nil && last {
 		w.emptied()
 	}
 }

@@ -177,6 +177,27 @@ var spreadScenarios = []scenario{
 		}
 	}},
 
+	// DrainTimeout is such a time too.
+	{"DrainTimeout", bubbles, []mode{h1, h2}, func(t *testing.T, m mode) {
+		const n = 40
+		var told moments
+		entered := make(chan struct{}, n)
+		s := start(t, m, sse(entered, func(r *http.Request) {
+			<-fxshutdown.Draining(r.Context())
+			told.note()
+		}), onPipe, spreading(9*time.Second, 0), config(func(cfg *fxshutdown.Config) { cfg.DrainTimeout = 10 * time.Second }))
+		for range n {
+			s.goGet(s.client(), "/events")
+			<-entered
+		}
+		told.begin()
+		s.mustStopIn(4*time.Second, 4750*ms+grace+tick) // of the 10 s 0.5 s are for the force
+		told.wantSpread(t, "streams that were told", n, 4750*ms)
+		if e := event[*fxshutdown.Stopping](s); e.Spread != 9*time.Second || e.Spreads != 4750*ms {
+			t.Errorf("Stopping = %+v, want a spread of 9s shortened to 4.75s", e)
+		}
+	}},
+
 	// Who joins with less time hurries it.
 	{"Hurried", bubbles, allModes, func(t *testing.T, m mode) {
 		const n = 40

@@ -59,6 +59,8 @@ var contract = []struct {
 	{"Limit", limitScenarios},
 	{"Hostile", hostileScenarios},
 	{"Age", ageScenarios},
+	{"AgeLate", ageLateScenarios},
+	{"AgeStop", ageStopScenarios},
 	{"Spread", spreadScenarios},
 }
 

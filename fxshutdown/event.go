@@ -149,7 +149,8 @@ type HijackedClosed struct {
 	Reason  error
 }
 
-// RequestAborted: the stop cut off a request, or had cancelled it, and it failed then. A
+// RequestAborted: the stop cut off a request, or had cancelled it, and it failed then. If
+// it was cancelled for MaxConnectionAgeGrace before the stop, Reason is ErrConnectionAge. A
 // stop says it of the first 100; Stopped has the count of all.
 type RequestAborted struct {
 	Request Request

@@ -123,13 +123,6 @@ func (h *hooks) onContext(ctx context.Context, nc net.Conn) context.Context {
 		}
 		return ctx
 	}
-	if c.life != nil {
-		var cancel context.CancelCauseFunc
-		ctx, cancel = context.WithCancelCause(ctx)
-		c.mu.Lock()
-		c.life.cancel = cancel
-		c.mu.Unlock()
-	}
 	cc := &connContext{Context: ctx, conn: c}
 	if h.connContext == nil {
 		return cc

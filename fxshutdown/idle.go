@@ -29,6 +29,7 @@ type view struct {
 	endsBy    moment // when what was hijacked under EndOnDrain is over; 0: it was not
 
 	retiredAt moment
+	began     moment        // when the oldest request that runs did, if it has a grace
 	quiet     moment        // since when it is
 	waited    time.Duration // for it, in earlier reads
 	asked     moment        // when it was asked to end
@@ -63,6 +64,9 @@ func (c *conn) viewLocked(now moment) view {
 	if c.exit.client != nil {
 		cl := c.exit.client
 		v.clientQuiet, v.clientBusy, v.clientWait = cl.quietSince(), cl.isBusy(), cl.maxWait()
+	}
+	if c.set.limits.grace > 0 {
+		v.began = c.oldestBeganLocked()
 	}
 	if c.takeover != nil && c.takeover.ends {
 		v.endsBy = max(c.exit.at, c.takeover.start) + maxEndHijacked
@@ -207,10 +211,11 @@ func (g graces) decide(v view, now moment) verdict {
 }
 
 // decideServing is for a connection that has retired while the server serves. One that
-// waits for a request is not dropped: the request may be on its way. On HTTP/1 the next
-// response ends it, or IdleTimeout; on HTTP/2 GOAWAY does.
+// waits for a request is not dropped: the request may be on its way, and has its grace
+// from its own beginning. On HTTP/1 its response ends the connection, or IdleTimeout
+// does; on HTTP/2 GOAWAY.
 func (g graces) decideServing(v view, now moment) (due verdict) {
-	over := v.retiredAt + g.run
+	over := max(v.retiredAt, v.began) + g.run
 	switch {
 	case v.stage == stageHijacked:
 		v.ask = false // whether it has ended is asked when it is due
@@ -255,12 +260,12 @@ func (g graces) decideHijacked(v view, now moment) verdict {
 		next = now + takeoverCheck
 	}
 	switch at, _ := g.hijackedUntil(v); {
+	case v.closing == closingStop: // by the keeper, before the stop, maybe
+		return cutBy(v.asked+cutDelay, now)
 	case at == 0:
 		return verdict{at: next}
 	case now < at:
 		return verdict{at: earliest(at, next)}
-	case v.closing == closingStop:
-		return cutBy(v.asked+cutDelay, now)
 	}
 	return verdict{actHalfClose, now + cutDelay}
 }
@@ -274,6 +279,9 @@ func (g graces) hijackedUntil(v view) (at moment, reason error) {
 	}
 	if g.hijack != 0 {
 		at = v.retiredAt + g.hijack
+		if g.serving {
+			at = max(at, v.began+g.hijack)
+		}
 	}
 	if v.endsBy != 0 && (at == 0 || v.endsBy < at) {
 		return v.endsBy, ErrDraining

@@ -226,6 +226,7 @@ func TestDecideServing(t *testing.T) {
 		{"a handler runs, without a grace", none, busy, 9000 * ms, verdict{}},
 		{"a handler runs", some, busy, 2999 * ms, verdict{at: 3000 * ms}},
 		{"a handler runs for too long", some, busy, 3000 * ms, verdict{actCancel, 3500 * ms}},
+		{"a handler began late", some, with(busy, func(v *view) { v.began = 5000 * ms }), 5100 * ms, verdict{at: 7000 * ms}},
 		{"a handler was cancelled", some, with(busy, func(v *view) { v.overdue = 3000 * ms }), 3499 * ms, verdict{at: 3500 * ms}},
 		{"a handler was cancelled, and has returned", some, with(busy, func(v *view) { v.handlers, v.overdue = false, 3000*ms }), 3500 * ms, verdict{}},
 		{"a hook runs", some, with(waits, func(v *view) { v.hooked = true }), 9000 * ms, verdict{}},
@@ -234,6 +235,7 @@ func TestDecideServing(t *testing.T) {
 		{"hijacked, without a grace", none, taken, 9000 * ms, verdict{}},
 		{"hijacked", some, taken, 1500 * ms, verdict{at: 3000 * ms}},
 		{"hijacked for too long", some, taken, 3000 * ms, verdict{actHalfClose, 3100 * ms}},
+		{"hijacked late", some, with(taken, func(v *view) { v.began = 5000 * ms }), 5100 * ms, verdict{at: 7000 * ms}},
 
 		{"no streams", some, http2, 1100 * ms, verdict{actGoAway, 2100 * ms}},
 		{"no streams, used just now", some, with(http2, func(v *view) { v.quiet = 1000 * ms }), 1100 * ms, verdict{at: 1250 * ms}},

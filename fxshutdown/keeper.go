@@ -1,6 +1,7 @@
 package fxshutdown
 
 import (
+	"container/heap"
 	"errors"
 	"sync"
 	"time"
@@ -27,9 +28,10 @@ type keeper struct {
 	quit  chan struct{} // closed when a stop takes over
 	ended chan struct{} // closed when run has returned
 
-	mu   sync.Mutex // guards what follows; a leaf
-	care map[*conn]struct{}
-	over *AgeGraceOver // not told yet
+	mu   sync.Mutex          // guards what follows; a leaf
+	care map[*conn]*lifetime // those to which something will be due
+	due  ageHeap             // the same, the next one first
+	over *AgeGraceOver       // not told yet
 
 	tellAt moment // when it is; only run uses it
 }
@@ -42,7 +44,7 @@ func newKeeper(set *connSet, events *dispatcher, g graces) *keeper {
 		events: events,
 		quit:   make(chan struct{}),
 		ended:  make(chan struct{}),
-		care:   make(map[*conn]struct{}),
+		care:   make(map[*conn]*lifetime),
 	}
 	g.serving = true
 	k.tender = tender{set: set, graces: g, wake: make(chan struct{}, 1), record: k.recordEnd}
@@ -56,6 +58,7 @@ func (k *keeper) start() {
 		emptied:   func() {},
 		cancelled: k.noteCancelled,
 		aged:      k.wakeUp,
+		gone:      k.forget,
 	})
 	go k.run()
 }
@@ -75,7 +78,7 @@ func (k *keeper) run() {
 	for {
 		now := k.set.now()
 		k.next.Store(0) // whoever changes behind our back wakes us
-		next := earliest(k.retireOld(now), k.lookAtAll(now), k.tellOften(now))
+		next := earliest(k.retireOld(now), k.lookAtDue(now), k.tellOften(now))
 		k.next.Store(int64(next))
 		if next == 0 {
 			timer.Stop()
@@ -104,8 +107,11 @@ func (k *keeper) retireOld(now moment) (next moment) {
 }
 
 // retire retires a connection while the server serves. It reports whether it was not
-// told to go already.
+// told to go already. When a stop has taken over it does nothing.
 func (k *keeper) retire(c *conn) bool {
+	if isClosed(k.quit) {
+		return false
+	}
 	c.mu.Lock()
 	ok := !c.retired.Load() && c.stage.Load() < stageClosed
 	if ok {
@@ -113,37 +119,73 @@ func (k *keeper) retire(c *conn) bool {
 	}
 	c.mu.Unlock()
 	if ok {
-		k.changed(c)
+		k.set.changed(c) // which may be the stop's by now
 	}
 	return ok
 }
 
 // changed is called when a connection that retires has changed.
 func (k *keeper) changed(c *conn) {
-	k.mu.Lock()
-	k.care[c] = struct{}{}
-	k.mu.Unlock()
-	k.reschedule(c)
+	if at := k.dueAt(c); at != 0 {
+		k.plan(c, at)
+		k.wakeBy(at)
+	}
 }
 
-// lookAtAll does what is due, and returns when the next connection is. A connection
-// to which nothing will be due is forgotten until it changes.
-func (k *keeper) lookAtAll(now moment) (next moment) {
+// plan makes the keeper look at a connection at the given moment, or earlier, if that was
+// planned: a look too many costs little.
+func (k *keeper) plan(c *conn, at moment) {
 	k.mu.Lock()
-	looks := k.care
-	k.care = make(map[*conn]struct{}, len(looks))
-	k.mu.Unlock()
-	for c := range looks {
-		at := k.look(c, now)
-		if at == 0 {
-			continue
-		}
-		next = earliest(next, at)
-		k.mu.Lock()
-		k.care[c] = struct{}{}
-		k.mu.Unlock()
+	defer k.mu.Unlock()
+	l := k.care[c]
+	switch {
+	case c.stage.Load() == stageGone: // or about to be forgotten
+	case l == nil:
+		l = &lifetime{conn: c, ends: at}
+		k.care[c] = l
+		heap.Push(&k.due, l)
+	case at < l.ends:
+		l.ends = at
+		heap.Fix(&k.due, l.place)
 	}
-	return next
+}
+
+// forget forgets a connection that is gone.
+func (k *keeper) forget(c *conn) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if l := k.care[c]; l != nil {
+		heap.Remove(&k.due, l.place)
+		delete(k.care, c)
+	}
+}
+
+// lookAtDue does what is due, and returns when the next connection is. A connection
+// to which nothing will be due is forgotten until it changes.
+func (k *keeper) lookAtDue(now moment) (next moment) {
+	for _, c := range k.takeDue(now) {
+		if at := k.look(c, now); at != 0 {
+			k.plan(c, at)
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.due) == 0 {
+		return 0
+	}
+	return k.due[0].ends
+}
+
+// takeDue returns the connections that are to be looked at, and takes them out.
+func (k *keeper) takeDue(now moment) (cs []*conn) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for len(k.due) > 0 && k.due[0].ends <= now {
+		c := heap.Pop(&k.due).(*lifetime).conn
+		delete(k.care, c)
+		cs = append(cs, c)
+	}
+	return cs
 }
 
 // recordEnd notes what it cost to end a connection whose grace was over.

@@ -141,6 +141,23 @@ func (r *requestContext) Value(key any) any {
 	return r.ctx.Value(key)
 }
 
+// cancellable is net/http's context of a request that the keeper may have to end. Each
+// request has its own: the next one on the connection is not to begin cancelled.
+type cancellable struct {
+	context.Context
+	cancel context.CancelCauseFunc
+}
+
+// cancelsLocked returns what cancels the contexts of the requests that run.
+func (c *conn) cancelsLocked() (cancels []context.CancelCauseFunc) {
+	for x := c.running; x != nil; x = x.next {
+		if cc, ok := x.ctx.(*cancellable); ok {
+			cancels = append(cancels, cc.cancel)
+		}
+	}
+	return cancels
+}
+
 // draining marks the request as one whose handler knows of the drain.
 func (x *exchange) draining() <-chan struct{} {
 	c := x.conn
@@ -178,6 +195,9 @@ func (s *requestServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	*r = *r.WithContext((*requestContext)(x))
 	returned := false
 	defer func() { c.end(x, returned) }()
+	if cc, ok := x.ctx.(*cancellable); ok {
+		defer cc.cancel(nil)
+	}
 	s.handler(r).ServeHTTP(w, r)
 	x.tellClose()
 	returned = true

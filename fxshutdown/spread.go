@@ -27,6 +27,9 @@ func (st *stop) planSpread(now moment) {
 	}
 	sp := &st.spread
 	sp.wanted = st.s.cfg.DrainSpread
+	if t := st.s.cfg.DrainTimeout; t > 0 && sp.wanted > 0 {
+		st.budget.endBy(now, now+t) // the drain begins with the spread
+	}
 	sp.lasts = sp.wanted
 	if forceAt, _, end := st.budget.moments(); end != 0 {
 		sp.lasts = max(min(sp.lasts, (forceAt-now)/2), 0)

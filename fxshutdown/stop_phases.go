@@ -9,6 +9,7 @@ import (
 func (st *stop) plan() {
 	s := st.s
 	now := s.now()
+	st.planSpread(now)
 	forceAt, _, end := st.budget.moments()
 	delay, skipped := s.cfg.ShutdownDelay, SkipReason("")
 	until := st.unreadyAt + delay
@@ -27,7 +28,6 @@ func (st *stop) plan() {
 	if delay > 0 && skipped == "" {
 		st.delayUntil = until
 	}
-	st.planSpread(now)
 	left, reserve, window := st.budget.shares()
 	s.events.emit(&Stopping{
 		Trigger: st.trigger,

@@ -38,7 +38,7 @@ func (t *tender) look(c *conn, now moment) (next moment) {
 	}
 	var res cutResult
 	var tell *http2State
-	cancel := context.CancelCauseFunc(nil)
+	var cancels []context.CancelCauseFunc
 	c.mu.Lock()
 	seen := c.viewLocked(now)
 	v := t.graces.decide(seen, now)
@@ -58,18 +58,18 @@ func (t *tender) look(c *conn, now moment) (next moment) {
 	case actHalfClose:
 		res.takeover = c.halfCloseLocked(now)
 		if t.graces.serving {
-			cancel = c.cancelOfLocked()
+			cancels = c.cancelsLocked()
 		}
 	case actCancel:
 		c.exit.overdue = now
 		c.cancelRunningLocked(func(Request) {})
-		cancel = c.cancelOfLocked()
+		cancels = c.cancelsLocked()
 	case actCut:
 		res = c.cutLocked()
 	}
 	c.mu.Unlock()
 
-	if cancel != nil {
+	for _, cancel := range cancels {
 		cancel(reason)
 	}
 	switch v.do {
@@ -86,6 +86,13 @@ func (t *tender) look(c *conn, now moment) (next moment) {
 // reschedule is called when a connection has changed in a way that may make it
 // due: the goroutine is woken if it would look too late.
 func (t *tender) reschedule(c *conn) {
+	if at := t.dueAt(c); at != 0 {
+		t.wakeBy(at)
+	}
+}
+
+// dueAt returns when a connection is to be looked at; 0: when it changes.
+func (t *tender) dueAt(c *conn) moment {
 	c.mu.Lock()
 	now := c.set.now()
 	v := c.viewLocked(now)
@@ -96,9 +103,11 @@ func (t *tender) reschedule(c *conn) {
 		// Its other connections may be due when it has been quiet.
 		at = earliest(at, max(v.clientQuiet+t.graces.idle-lastRead, now))
 	}
-	if at == 0 {
-		return
-	}
+	return at
+}
+
+// wakeBy wakes the goroutine if it would look later than that.
+func (t *tender) wakeBy(at moment) {
 	if next := moment(t.next.Load()); next == 0 || at < next {
 		t.wakeUp()
 	}

@@ -30,12 +30,12 @@ func (st *stop) noteCut(r Request, reason error) {
 	}
 }
 
-// noteCancelled does it for a request that has ended after the stop had cancelled its
-// context: by itself, or so that its client lost the response.
+// noteCancelled does it for a request that has ended after the stop, or before it the
+// keeper, had cancelled its context: by itself, or so that its client lost the response.
 func (st *stop) noteCancelled(r Request, lost bool) {
 	st.mu.Lock()
-	reason := cmp.Or(st.reason, st.grace)
-	if !lost {
+	reason := cmp.Or(st.reason, st.grace, ErrConnectionAge)
+	if !lost && reason != ErrConnectionAge {
 		st.report.CancelledCount++
 		st.report.Cancelled = keepOldest(st.report.Cancelled, r)
 	}
