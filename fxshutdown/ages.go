@@ -14,7 +14,7 @@ type lifetime struct {
 	conn   *conn
 	ends   moment                  // when it is too old
 	place  int                     // in ages; -1: in none
-	cancel context.CancelCauseFunc // of the contexts of its requests; guarded by conn.mu
+	cancel context.CancelCauseFunc // of the contexts of its requests, if they have an end; guarded by conn.mu
 }
 
 // ages has the connections that are not too old yet, the next one first. It is a heap

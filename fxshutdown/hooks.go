@@ -123,7 +123,7 @@ func (h *hooks) onContext(ctx context.Context, nc net.Conn) context.Context {
 		}
 		return ctx
 	}
-	if c.life != nil {
+	if h.set.limits.grace > 0 { // nothing else cancels the requests of one connection
 		var cancel context.CancelCauseFunc
 		ctx, cancel = context.WithCancelCause(ctx)
 		c.mu.Lock()
