@@ -19,7 +19,8 @@ type config struct {
 	rounds int
 	only   []string
 	quick  bool
-	steady bool // only the steady state, printed and not published
+	steady bool   // only the steady state, printed and not published
+	base   string // of the Go servers' steady state, in place of net/http
 	render bool
 	out    string
 
@@ -51,6 +52,7 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 		"), obstacles ("+strings.Join(obstacleIDs(), " ")+"); writes to bench/work/results")
 	fs.IntVar(&c.rounds, "rounds", 20, "how often each measurement is made")
 	fs.BoolVar(&c.steady, "steady", false, "measure the steady state alone, print it, and write nothing")
+	fs.StringVar(&c.base, "base", "", "with -steady: the subject that Go servers are compared with (nethttp)")
 	pairs := fs.Int("pairs", 21, "with -steady: how many pairs of servers are compared")
 	fs.BoolVar(&c.quick, "quick", false, "one short round, to see that everything works; writes to bench/work/results")
 	fs.BoolVar(&c.render, "render", false, "measure nothing: write table and plots anew from results.json and notes.json")
@@ -72,6 +74,10 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	switch {
 	case given["pairs"] && !c.steady:
 		return nil, errors.New("-pairs: only with -steady")
+	case c.base != "" && !c.steady:
+		return nil, errors.New("-base: only with -steady")
+	case c.base != "" && !isGo(c.base):
+		return nil, fmt.Errorf("-base: %q is no Go server", c.base)
 	case *pairs < 1:
 		return nil, errors.New("-pairs: want at least 1")
 	case c.steady && (given["rounds"] || given["out"] || c.render):
@@ -105,6 +111,11 @@ func (c *config) wants(subject, measure, kind string) bool {
 		(c.allows(measures, kind) || slices.Contains(c.only, measure))
 }
 
+// named are the variants that are asked for.
+func (c *config) named() []subject.Subject {
+	return slices.DeleteFunc(subject.Variants(), func(s subject.Subject) bool { return !slices.Contains(c.only, s.ID) && c.base != s.ID })
+}
+
 // allows reports whether -only names id, or none of ids.
 func (c *config) allows(ids []string, id string) bool {
 	return slices.Contains(c.only, id) ||
@@ -118,8 +129,13 @@ func (c *config) wantsNode() bool {
 	})
 }
 
+func isGo(id string) bool {
+	s, ok := subject.Find(slices.Concat(subject.All(), subject.Variants()), id)
+	return ok && s.Runtime == subject.Go
+}
+
 func subjectIDs() (ids []string) {
-	for _, s := range subject.All() {
+	for _, s := range slices.Concat(subject.All(), subject.Variants()) {
 		ids = append(ids, s.ID)
 	}
 	return ids

@@ -12,6 +12,11 @@ func TestParseFlags(t *testing.T) {
 		"-rounds 0":    "-rounds",
 		"-pairs 30":    "-steady",
 
+		"-base fxshutdown": "-steady",
+
+		"-steady -base nosuch":    `"nosuch"`,
+		"-steady -base stoppable": `"stoppable"`,
+
 		"-steady -pairs 0":  "-pairs",
 		"-steady -rounds 4": "-rounds",
 		"-steady -render":   "-render",
@@ -73,6 +78,28 @@ func TestSteady(t *testing.T) {
 		if !c.wants("fxhttp", steadyMeasure, steadyMeasure) || c.wants("fxhttp", stopMeasure, "idle") ||
 			c.wants("manners", steadyMeasure, steadyMeasure) {
 			t.Errorf("%s measures more than the steady state of fxhttp, or less", args)
+		}
+	}
+}
+
+func TestVariants(t *testing.T) {
+	for args, want := range map[string]string{
+		"":                       "",
+		"-steady":                "",
+		"-only fxshutdown":       "",
+		"-only fxshutdown-age1s": "fxshutdown-age1s",
+		"-steady -base fxshutdown-age1s -only fxshutdown-age10s": "fxshutdown-age10s fxshutdown-age1s",
+	} {
+		c, err := parse(strings.Fields(args), io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		for _, s := range c.named() {
+			ids = append(ids, s.ID)
+		}
+		if got := strings.Join(ids, " "); got != want {
+			t.Errorf("%s: variants %q, want %q", args, got, want)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func prepare(ctx context.Context, dir string, cfg *config, stderr io.Writer) (*b
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	for _, s := range subject.All() {
+	for _, s := range append(subject.All(), cfg.named()...) {
 		if s.Runtime == subject.Node && !cfg.wantsNode() {
 			continue
 		}

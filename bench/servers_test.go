@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,13 +44,14 @@ func build(t *testing.T, ids ...string) *built {
 	b := &built{dir: dir, draincheck: filepath.Join(dir, "draincheck"), place: subject.Place{
 		Bin: dir, Peers: filepath.Join("peers", "node"), Cert: certFile, Key: keyFile}}
 	for _, id := range ids {
-		s, ok := subject.Find(subject.All(), id)
+		s, ok := subject.Find(slices.Concat(subject.All(), subject.Variants()), id)
 		if !ok {
 			t.Fatalf("no subject %q", id)
 		}
 		b.subjects = append(b.subjects, s)
 		if s.Runtime == subject.Go {
-			goBuild(t, ".", filepath.Join(dir, id), "./servers/"+id)
+			program := cmp.Or(s.Program, id)
+			goBuild(t, ".", filepath.Join(dir, program), "./servers/"+program)
 		}
 	}
 	goBuild(t, filepath.Join("..", "cmd", "draincheck"), b.draincheck, ".")
@@ -103,6 +106,29 @@ func TestRound(t *testing.T) {
 		}
 		if c := r.SteadyCell(sub.ID); c == nil || c.Throughput.Median <= 0 || c.PerConn.Median <= 0 {
 			t.Errorf("%s in steady state: %+v, want ratios", sub.ID, c)
+		}
+	}
+}
+
+// TestAged compares connections that retire with those that do not, for long enough that they do.
+func TestAged(t *testing.T) {
+	t.Parallel()
+	cfg := short()
+	cfg.base, cfg.steady, cfg.only = "fxshutdown", true, []string{"fxshutdown-age1s", steadyMeasure}
+	cfg.window = 40 * time.Millisecond
+	s := newSession(build(t, "nethttp", "fxshutdown", "fxshutdown-age1s"), cfg, io.Discard)
+	if err := s.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.results.Failures) > 0 {
+		t.Errorf("not measured: %v", s.results.Failures)
+	}
+	if c := s.results.SteadyCell("nethttp"); c != nil {
+		t.Errorf("net/http was measured: %+v", c)
+	}
+	for _, id := range []string{"fxshutdown", "fxshutdown-age1s"} {
+		if c := s.results.SteadyCell(id); c == nil || c.Base != "fxshutdown" || len(c.Ratios) != 1 || len(c.More) != 1 {
+			t.Errorf("%s in steady state: %+v, want ratios to fxshutdown", id, c)
 		}
 	}
 }

@@ -203,7 +203,7 @@ func (s *session) steady(ctx context.Context, round int) error {
 	s.bases = map[string]float64{}
 	for _, base := range []bool{true, false} {
 		for _, sub := range s.order(round) {
-			if (sub.ID == sub.Baseline()) != base || !s.wantsSteady(sub) {
+			if (sub.ID == s.baseline(sub)) != base || !s.wantsSteady(sub) {
 				continue
 			}
 			err := s.try(ctx, sub.ID+" in steady state", func() error { return s.measureSteady(ctx, sub) })
@@ -215,10 +215,18 @@ func (s *session) steady(ctx context.Context, round int) error {
 	return nil
 }
 
+// baseline is the ID of the subject whose steady state is 1.
+func (s *session) baseline(sub subject.Subject) string {
+	if s.cfg.base != "" && sub.Runtime == subject.Go {
+		return s.cfg.base
+	}
+	return sub.Baseline()
+}
+
 // wantsSteady is true of a base if it is true of one that is compared with it.
 func (s *session) wantsSteady(sub subject.Subject) bool {
 	for _, other := range s.subjects {
-		if (other.ID == sub.ID || other.Baseline() == sub.ID) && s.cfg.wants(other.ID, steadyMeasure, steadyMeasure) {
+		if (other.ID == sub.ID || s.baseline(other) == sub.ID) && s.cfg.wants(other.ID, steadyMeasure, steadyMeasure) {
 			return true
 		}
 	}
@@ -226,7 +234,7 @@ func (s *session) wantsSteady(sub subject.Subject) bool {
 }
 
 func (s *session) measureSteady(ctx context.Context, sub subject.Subject) error {
-	base, _ := subject.Find(s.subjects, sub.Baseline())
+	base, _ := subject.Find(s.subjects, s.baseline(sub))
 	bytes, err := steady.PerConnection(ctx, s.steadyCommand(sub), s.cfg.idle)
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ func Steady(r *results.Results) string {
 			seconds(s.ReadHeaderMS), seconds(s.IdleMS))
 	}
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "server\trelative to\tpairs\tthroughput: median\tmiddle half\trange\trequests/s\tCPU/request\tmemory\tbytes/connection\t")
+	fmt.Fprintln(w, "server\trelative to\tpairs\tthroughput: median\tmiddle half\trange\trequests/s\tCPU/request: median\tmiddle half\tmemory\tbytes/connection\t")
 	for _, s := range r.Subjects {
 		c := r.SteadyCell(s.ID)
 		if c == nil {
@@ -24,8 +24,9 @@ func Steady(r *results.Results) string {
 		}
 		t := c.Throughput
 		low, high := results.MiddleHalf(c.Ratios)
-		fmt.Fprintf(w, "%s\t%s\t%d\t%.3f\t%.3f–%.3f\t%.3f–%.3f\t%.0f\t%.3f\t%.3f\t%.0f\t\n",
-			s.ID, c.Base, t.N, t.Median, low, high, t.Min, t.Max, c.Rate.Median, results.Summarize(c.CPU).Median, c.Memory.Median, c.PerConn.Median)
+		lowCPU, highCPU := results.MiddleHalf(c.CPU)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%.3f\t%.3f–%.3f\t%.3f–%.3f\t%.0f\t%.3f\t%.3f–%.3f\t%.3f\t%.0f\t\n",
+			s.ID, c.Base, t.N, t.Median, low, high, t.Min, t.Max, c.Rate.Median, results.Summarize(c.CPU).Median, lowCPU, highCPU, c.Memory.Median, c.PerConn.Median)
 	}
 	w.Flush()
 	for _, f := range r.Failures {

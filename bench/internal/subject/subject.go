@@ -2,6 +2,7 @@
 package subject
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -23,6 +24,10 @@ type Subject struct {
 	Config  string `json:"config"` // how its stop is configured
 	Ours    bool   `json:"ours,omitempty"`
 	HTTP2   bool   `json:"http2"`
+
+	// Program is the Go program, and Args what it is told besides; "" is the one named like the ID.
+	Program string   `json:"-"`
+	Args    []string `json:"-"`
 
 	// Module is the Go module, or the package of npm, that has the version; "" is the runtime itself.
 	Module string `json:"-"`
@@ -53,6 +58,19 @@ func All() []Subject {
 			Module: "http-terminator", Config: "terminate, gracefulTerminationTimeout: limit"},
 		{ID: "stoppable", Name: "npm stoppable", Runtime: Node,
 			Module: "stoppable", Config: "stoppable(server, limit), stop"},
+	}
+}
+
+// Variants are subjects with settings that cost something. They are measured only if they are asked for by name.
+func Variants() []Subject {
+	aged := func(id, age string) Subject {
+		return Subject{ID: id, Name: "fxshutdown, MaxConnectionAge " + age, Runtime: Go, Ours: true, HTTP2: true,
+			Program: "fxshutdown", Args: []string{"-max-connection-age", age},
+			Module: "github.com/fxshutdown/fxhttp", Config: "Stop with a context of the limit; MaxConnectionAge " + age}
+	}
+	return []Subject{
+		aged("fxshutdown-age10s", "10s"), // no connection is so old while it is measured
+		aged("fxshutdown-age1s", "1s"),   // each retires, and its client dials again
 	}
 }
 
@@ -109,7 +127,7 @@ func (p Place) Command(s Subject, addr string, limit time.Duration, https bool) 
 		}
 		return argv
 	}
-	argv = []string{filepath.Join(p.Bin, s.ID), "-addr", addr, "-limit", limit.String()}
+	argv = append([]string{filepath.Join(p.Bin, cmp.Or(s.Program, s.ID)), "-addr", addr, "-limit", limit.String()}, s.Args...)
 	if https {
 		argv = append(argv, "-cert", p.Cert, "-key", p.Key)
 	}

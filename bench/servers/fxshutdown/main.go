@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"flag"
 	"log"
 	"os/signal"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 )
 
 func main() {
+	age := flag.Duration("max-connection-age", 0, "MaxConnectionAge of the server")
 	s := app.Parse()
 	srv := s.Server()
 	if s.TLS() {
@@ -22,7 +24,7 @@ func main() {
 		}
 		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
 	}
-	server, err := fxshutdown.New(srv, fxshutdown.Config{TLS: s.TLS()})
+	server, err := fxshutdown.New(srv, fxshutdown.Config{TLS: s.TLS(), MaxConnectionAge: *age})
 	if err != nil {
 		log.Fatal(err)
 	}
