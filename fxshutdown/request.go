@@ -188,6 +188,11 @@ func (s *requestServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x, w := newExchange(c, w, r)
+	if c.set.limits.grace > 0 {
+		ctx, cancel := context.WithCancelCause(x.ctx)
+		x.ctx = &cancellable{ctx, cancel}
+		defer cancel(nil)
+	}
 	if !c.begin(x, r.ProtoMajor) {
 		panic(http.ErrAbortHandler) // the stop has cut the connection already
 	}
@@ -195,9 +200,6 @@ func (s *requestServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	*r = *r.WithContext((*requestContext)(x))
 	returned := false
 	defer func() { c.end(x, returned) }()
-	if cc, ok := x.ctx.(*cancellable); ok {
-		defer cc.cancel(nil)
-	}
 	s.handler(r).ServeHTTP(w, r)
 	x.tellClose()
 	returned = true

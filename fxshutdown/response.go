@@ -2,7 +2,6 @@ package fxshutdown
 
 import (
 	"bufio"
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -70,10 +69,6 @@ func newExchange(c *conn, w http.ResponseWriter, r *http.Request) (*exchange, ht
 func (x *exchange) set(c *conn, w http.ResponseWriter, r *http.Request) {
 	x.rw, x.ctx, x.conn = w, r.Context(), c
 	x.method, x.path = methodOf(r.Method), r.URL.Path
-	if c.set.limits.grace > 0 {
-		ctx, cancel := context.WithCancelCause(x.ctx)
-		x.ctx = &cancellable{ctx, cancel}
-	}
 }
 
 // Unwrap is for http.ResponseController.
