@@ -47,14 +47,20 @@ func (sp *spread) begin(conns []*conn, now moment) {
 func (sp *spread) over() bool { return len(sp.left) == 0 }
 
 // next retires the connections whose turn has come, and returns when the next one's
-// may have come. If the spread is to be over earlier than was planned,
-// for somebody has joined the stop with less time, it goes faster.
+// may have come. If the spread is to be over earlier than was planned, for somebody has
+// joined the stop with less time, it goes faster. Turns that were missed, on a machine
+// that had no time for them, are made up for at twice the pace, and not in a crowd.
 func (sp *spread) next(now, until moment) moment {
-	turns := sp.total
-	if past, lasts := now-sp.began, min(sp.lasts, until-sp.began); past < lasts {
-		turns = int(float64(sp.total) * float64(past) / float64(lasts))
+	lasts := min(sp.lasts, until-sp.began)
+	if lasts <= 0 {
+		sp.finish()
+		return 0
 	}
-	sp.retire(turns)
+	turnsBy := func(past time.Duration) int {
+		return int(float64(sp.total) * float64(min(past, lasts)) / float64(lasts))
+	}
+	turns := turnsBy(now - sp.began)
+	sp.retire(min(turns, sp.total-len(sp.left)+turnsBy(2*spreadTick)+1))
 	return now + spreadTick
 }
 

@@ -10,7 +10,8 @@
 // It exits with 1 if one of these 100 ms has more than twice the even share (not with
 // -over 0, which is for comparison), if a client was lost (its connection ended without a
 // Close frame or with an error, or it could not come back), or if the stop failed or took
-// longer than its budget.
+// longer than its budget. On a busy machine compare the stalls that it prints: what a process
+// without a processor misses comes all at once afterwards.
 //
 // A client is an IP address to the engine, so the clients have many: 127.0.0.1 and those
 // that follow. macOS has only the first: use -addresses 1 there. The server's process and

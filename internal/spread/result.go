@@ -77,8 +77,8 @@ func (r *result) print(w io.Writer) {
 	} else {
 		fmt.Fprintf(w, "most in 100ms: %d from %v on\n", most, time.Duration(at)*width)
 	}
-	fmt.Fprintf(w, "stop: %v of %v; longest stall of the clients' process: %v\n",
-		r.end.Took.Round(time.Millisecond), r.budget(), r.stalled.Round(time.Millisecond))
+	fmt.Fprintf(w, "stop: %v of %v; longest stalls of the server's and the clients' process: %v, %v\n",
+		r.end.Took.Round(time.Millisecond), r.budget(), r.end.Stalled.Round(time.Millisecond), r.stalled.Round(time.Millisecond))
 }
 
 // problems says what must not be.

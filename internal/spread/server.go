@@ -27,9 +27,10 @@ const idleGrace = fxshutdown.DefaultIdleGrace
 
 // A message is what the server's process tells: where it listens, and at last its stop.
 type message struct {
-	Addr string
-	Took time.Duration
-	Err  string
+	Addr    string
+	Took    time.Duration
+	Stalled time.Duration // as in result, of the server's process
+	Err     string
 }
 
 // serveIfAsked is the server, if this process is to be one. Otherwise it does nothing.
@@ -69,9 +70,10 @@ func (s spec) serve(in io.Reader, out *json.Encoder) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.Budget)
 	defer cancel()
+	stalls := watchStalls()
 	began := time.Now()
 	err = engine.Stop(ctx)
-	end := message{Took: time.Since(began)}
+	end := message{Took: time.Since(began), Stalled: stalls()}
 	if err != nil {
 		end.Err = err.Error()
 	}
