@@ -14,26 +14,32 @@ import (
 
 func TestPprof(t *testing.T) {
 	a := startApp(t, []fxhttpadmin.Option{fxhttpadmin.WithPprof()})
-	const gzip = "\x1f\x8b"
+	const (
+		gzip   = "\x1f\x8b"
+		text   = "text/plain; charset=utf-8"
+		binary = "application/octet-stream"
+	)
 	for _, tt := range []struct {
 		path   string
 		status int
 		begins string
+		is     string
 	}{
-		{"/debug/pprof/", 200, "profile\ntrace\n"},
-		{"/debug/pprof/heap?gc=1", 200, gzip},
-		{"/debug/pprof/goroutine", 200, gzip},
-		{"/debug/pprof/goroutine?debug=1", 200, "goroutine profile: total "},
-		{"/debug/pprof/profile?seconds=0.05", 200, gzip},
-		{"/debug/pprof/trace?seconds=0.05", 200, "go 1."},
-		{"/debug/pprof/profile?seconds=-1", 400, "seconds is no positive number"},
-		{"/debug/pprof/trace?seconds=soon", 400, "seconds is no positive number"},
-		{"/debug/pprof/profile?seconds=NaN", 400, "seconds is no positive number"},
-		{"/debug/pprof/cmdline", 404, "no such profile"},
-		{"/debug/pprof/heap/x", 404, ""},
+		{"/debug/pprof/", 200, "profile\ntrace\n", text},
+		{"/debug/pprof/heap?gc=1", 200, gzip, binary},
+		{"/debug/pprof/goroutine", 200, gzip, binary},
+		{"/debug/pprof/goroutine?debug=1", 200, "goroutine profile: total ", text},
+		{"/debug/pprof/profile?seconds=0.05", 200, gzip, binary},
+		{"/debug/pprof/trace?seconds=0.05", 200, "go 1.", binary},
+		{"/debug/pprof/profile?seconds=-1", 400, "seconds is no positive number", text},
+		{"/debug/pprof/trace?seconds=soon", 400, "seconds is no positive number", text},
+		{"/debug/pprof/profile?seconds=NaN", 400, "seconds is no positive number", text},
+		{"/debug/pprof/cmdline", 404, "no such profile", text},
+		{"/debug/pprof/heap/x", 404, "", text},
 	} {
-		if got := a.get(t, tt.path); got.status != tt.status || !strings.HasPrefix(got.body, tt.begins) {
-			t.Errorf("%s = %d %.40q, want %d %q", tt.path, got.status, got.body, tt.status, tt.begins)
+		got := a.get(t, tt.path)
+		if is := got.header.Get("Content-Type"); got.status != tt.status || !strings.HasPrefix(got.body, tt.begins) || is != tt.is {
+			t.Errorf("%s = %d %s %.40q, want %d %s %q", tt.path, got.status, is, got.body, tt.status, tt.is, tt.begins)
 		}
 	}
 }
