@@ -13,8 +13,8 @@ import (
 //
 //	fx.Annotate(newMetrics, fx.ParamTags(`group:"fxhttp.servers"`)) // takes []fxhttp.NamedServer
 //
-// Whoever takes the group has all servers constructed, but none of their handlers. One
-// made as a literal has no Stopping.
+// Whoever takes the group has all servers constructed, and their settings read, but none
+// of their handlers built. One made as a literal has no Stopping.
 type NamedServer struct {
 	// Name is that of [WithName], and empty without.
 	Name string

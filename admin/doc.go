@@ -19,7 +19,8 @@
 //   - /stats: [fxshutdown.Stats] of every server, by name, as JSON.
 //
 // These show names and numbers. The routes below show more, and are there only if asked
-// for. They belong on a loopback address, or behind the authentication of [WithAuth]:
+// for. They belong on a loopback address, where they answer to its names alone, or behind
+// the authentication of [WithAuth]:
 //
 //   - / ([WithPage]): a page that follows the servers live.
 //   - /requests ([WithRequests]): the requests in flight, as JSON.

@@ -19,9 +19,9 @@ import (
 const name = "admin"
 
 const (
-	nameTag   = `name:"admin"`
-	checksTag = `group:"fxhttpadmin.checks"`
-	servers   = `group:"fxhttp.servers"`
+	nameTag    = `name:"admin"`
+	checksTag  = `group:"fxhttpadmin.checks"`
+	serversTag = `group:"fxhttp.servers"`
 )
 
 // Module adds the admin server; the package comment says what it serves. It is a
@@ -45,10 +45,19 @@ func Module(opts ...Option) fx.Option {
 	server := append([]fxhttp.Option{fxhttp.WithName(name), fxhttp.WithStopLast(), fxhttp.WithDefaultAddr(DefaultAddr)}, s.server...)
 	return fx.Options(
 		fx.Module("fxhttpadmin", fx.Provide(
-			fx.Annotate(s.newHandler, fx.ParamTags("", servers, checksTag, `optional:"true"`), fx.ResultTags(nameTag)),
+			fx.Annotate(s.newRoutes, fx.ParamTags("", serversTag, checksTag, `optional:"true"`)),
+			fx.Annotate(func(r *routes) http.Handler { return r.mux }, fx.ResultTags(nameTag)),
 		)),
+		// Here, and not by the constructor, whose error Fx shows behind the way to it.
+		fx.Invoke(func(r *routes) error { return r.err }),
 		fxhttp.Module(server...),
 	)
+}
+
+// routes is what the admin server serves, or why there is none.
+type routes struct {
+	mux *http.ServeMux
+	err error
 }
 
 // AsCheck adds a [Check] that is built from the graph: constructor returns a Check, or a
@@ -61,7 +70,8 @@ func AsCheck(constructor any) fx.Option {
 	return fx.Provide(fx.Annotated{Group: "fxhttpadmin.checks", Target: constructor})
 }
 
-func (s *settings) newHandler(lc fx.Lifecycle, servers []fxhttp.NamedServer, checks []Check, logger *zap.Logger) (http.Handler, error) {
+func (s *settings) newRoutes(lc fx.Lifecycle, servers []fxhttp.NamedServer, checks []Check, logger *zap.Logger) *routes {
+	mux := http.NewServeMux()
 	ready, err := Ready(ReadyConfig{
 		Servers:      servers,
 		Checks:       checks,
@@ -69,20 +79,18 @@ func (s *settings) newHandler(lc fx.Lifecycle, servers []fxhttp.NamedServer, che
 		Log:          checkLog(logger),
 	})
 	if err != nil {
-		return nil, err
+		return &routes{mux, err}
 	}
-	mux := http.NewServeMux()
 	mux.Handle("/livez", Live())
 	mux.Handle("/readyz", ready)
 	mux.Handle("/readyz/{name...}", ready)
 	mux.Handle("/stats", Stats(servers...))
 
-	guarded := func(pattern string, h http.Handler) {
-		if s.auth != nil {
-			h = s.auth(h)
-		}
-		mux.Handle(pattern, h)
+	guard := loopbackHosts
+	if s.auth != nil {
+		guard = s.auth
 	}
+	guarded := func(pattern string, h http.Handler) { mux.Handle(pattern, guard(h)) }
 	if s.requests {
 		guarded("/requests", Requests(servers...))
 	}
@@ -99,7 +107,7 @@ func (s *settings) newHandler(lc fx.Lifecycle, servers []fxhttp.NamedServer, che
 		guarded("/{$}", page)
 		guarded("/events", page)
 	}
-	return mux, nil
+	return &routes{mux, nil}
 }
 
 // keepHistory lets the page remember for as long as the admin server serves.

@@ -191,6 +191,33 @@ func TestRoutes(t *testing.T) {
 	})
 }
 
+// A web site that has its own name point to 127.0.0.1 reads nothing.
+func TestLoopbackHosts(t *testing.T) {
+	opts := []fxhttpadmin.Option{fxhttpadmin.WithPage(), fxhttpadmin.WithRequests(), fxhttpadmin.WithRetire()}
+	as := func(a *testApp, method, path, host string) int {
+		return a.do(t, method, path, func(r *http.Request) { r.Host = host }).status
+	}
+	a := startApp(t, opts)
+	for host, allowed := range map[string]bool{
+		"localhost": true, "LOCALHOST:8081": true, "admin.localhost:8081": true, "127.0.0.1:1": true, "[::1]:8081": true, "127.9.9.9": true,
+		"evil.example": false, "evil.example:8081": false, "localhost.evil.example": false, "127.0.0.1.evil.example": false, "192.0.2.1": false,
+	} {
+		for path, method := range map[string]string{"/": "GET", "/requests": "GET", "/retire": "POST"} {
+			if got := as(a, method, path, host); (got != http.StatusForbidden) != allowed {
+				t.Errorf("%s %s of %s = %d, allowed: %t", method, path, host, got, allowed)
+			}
+		}
+		if got := as(a, "GET", "/readyz", host); got != 200 {
+			t.Errorf("/readyz of %s = %d, want 200", host, got)
+		}
+	}
+	open := func(next http.Handler) http.Handler { return next }
+	a = startApp(t, append(opts, fxhttpadmin.WithAuth(open)))
+	if got := as(a, "GET", "/requests", "admin.example"); got != 200 {
+		t.Errorf("/requests of another name = %d, want that WithAuth decides", got)
+	}
+}
+
 func TestStats(t *testing.T) {
 	g := newGate()
 	a := startApp(t, []fxhttpadmin.Option{fxhttpadmin.WithRequests()}, api(g), api(g, fxhttp.WithName("jobs")))
@@ -315,6 +342,18 @@ func TestModuleErrors(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			wantError(t, fx.New(fx.NopLogger, tt.opts).Err(), tt.want...)
+			wantError(t, fx.New(fx.NopLogger, api(http.NotFoundHandler(), fxhttp.WithName("first")), tt.opts).Err(), tt.want...)
 		})
+	}
+}
+
+// What is wrong with a check is said first, not behind dig's way to it, also if another
+// server is listed before.
+func TestErrorsBeginWithTheCause(t *testing.T) {
+	bad := fx.Options(fxhttpadmin.Module(), fxhttpadmin.AsCheck(func() fxhttpadmin.Check { return fxhttpadmin.Check{Name: "db"} }))
+	for _, app := range []fx.Option{bad, fx.Options(api(http.NotFoundHandler()), bad), fx.Options(bad, api(http.NotFoundHandler()))} {
+		if err := fx.New(fx.NopLogger, app).Err(); err == nil || !strings.HasPrefix(err.Error(), "fxhttpadmin: the check") {
+			t.Errorf("New() = %v, want it to begin with the check", err)
+		}
 	}
 }

@@ -70,8 +70,9 @@ func WithPprof() Option { return option{"WithPprof()", func(s *settings) { s.ppr
 func WithRetire() Option { return option{"WithRetire()", func(s *settings) { s.retire = true }} }
 
 // WithAuth wraps what WithPage, WithRequests, WithPprof and WithRetire add, and neither
-// the probes nor /stats: middleware decides who may see it. It is called once, when the
-// app is built. Default: everybody who can connect.
+// the probes nor /stats: middleware decides who may see it. It is called once for each
+// route, when the app is built. Default: everybody who can connect; on a loopback address
+// only by the name of one, so that no web site can lead a browser there (DNS rebinding).
 func WithAuth(middleware func(http.Handler) http.Handler) Option {
 	return option{fmt.Sprintf("WithAuth(%T)", middleware), func(s *settings) {
 		if s.auth = middleware; middleware == nil {

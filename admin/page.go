@@ -50,7 +50,8 @@ func hashOf(element string) string {
 
 // Page is a handler that serves the live page, and, at a path that ends in /events, the
 // stream that feeds it. Mount it on a path that ends in a slash, and on "events" below. It
-// serves [maxViewers] streams at a time. They end when the server that serves them drains.
+// serves 16 streams at a time. They end when the server that serves them drains; one that
+// does not read holds the drain for 5 s at most.
 type Page struct {
 	servers []fxhttp.NamedServer
 	html    http.Handler

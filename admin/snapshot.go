@@ -46,7 +46,8 @@ type (
 		Skipped  string       `json:"skipped,omitempty"`
 
 		// The budget, zero if there is no limit: when the force begins, when the stop
-		// ends at the latest, and the time of the stop's context.
+		// ends at the latest, and the time of the stop's context. A DrainTimeout, and a
+		// second Stop with less time, end it earlier.
 		Force int64 `json:"force,omitempty"`
 		End   int64 `json:"end,omitempty"`
 		Left  int64 `json:"left,omitempty"`
