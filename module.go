@@ -36,6 +36,9 @@ import (
 // invoke that is listed before Module, in the same fx.Module, or in a child module. An
 // invoke that comes later assigns too late; the server warns about it when it starts.
 //
+// A server of [WithStopLast] appends its hook before all others. Each Module adds a
+// [NamedServer] to the value group "fxhttp.servers".
+//
 // What is wrong with the options by themselves is the error of the option that Module
 // returns. What the Config and the options built from the graph add is checked in the
 // place of Module among the invokes.
@@ -54,6 +57,8 @@ func Module(opts ...Option) fx.Option {
 			m.name = s.name
 		case o.name == "WithHandler":
 			m.hasHandler = true
+		case o.name == "WithStopLast":
+			m.stopsLast = true
 		}
 	}
 	if err := checkOptions(opts); err != nil {
@@ -85,14 +90,14 @@ func Module(opts ...Option) fx.Option {
 			httpServer,
 			fx.Annotate(newSomeConfig, fx.ParamTags(name), fx.ResultTags(name)),
 			fx.Annotate(m.newSettings, fx.ParamTags(optional, groupTag(m.name), "", optional, optional, unnamed), fx.ResultTags(name)),
-			fx.Annotate(m.newServer, fx.ParamTags(name, name, unnamed, unnamed), fx.ResultTags(name)),
+			fx.Annotate(m.newServer, fx.ParamTags(name, name, unnamed, unnamed), fx.ResultTags(name, groupServers)),
 			fx.Annotate(newRunner, fx.ParamTags(name, name, name, "", "", unnamed, unnamed, optional), fx.ResultTags(name)),
 		)),
 		// Not inside of the fx.Module: its invokes would run before all those
 		// of its parent, and the server would stop after what they construct. (Settings
 		// would be read before an earlier invoke could prepare them.)
-		fx.Invoke(fx.Annotate(checkSettings, fx.ParamTags(name))),
-		fx.Invoke(fx.Annotate(register, fx.ParamTags("", name))),
+		fx.Invoke(fx.Annotate(checkSettings, fx.ParamTags(name, groupLastSettings))),
+		m.appendHook(name),
 	)
 }
 
@@ -121,6 +126,7 @@ type module struct {
 	name       string
 	opts       []Option
 	hasHandler bool
+	stopsLast  bool
 }
 
 // someConfig tells a Config in the graph that is zero from none.
@@ -155,8 +161,16 @@ func (m *module) newSettings(cfg Config, options []Option, dot fx.DotGraph, some
 }
 
 // checkSettings is an invoke, whose error Fx shows as it is. An invoke that asks for the
-// server and is listed before Module gets the error from newHTTPServer.
-func checkSettings(s *settings) error { return s.err }
+// server and is listed before Module gets the error from newHTTPServer. last are those of
+// the servers that the next invoke constructs.
+func checkSettings(s *settings, last []*settings) error {
+	for _, s := range append([]*settings{s}, last...) {
+		if s.err != nil {
+			return s.err
+		}
+	}
+	return nil
+}
 
 // whyNoConfig returns why the graph holds a Config but gives none, if it does.
 // Running with other settings than the written ones is worse than not running.
@@ -217,12 +231,15 @@ func newHTTPServer(s *settings, logger *zap.Logger) (*http.Server, error) {
 	return s.httpServer(errorLog), nil
 }
 
-func (m *module) newServer(srv *http.Server, s *settings, zapLogger *zap.Logger, logger fxshutdown.Logger) (*fxshutdown.Server, error) {
-	server, err := fxshutdown.New(srv, s.engineConfig(m.logger(s, zapLogger, logger)))
+func (m *module) newServer(
+	srv *http.Server, s *settings, zapLogger *zap.Logger, logger fxshutdown.Logger,
+) (*fxshutdown.Server, NamedServer, error) {
+	events := &stopRecorder{Logger: m.logger(s, zapLogger, logger)}
+	server, err := fxshutdown.New(srv, s.engineConfig(events))
 	if err != nil {
-		return nil, fmt.Errorf("fxhttp: %s: %w", describe(m.name), err)
+		return nil, NamedServer{}, fmt.Errorf("fxhttp: %s: %w", describe(m.name), err)
 	}
-	return server, nil
+	return server, NamedServer{Name: m.name, Server: server, events: events}, nil
 }
 
 func (m *module) newRunner(

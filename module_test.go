@@ -917,6 +917,8 @@ func TestAsOption(t *testing.T) {
 			[]string{"fxhttp.WithIdleGrace(1ns)", `fxhttp.WithConfig({"idle_grace":"2ns"})`, "set IdleGrace"}},
 		{"Name", []fx.Option{fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithName("admin") })},
 			[]string{`fxhttp.WithName("admin")`, "must be given to Module"}},
+		{"StopLast", []fx.Option{fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithStopLast() })},
+			[]string{`fxhttp.WithStopLast()`, "must be given to Module"}},
 		{"NoFunction", []fx.Option{fxhttp.AsOption(fxhttp.WithAddr(":1"))},
 			[]string{"fxhttp.AsOption", "is no constructor", "want a function that returns a fxhttp.Option"}},
 		{"Nil", []fx.Option{fxhttp.AsOption(nil)},

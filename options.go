@@ -50,7 +50,7 @@ func (o option) String() string { return fmt.Sprintf("fxhttp.%s(%s)", o.name, o.
 // [AsNamedOption].
 //
 // Servers start in the order in which their Modules are listed and stop in the
-// opposite one: list an admin server that shall answer to the end first. A Module in a
+// opposite one, except for those of [WithStopLast]. A Module in a
 // child fx.Module starts before those of its parent, and stops after them.
 //
 // A name consists of letters, digits, '.', '-' and '_'. Default: no name. An
@@ -76,6 +76,33 @@ func checkName(name string) error {
 		}
 	}
 	return nil
+}
+
+// WithStopLast makes the server start before the app's other fxhttp servers and stop
+// after them, wherever its Module is listed: for readiness and statistics, which shall
+// answer while the others drain. Its handler, and what that needs, is constructed before
+// the hook of the first other server is appended, so it starts earlier still. It must be
+// given to Module. Several such servers have no order among themselves.
+//
+// Let the handler come from the graph, or from [WithHandler]: an fx.Invoke that assigns
+// one comes too late if it is listed after the Module of another server.
+func WithStopLast() Option {
+	return option{name: "WithStopLast", sets: []string{"StopLast"}, apply: func(*settings) {}}
+}
+
+// WithDefaultAddr sets the address that is used if neither [WithAddr] nor a [Config] sets
+// one: for packages that list a Module of their own. Default: [DefaultAddr].
+func WithDefaultAddr(addr string) Option {
+	o := option{
+		name:  "WithDefaultAddr",
+		args:  fmt.Sprintf("%q", addr),
+		sets:  []string{"DefaultAddr"},
+		apply: func(s *settings) { s.defaultAddr = addr },
+	}
+	if addr != "" {
+		o.err = Config{Addr: addr}.Validate()
+	}
+	return o
 }
 
 // WithAddr sets the address to listen on: "host:port" or ":port", or a path if

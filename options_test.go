@@ -62,6 +62,8 @@ func TestOptionString(t *testing.T) {
 		want   string
 	}{
 		{fxhttp.WithName("admin"), `fxhttp.WithName("admin")`},
+		{fxhttp.WithStopLast(), `fxhttp.WithStopLast()`},
+		{fxhttp.WithDefaultAddr(":8081"), `fxhttp.WithDefaultAddr(":8081")`},
 		{fxhttp.WithAddr(":8080"), `fxhttp.WithAddr(":8080")`},
 		{fxhttp.WithNetwork("unix"), `fxhttp.WithNetwork("unix")`},
 		{fxhttp.WithListener(ln), `fxhttp.WithListener(tcp ` + ln.Addr().String() + `)`},
@@ -133,6 +135,7 @@ func TestOptionInvalid(t *testing.T) {
 		want []string
 	}{
 		{[]fxhttp.Option{fxhttp.WithAddr("8080")}, []string{`Addr "8080"`, "missing port"}},
+		{[]fxhttp.Option{fxhttp.WithDefaultAddr("8080")}, []string{`WithDefaultAddr("8080")`, "missing port"}},
 		{[]fxhttp.Option{fxhttp.WithNetwork("udp")}, []string{`Network "udp"`}},
 		{[]fxhttp.Option{fxhttp.WithNetwork("unix")}, []string{"Addr is empty"}},
 		{[]fxhttp.Option{fxhttp.WithListener(nil)}, []string{"WithListener(nil)"}},
@@ -314,6 +317,37 @@ func TestOptionEffect(t *testing.T) {
 			start(t, app)
 			if _, body := get(t, newClient(t), "http://"+got.Server.Addr().String()); body != "admin" {
 				t.Errorf("body = %q, want that of the named handler", body)
+			}
+		},
+		"WithStopLast": func(t *testing.T) {
+			j := new(journal)
+			log := func(name string) fxhttp.Option { return fxhttp.WithLogger(startedAndStopped{j, name}) }
+			app := fx.New(fx.NopLogger, module(log("api"), fxhttp.WithHandler(text(""))),
+				module(fxhttp.WithName("last"), log("last"), fxhttp.WithHandler(text("")), fxhttp.WithStopLast()))
+			start(t, app)
+			if err := stop(app, 5*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			j.check(t, "last started", "api started", "api stopped", "last stopped")
+		},
+		"WithDefaultAddr": func(t *testing.T) {
+			for _, tt := range []struct {
+				opts []fx.Option
+				want string
+			}{
+				{[]fx.Option{fxhttp.Module(fxhttp.WithDefaultAddr(":1"))}, ":1"},
+				{[]fx.Option{fxhttp.Module(fxhttp.WithDefaultAddr(""))}, fxhttp.DefaultAddr},
+				{[]fx.Option{fxhttp.Module(fxhttp.WithAddr(":2"), fxhttp.WithDefaultAddr(":1"))}, ":2"},
+				{[]fx.Option{fxhttp.Module(fxhttp.WithDefaultAddr(":1")), fx.Supply(fxhttp.Config{Addr: ":3"})}, ":3"},
+				{[]fx.Option{fxhttp.Module(fxhttp.WithDefaultAddr(":1")), fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithAddr(":4") })}, ":4"},
+			} {
+				var srv *http.Server
+				if err := fx.New(fx.NopLogger, fx.Options(tt.opts...), hello, fx.Populate(&srv)).Err(); err != nil {
+					t.Fatal(err)
+				}
+				if srv.Addr != tt.want {
+					t.Errorf("Addr = %q, want %q", srv.Addr, tt.want)
+				}
 			}
 		},
 		"WithAddr": func(t *testing.T) {

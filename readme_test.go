@@ -48,20 +48,22 @@ func TestReadme(t *testing.T) {
 		if runtime.GOOS == "windows" {
 			t.Skip("a process cannot be sent an interrupt")
 		}
-		code := regexp.MustCompile("(?s)```go\n(package main.*?)```").FindSubmatch(text)
-		if code == nil {
-			t.Fatal("README.md has no program")
+		programs := regexp.MustCompile("(?s)```go\n(package main.*?)```").FindAllSubmatch(text, -1)
+		if len(programs) != 2 {
+			t.Fatalf("README.md has %d programs, want the first one and that with an admin server", len(programs))
 		}
-		dir := t.TempDir()
-		source, program := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
-		main := strings.Replace(string(code[1]), `":8080"`, `"127.0.0.1:0"`, 1)
-		if err := os.WriteFile(source, []byte(main), 0o600); err != nil {
-			t.Fatal(err)
+		onLoopback := strings.NewReplacer(`":8080"`, `"127.0.0.1:0"`, `"localhost:8081"`, `"127.0.0.1:0"`)
+		for _, code := range programs {
+			dir := t.TempDir()
+			source, program := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
+			if err := os.WriteFile(source, []byte(onLoopback.Replace(string(code[1]))), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := exec.Command("go", "build", "-o", program, source).CombinedOutput(); err != nil {
+				t.Fatalf("go build: %v\n%s", err, out)
+			}
+			runProgram(t, exec.Command(program), strings.Contains(string(code[1]), "fxhttpadmin"))
 		}
-		if out, err := exec.Command("go", "build", "-o", program, source).CombinedOutput(); err != nil {
-			t.Fatalf("go build: %v\n%s", err, out)
-		}
-		runProgram(t, exec.Command(program))
 	})
 }
 
@@ -89,8 +91,8 @@ func TestInYourTests(t *testing.T) {
 	other.RequireStart().RequireStop()
 }
 
-// runProgram starts the program, asks it, and stops it.
-func runProgram(t *testing.T, cmd *exec.Cmd) {
+// runProgram starts the program, asks it, and its admin server if it has one, and stops it.
+func runProgram(t *testing.T, cmd *exec.Cmd, hasAdmin bool) {
 	t.Helper()
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -103,22 +105,32 @@ func runProgram(t *testing.T, cmd *exec.Cmd) {
 	stuck := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
 	defer stuck.Stop()
 
-	started := regexp.MustCompile(`http server started.*addr=(\S+)`)
-	addr, running := "", false // Which of them is logged first is open.
-	for lines := bufio.NewScanner(stderr); (addr == "" || !running) && lines.Scan(); {
+	started := regexp.MustCompile(`http server started.*?(server=admin )?addr=(\S+)`)
+	addr, admin, running := "", "", false // Which of them is logged first is open.
+	for lines := bufio.NewScanner(stderr); (addr == "" || !running || hasAdmin && admin == "") && lines.Scan(); {
 		running = running || strings.Contains(lines.Text(), "RUNNING")
-		if m := started.FindStringSubmatch(lines.Text()); m != nil {
-			addr = m[1]
+		if m := started.FindStringSubmatch(lines.Text()); m != nil && m[1] != "" {
+			admin = m[2]
+		} else if m != nil {
+			addr = m[2]
 		}
 	}
-	resp, err := http.Get("http://" + addr + "/hello")
-	if err != nil {
-		t.Fatal(err)
+	ask := func(url, want string) {
+		t.Helper()
+		resp, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || !strings.HasPrefix(string(body), want) {
+			t.Errorf("GET %s = %q, %v, want %q", url, body, err, want)
+		}
 	}
-	body, err := io.ReadAll(resp.Body)
-	resp.Body.Close()
-	if err != nil || string(body) != "hello\n" {
-		t.Errorf("GET /hello = %q, %v", body, err)
+	ask("http://"+addr+"/hello", "hello\n")
+	if hasAdmin {
+		ask("http://"+admin+"/readyz?verbose", "[+]server/admin ok\n[+]server/http ok\n")
+		ask("http://"+admin+"/", "<!doctype html>")
 	}
 	http.DefaultClient.CloseIdleConnections()
 	if err := testproc.Interrupt(cmd.Process); err != nil {

@@ -35,8 +35,8 @@ type runner struct {
 }
 
 // register appends the hook. Whatever was constructed until now starts before
-// the server and stops after it.
-func register(lc fx.Lifecycle, r *runner) {
+// the server and stops after it. The servers that stop last come first.
+func register(_ []stopsLast, lc fx.Lifecycle, r *runner) {
 	r.settleHandler()
 	r.registered = identify(r.srv)
 	lc.Append(fx.Hook{OnStart: r.start, OnStop: r.stop})

@@ -1,6 +1,7 @@
 package fxhttp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -30,6 +31,7 @@ type settings struct {
 	Config
 
 	name            string
+	defaultAddr     string
 	handler         http.Handler
 	defaultServeMux bool
 	listener        net.Listener
@@ -105,8 +107,12 @@ func (s *settings) apply(l layer, opt Option) {
 		return
 	}
 	if l == layerGraph {
-		if o.name == "WithName" {
+		switch o.name {
+		case "WithName":
 			s.fail("%v is built from the graph: a server's name must be given to Module", o)
+			return
+		case "WithStopLast":
+			s.fail("%v is built from the graph: it must be given to Module", o)
 			return
 		}
 		for _, setting := range o.sets {
@@ -151,7 +157,7 @@ func (s *settings) settle() {
 	}
 	s.checkProtocols()
 	if s.Addr == "" && s.listener == nil {
-		s.Addr = DefaultAddr
+		s.Addr = cmp.Or(s.defaultAddr, DefaultAddr)
 	}
 	if s.ReadHeaderTimeout == 0 {
 		s.ReadHeaderTimeout = DefaultReadHeaderTimeout

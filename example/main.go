@@ -8,8 +8,9 @@
 // Then press Ctrl-C: the report is finished, the event stream says goodbye, the
 // API server stops, the database is closed, the admin server stops last.
 //
-// The API also has /items/{name}, /upload (POST) and /clock (a WebSocket); the admin
-// server, on port 8081, /ready, /stats and /requests, which lists what runs. With -tls
+// The API also has /items/{name}, /upload (POST) and /clock (a WebSocket). The admin
+// server, on port 8081, has a page that shows the stop live, at /, and /readyz, /stats
+// and /requests, which lists what runs. With -tls
 // the API speaks TLS, with -delay 5s it looks unready before it drains, and with -bare
 // it is served by http.Server alone, to see the difference.
 package main
@@ -22,7 +23,7 @@ import (
 	"time"
 
 	"github.com/fxshutdown/fxhttp"
-	"github.com/fxshutdown/fxhttp/fxshutdown"
+	fxhttpadmin "github.com/fxshutdown/fxhttp/admin"
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 	"go.uber.org/zap"
@@ -61,32 +62,16 @@ func main() {
 		return
 	}
 	fx.New(
-		// Fx stops the server that is listed last first: the admin server
-		// answers until everything else has stopped.
-		fxhttp.Module(fxhttp.WithName("admin"), fxhttp.WithAddr(*admin)),
 		fxhttp.Module(options...),
+		fxhttpadmin.Module(fxhttpadmin.WithAddr(*admin), fxhttpadmin.WithPage(), fxhttpadmin.WithRequests()),
 		fx.Provide(
 			zap.NewProduction,
 			newDatabase,
 			newAPI(*work),
-			fx.Annotate(newAdmin, fx.ResultTags(`name:"admin"`)),
 		),
 		fx.StopTimeout(15*time.Second),
 		fx.WithLogger(quietFx),
 	).Run()
-}
-
-// newAdmin returns the handler of the admin server. Readiness is that of the API.
-func newAdmin(api *fxshutdown.Server, log *zap.Logger) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /ready", api.Ready())
-	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, r *http.Request) {
-		writeJSON(w, log, api.Stats())
-	})
-	mux.HandleFunc("GET /requests", func(w http.ResponseWriter, r *http.Request) {
-		writeJSON(w, log, api.InFlight())
-	})
-	return mux
 }
 
 // quietFx logs what goes wrong in Fx, and not each constructor.

@@ -140,7 +140,7 @@ func TestStop(t *testing.T) {
 	if r := get(s.api + "/items/kettle"); r.err != nil || r.body != `{"name":"kettle","price":42}`+"\n" || r.close {
 		t.Errorf("item = %+v", r)
 	}
-	if r := get(s.admin + "/ready"); r.status != http.StatusOK {
+	if r := get(s.admin + "/readyz"); r.status != http.StatusOK {
 		t.Errorf("ready = %+v, want 200", r)
 	}
 
@@ -187,7 +187,7 @@ func TestStop(t *testing.T) {
 		t.Errorf("stream ended with %q, %v", rest, err)
 	}
 	// The drain has begun: the stream was told. The admin server is still there.
-	if r := get(s.admin + "/ready"); r.status != http.StatusServiceUnavailable {
+	if r := get(s.admin + "/readyz"); r.status != http.StatusServiceUnavailable {
 		t.Errorf("ready while draining = %+v, want 503", r)
 	}
 	if _, err := write.Write(half); err != nil {
@@ -270,8 +270,8 @@ func TestLogReaderGone(t *testing.T) {
 func (s *service) awaitInFlight(t *testing.T, n int) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		var stats fxshutdown.Stats
-		if r := get(s.admin + "/stats"); json.Unmarshal([]byte(r.body), &stats) == nil && stats.InFlight == n {
+		var stats map[string]fxshutdown.Stats
+		if r := get(s.admin + "/stats"); json.Unmarshal([]byte(r.body), &stats) == nil && stats["http"].InFlight == n {
 			return
 		}
 	}

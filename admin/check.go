@@ -1,0 +1,104 @@
+package fxhttpadmin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// DefaultCheckTimeout is how long a [Check] may take. It is less than the second that
+// Kubernetes gives a probe by default, so that the answer still arrives.
+const DefaultCheckTimeout = 800 * time.Millisecond
+
+// Check is a condition of readiness: a database that answers, a cache that is warm.
+//
+// It says nothing of the app's fxhttp servers, whose readiness is known already. Whether
+// a failing dependency shall take every instance out of the load balancer at once is
+// worth a thought.
+type Check struct {
+	// Name consists of letters, digits, '.', '-', '_' and '/', such as "database". It
+	// must not begin with "server/".
+	Name string
+
+	// Func returns nil if the condition holds. Its context ends with the timeout. It may
+	// be called while other checks run, but never twice at a time: probes that come
+	// together share a call, and one that does not return fails its check until it does.
+	// A panic is a failure. The error is logged, and not shown to who asks.
+	Func func(context.Context) error
+}
+
+var errCheckTimeout = errors.New("it has not returned in time")
+
+// checker calls a Check.
+type checker struct {
+	check   Check
+	timeout time.Duration
+	log     func(name string, err error) // of changes; may be nil
+
+	mu     sync.Mutex // guards what follows
+	call   *call      // under way
+	failed bool       // as it was logged last
+}
+
+// call is one call of a Check.
+type call struct {
+	began time.Time
+	done  chan struct{} // closed when it has returned
+	err   error         // then
+}
+
+// result calls the check, or joins the call under way, and waits for as long as that one
+// has time.
+func (c *checker) result() error {
+	c.mu.Lock()
+	running := c.call
+	if running == nil {
+		running = &call{began: time.Now(), done: make(chan struct{})}
+		c.call = running
+		go c.run(running)
+	}
+	c.mu.Unlock()
+
+	timer := time.NewTimer(time.Until(running.began.Add(c.timeout)))
+	defer timer.Stop()
+	err := errCheckTimeout
+	select {
+	case <-running.done:
+		err = running.err
+	case <-timer.C:
+	}
+	c.note(err)
+	return err
+}
+
+// run is the goroutine of a call. It ends when the check returns, which it shall do when
+// its context ends.
+func (c *checker) run(running *call) {
+	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
+	defer cancel()
+	err := errors.New("it has ended its goroutine")
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("it has panicked: %v", v)
+		}
+		running.err = err
+		close(running.done)
+		c.mu.Lock()
+		c.call = nil
+		c.mu.Unlock()
+	}()
+	err = c.check.Func(ctx)
+}
+
+// note logs a change.
+func (c *checker) note(err error) {
+	c.mu.Lock()
+	changed := c.failed != (err != nil)
+	c.failed = err != nil
+	c.mu.Unlock()
+	if changed && c.log != nil {
+		c.log(c.check.Name, err)
+	}
+}

@@ -1,0 +1,65 @@
+package fxhttpadmin
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fxshutdown/fxhttp"
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+// The history is one sample every two seconds, whoever asks, of five minutes at most.
+func TestPageHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, err := fxshutdown.New(new(http.Server), fxshutdown.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := NewPage(fxhttp.NamedServer{Name: "a", Server: server})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go page.Run(ctx)
+		time.Sleep(20*time.Second + time.Millisecond)
+		for range 10 {
+			page.sample() // viewers
+		}
+		if past := page.past(); len(past.Servers) != 1 || past.Servers[0].Name != "a" || len(past.Servers[0].Samples) != 11 || past.Age != 1 || past.Every != 2000 {
+			t.Errorf("after 20 s the history is %+v, want 11 samples, the last one 1 ms old", past)
+		}
+		time.Sleep(10 * time.Minute)
+		if past := page.past(); len(past.Servers[0].Samples) != maxSamples {
+			t.Errorf("after 10 min it has %d samples, want %d", len(past.Servers[0].Samples), maxSamples)
+		}
+	})
+}
+
+func TestRunningPhase(t *testing.T) {
+	const delay, announce, listener, drain, force = fxshutdown.PhaseDelay, fxshutdown.PhaseAnnounce, fxshutdown.PhaseListener, fxshutdown.PhaseDrain, fxshutdown.PhaseForce
+	withDelay := fxshutdown.Stopping{Delay: time.Second}
+	for _, tt := range []struct {
+		event fxshutdown.Stopping
+		ended []fxshutdown.PhaseName
+		want  fxshutdown.PhaseName
+	}{
+		{withDelay, nil, delay},
+		{withDelay, []fxshutdown.PhaseName{delay}, announce},
+		{fxshutdown.Stopping{}, nil, announce},
+		{fxshutdown.Stopping{Delay: time.Second, Skipped: fxshutdown.SkipNoRoom}, nil, announce},
+		{fxshutdown.Stopping{Delay: time.Second, Spreads: time.Second}, nil, announce},
+		{fxshutdown.Stopping{Delay: time.Second, Spreads: time.Second}, []fxshutdown.PhaseName{announce}, delay},
+		{withDelay, []fxshutdown.PhaseName{delay, announce}, listener},
+		{withDelay, []fxshutdown.PhaseName{delay, announce, listener}, drain},
+		{withDelay, []fxshutdown.PhaseName{delay, announce, listener, drain}, force},
+	} {
+		var ended []fxshutdown.Phase
+		for _, name := range tt.ended {
+			ended = append(ended, fxshutdown.Phase{Name: name})
+		}
+		if got := running(ended, tt.event); got != tt.want {
+			t.Errorf("after %v of %+v runs %s, want %s", tt.ended, tt.event, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package fxhttpadmin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"sync"
+
+	"go.uber.org/fx"
+	"go.uber.org/zap"
+
+	"github.com/fxshutdown/fxhttp"
+)
+
+// name is that of the server, and what others take of it has in its tags.
+const name = "admin"
+
+const (
+	nameTag    = `name:"admin"`
+	checksTag  = `group:"fxhttpadmin.checks"`
+	serversTag = `group:"fxhttp.servers"`
+)
+
+// Module adds the admin server; the package comment says what it serves. It is a
+// fxhttp.Module of the name "admin" with fxhttp.WithStopLast: it takes and provides what
+// such a one does, its http.Handler included, which an fx.Decorate may wrap.
+//
+// What a [Check] needs is constructed before the hook of the first server is appended, so
+// it starts before all of them and stops after them. Failing checks are logged by the
+// *zap.Logger of the graph, or else by slog.Default, once for each change.
+func Module(opts ...Option) fx.Option {
+	s := &settings{checkTimeout: DefaultCheckTimeout}
+	for i, o := range opts {
+		if o == nil {
+			return fx.Error(fmt.Errorf("fxhttpadmin.Module: option %d is nil", i+1))
+		}
+		o.apply(s)
+	}
+	if err := errors.Join(s.errs...); err != nil {
+		return fx.Error(err)
+	}
+	server := append([]fxhttp.Option{fxhttp.WithName(name), fxhttp.WithStopLast(), fxhttp.WithDefaultAddr(DefaultAddr)}, s.server...)
+	return fx.Options(
+		fx.Module("fxhttpadmin", fx.Provide(
+			fx.Annotate(s.newRoutes, fx.ParamTags("", serversTag, checksTag, `optional:"true"`)),
+			fx.Annotate(func(r *routes) http.Handler { return r.mux }, fx.ResultTags(nameTag)),
+		)),
+		// Here, and not by the constructor, whose error Fx shows behind the way to it.
+		fx.Invoke(func(r *routes) error { return r.err }),
+		fxhttp.Module(server...),
+	)
+}
+
+// routes is what the admin server serves, or why there is none.
+type routes struct {
+	mux *http.ServeMux
+	err error
+}
+
+// AsCheck adds a [Check] that is built from the graph: constructor returns a Check, or a
+// Check and an error. It adds it to the value group "fxhttpadmin.checks", which Module
+// takes.
+func AsCheck(constructor any) fx.Option {
+	if t := reflect.TypeOf(constructor); t == nil || t.Kind() != reflect.Func || t.NumOut() == 0 || t.Out(0) != reflect.TypeFor[Check]() {
+		return fx.Error(fmt.Errorf("fxhttpadmin.AsCheck: %T is no constructor of a fxhttpadmin.Check", constructor))
+	}
+	return fx.Provide(fx.Annotated{Group: "fxhttpadmin.checks", Target: constructor})
+}
+
+func (s *settings) newRoutes(lc fx.Lifecycle, servers []fxhttp.NamedServer, checks []Check, logger *zap.Logger) *routes {
+	mux := http.NewServeMux()
+	ready, err := Ready(ReadyConfig{
+		Servers:      servers,
+		Checks:       checks,
+		CheckTimeout: s.checkTimeout,
+		Log:          checkLog(logger),
+	})
+	if err != nil {
+		return &routes{mux, err}
+	}
+	mux.Handle("/livez", Live())
+	mux.Handle("/readyz", ready)
+	mux.Handle("/readyz/{name...}", ready)
+	mux.Handle("/stats", Stats(servers...))
+
+	guard := loopbackHosts
+	if s.auth != nil {
+		guard = s.auth
+	}
+	guarded := func(pattern string, h http.Handler) { mux.Handle(pattern, guard(h)) }
+	if s.requests {
+		guarded("/requests", Requests(servers...))
+	}
+	if s.pprof {
+		guarded("/debug/pprof/{$}", Pprof())
+		guarded("/debug/pprof/{profile}", Pprof())
+	}
+	if s.retire {
+		guarded("/retire", Retire(servers...))
+	}
+	if s.page {
+		page := NewPage(servers...)
+		keepHistory(lc, page)
+		guarded("/{$}", page)
+		guarded("/events", page)
+	}
+	return &routes{mux, nil}
+}
+
+// keepHistory lets the page remember for as long as the admin server serves.
+func keepHistory(lc fx.Lifecycle, page *Page) {
+	var cancel context.CancelFunc
+	var running sync.WaitGroup
+	lc.Append(fx.StartStopHook(
+		func() {
+			var ctx context.Context
+			ctx, cancel = context.WithCancel(context.Background())
+			running.Go(func() { page.Run(ctx) })
+		},
+		func() {
+			cancel()
+			running.Wait()
+		},
+	))
+}
+
+// checkLog returns what logs the changes of checks.
+func checkLog(logger *zap.Logger) func(check string, err error) {
+	const fails, passes = "readiness check fails", "readiness check passes again"
+	if logger != nil {
+		return func(check string, err error) {
+			if err != nil {
+				logger.Warn(fails, zap.String("check", check), zap.Error(err))
+				return
+			}
+			logger.Info(passes, zap.String("check", check))
+		}
+	}
+	return func(check string, err error) {
+		if err != nil {
+			slog.Warn(fails, "check", check, "error", err)
+			return
+		}
+		slog.Info(passes, "check", check)
+	}
+}

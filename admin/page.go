@@ -1,0 +1,224 @@
+package fxhttpadmin
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"path"
+	"regexp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fxshutdown/fxhttp"
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+// What the page costs. Each look visits every connection of every server.
+const (
+	lookEvery     = time.Second            // for each viewer
+	lookEveryStop = 250 * time.Millisecond // while a server stops
+	sampleEvery   = 2 * time.Second        // for the history
+	maxSamples    = 150                    // five minutes
+	maxViewers    = 16
+
+	// maxWrite is how long a viewer that does not read is waited for.
+	maxWrite = 5 * time.Second
+)
+
+//go:embed page.html
+var pageHTML []byte
+
+// pagePolicy allows the page its own script and style, its stream, and an empty icon.
+var pagePolicy = fmt.Sprintf("default-src 'none'; script-src '%s'; style-src '%s'; connect-src 'self'; img-src data:; "+
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+	hashOf("script"), hashOf("style"))
+
+// hashOf returns the hash of what an element of the page holds, as a
+// Content-Security-Policy wants it.
+func hashOf(element string) string {
+	m := regexp.MustCompile(fmt.Sprintf(`(?s)<%s>(.*?)</%[1]s>`, element)).FindSubmatch(pageHTML)
+	sum := sha256.Sum256(m[1])
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// Page is a handler that serves the live page, and, at a path that ends in /events, the
+// stream that feeds it. Mount it on a path that ends in a slash, and on "events" below. It
+// serves 16 streams at a time. They end when the server that serves them drains; one that
+// does not read holds the drain for 5 s at most.
+type Page struct {
+	servers []fxhttp.NamedServer
+	html    http.Handler
+	stream  http.Handler
+	viewers atomic.Int32
+
+	mu      sync.Mutex // guards what follows
+	sampled time.Time  // the last time
+	history [][]sample // of each server, the oldest first
+}
+
+// sample is the connections of a server by state: new, active, idle, hijacked.
+type sample [4]int
+
+// NewPage returns a Page that follows the servers. It remembers what they did while
+// [Page.Run] runs, and while somebody looks.
+func NewPage(servers ...fxhttp.NamedServer) *Page {
+	p := &Page{servers: sorted(servers), history: make([][]sample, len(servers))}
+	// Who opens the page wants to know of the others first.
+	if i := slices.IndexFunc(p.servers, func(s fxhttp.NamedServer) bool { return s.Name == name }); i >= 0 {
+		p.servers = append(slices.Delete(slices.Clone(p.servers), i, i+1), p.servers[i])
+	}
+	p.html = safely(p.serveHTML)
+	p.stream = safely(p.serveStream)
+	return p
+}
+
+// Run samples the connections every two seconds, until ctx ends, so that whoever opens the
+// page sees the last five minutes. A sample looks at every connection.
+func (p *Page) Run(ctx context.Context) {
+	tick := time.NewTicker(sampleEvery)
+	defer tick.Stop()
+	for {
+		p.sample()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// sample adds to the history, if it is time.
+func (p *Page) sample() {
+	now := time.Now()
+	p.mu.Lock()
+	due := now.Sub(p.sampled) > sampleEvery*3/4 // a ticker may be early
+	if due {
+		p.sampled = now
+	}
+	p.mu.Unlock()
+	if !due {
+		return
+	}
+	latest := make([]sample, len(p.servers))
+	for i, s := range p.servers {
+		stats := s.Server.Stats()
+		latest[i] = sample{stats.New, stats.Active, stats.Idle, stats.Hijacked}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.history {
+		h := append(p.history[i], latest[i])
+		p.history[i] = h[max(len(h)-maxSamples, 0):]
+	}
+}
+
+// past is the history as the page is told it, once.
+type past struct {
+	Every   int64        `json:"every"` // milliseconds between samples
+	Age     int64        `json:"age"`   // of the last one
+	Servers []serverPast `json:"servers"`
+}
+
+type serverPast struct {
+	Name    string   `json:"name"`
+	Samples []sample `json:"samples"`
+}
+
+func (p *Page) past() past {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := past{Every: sampleEvery.Milliseconds(), Age: time.Since(p.sampled).Milliseconds()}
+	for i, s := range p.servers {
+		all.Servers = append(all.Servers, serverPast{nameOf(s), append([]sample{}, p.history[i]...)})
+	}
+	return all
+}
+
+// ServeHTTP serves the page, or its stream.
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if path.Base(r.URL.Path) == "events" {
+		p.stream.ServeHTTP(w, r)
+		return
+	}
+	p.html.ServeHTTP(w, r)
+}
+
+func (p *Page) serveHTML(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", pagePolicy)
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	w.Write(pageHTML) // an error is the client's
+}
+
+func (p *Page) serveStream(w http.ResponseWriter, r *http.Request) {
+	if p.viewers.Add(1) > maxViewers {
+		p.viewers.Add(-1)
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "too many viewers", http.StatusServiceUnavailable)
+		return
+	}
+	defer p.viewers.Add(-1)
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
+	if r.Method == http.MethodHead {
+		return
+	}
+	out := http.NewResponseController(w)
+	defer out.SetWriteDeadline(time.Time{}) // net/http does not, without a WriteTimeout
+	send := func(event string, v any) error {
+		data, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		var b bytes.Buffer
+		fmt.Fprintf(&b, "event: %s\ndata: %s\n\n", event, data)
+		// An error says that the ResponseWriter has no deadlines.
+		_ = out.SetWriteDeadline(time.Now().Add(maxWrite))
+		if _, err := w.Write(b.Bytes()); err != nil {
+			return err
+		}
+		return out.Flush()
+	}
+
+	p.sample()
+	err := send("history", p.past())
+	for err == nil {
+		p.sample()
+		now := look(p.servers)
+		if err = send("now", now); err != nil {
+			return
+		}
+		next := time.NewTimer(now.lookAgainIn())
+		select {
+		case <-next.C:
+		case <-fxshutdown.Draining(r.Context()):
+			next.Stop()
+			// An error is the viewer's.
+			_ = send("goodbye", look(p.servers))
+			return
+		case <-r.Context().Done():
+			next.Stop()
+			return
+		}
+	}
+}
+
+// lookAgainIn returns when the page has to be told again.
+func (s snapshot) lookAgainIn() time.Duration {
+	for _, server := range s.Servers {
+		if server.State == stateStopping {
+			return lookEveryStop
+		}
+	}
+	return lookEvery
+}

@@ -1,0 +1,37 @@
+package fxhttpadmin
+
+import (
+	"net/http"
+
+	"github.com/fxshutdown/fxhttp"
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+// Stats returns a handler that shows the account of each server, by its name, as JSON.
+// Each request looks at every connection.
+func Stats(servers ...fxhttp.NamedServer) http.Handler {
+	return safely(func(w http.ResponseWriter, r *http.Request) {
+		all := make(map[string]fxshutdown.Stats, len(servers))
+		for _, s := range servers {
+			all[nameOf(s)] = s.Server.Stats()
+		}
+		writeJSON(w, all)
+	})
+}
+
+// Requests returns a handler that shows the requests in flight of each server, by its
+// name, the oldest first, as JSON. It shows paths: see the package comment.
+func Requests(servers ...fxhttp.NamedServer) http.Handler {
+	return safely(func(w http.ResponseWriter, r *http.Request) {
+		all := make(map[string][]fxshutdown.Request, len(servers))
+		for _, s := range servers {
+			all[nameOf(s)] = inFlight(s)
+		}
+		writeJSON(w, all)
+	})
+}
+
+// inFlight is a list in JSON even if it is empty.
+func inFlight(s fxhttp.NamedServer) []fxshutdown.Request {
+	return append([]fxshutdown.Request{}, s.Server.InFlight()...)
+}

@@ -1,0 +1,83 @@
+package fxhttp
+
+import (
+	"sync/atomic"
+
+	"go.uber.org/fx"
+
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+// NamedServer is a server of the app. Each [Module] adds its own to the value group
+// "fxhttp.servers", for metrics and admin pages, in no order:
+//
+//	fx.Annotate(newMetrics, fx.ParamTags(`group:"fxhttp.servers"`)) // takes []fxhttp.NamedServer
+//
+// Whoever takes the group has all servers constructed, and their settings read, but none
+// of their handlers built. One made as a literal has no Stopping.
+type NamedServer struct {
+	// Name is that of [WithName], and empty without.
+	Name string
+
+	// Server is the server, as Module provides it.
+	Server *fxshutdown.Server
+
+	events *stopRecorder // nil in a literal
+}
+
+// Stopping returns the event that began the stop: how its time is divided. ok is false
+// before the stop, and until the event has reached the server's Logger.
+func (s NamedServer) Stopping() (event fxshutdown.Stopping, ok bool) {
+	if s.events == nil {
+		return event, false
+	}
+	e := s.events.stopping.Load()
+	if e == nil {
+		return event, false
+	}
+	return *e, true
+}
+
+// stopRecorder keeps the event that began the stop.
+type stopRecorder struct {
+	fxshutdown.Logger
+	stopping atomic.Pointer[fxshutdown.Stopping]
+}
+
+func (r *stopRecorder) LogEvent(e fxshutdown.Event) {
+	if s, ok := e.(*fxshutdown.Stopping); ok {
+		kept := *s // the Logger may do with its own what it likes
+		r.stopping.Store(&kept)
+	}
+	r.Logger.LogEvent(e)
+}
+
+// Value groups.
+const (
+	groupServers      = `group:"fxhttp.servers"`
+	groupLast         = `group:"fxhttp.last"`
+	groupLastSettings = `group:"fxhttp.last.settings"`
+)
+
+// stopsLast says that the hook of a server of WithStopLast is appended.
+type stopsLast struct{}
+
+// appendHook appends the server's hook in the place of Module among the invokes. That of
+// one that stops last is appended by a constructor, for which the invoke of every other
+// server asks before anything else.
+func (m *module) appendHook(name string) fx.Option {
+	if !m.stopsLast {
+		return fx.Invoke(fx.Annotate(register, fx.ParamTags(groupLast, "", name)))
+	}
+	registerLast := func(lc fx.Lifecycle, r *runner) stopsLast {
+		register(nil, lc, r)
+		return stopsLast{}
+	}
+	return fx.Options(
+		fx.Provide(
+			fx.Annotate(registerLast, fx.ParamTags("", name), fx.ResultTags(groupLast)),
+			fx.Annotate(func(s *settings) *settings { return s }, fx.ParamTags(name), fx.ResultTags(groupLastSettings)),
+		),
+		fx.Invoke(fx.Annotate(func([]stopsLast) {}, fx.ParamTags(groupLast))),
+	)
+}
