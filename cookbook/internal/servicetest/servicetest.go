@@ -5,6 +5,8 @@ package servicetest
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -45,6 +47,13 @@ type Service struct {
 // Start starts the app, its unnamed server on a free port.
 func Start(t *testing.T, opts ...fx.Option) *Service {
 	t.Helper()
+	free := fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithAddr("127.0.0.1:0") })
+	return StartAt(t, append(opts, free)...)
+}
+
+// StartAt starts the app, which has an address, or a listener, that fits a test.
+func StartAt(t *testing.T, opts ...fx.Option) *Service {
+	t.Helper()
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { // when all has ended
 		if !t.Failed() {
@@ -56,8 +65,7 @@ func Start(t *testing.T, opts ...fx.Option) *Service {
 	s := &Service{t: t, Client: &http.Client{Transport: tr, Timeout: patience}}
 	s.app = fx.New(
 		fx.Options(opts...),
-		fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithAddr("127.0.0.1:0") }),
-		fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithLogger(quiet{}) }),
+		fx.Supply(fx.Annotate(quiet{}, fx.As(new(fxshutdown.Logger)))),
 		fx.Populate(&s.Server),
 		fx.NopLogger,
 	)
@@ -77,7 +85,13 @@ func Start(t *testing.T, opts ...fx.Option) *Service {
 	return s
 }
 
-// quiet keeps the events of the server out of the output.
+// TrustTLS makes the client speak TLS, and trust roots.
+func (s *Service) TrustTLS(roots *x509.CertPool) {
+	s.URL = "https://" + s.Addr().String()
+	s.Client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
+}
+
+// quiet keeps the events of the servers out of the output.
 type quiet struct{}
 
 func (quiet) LogEvent(fxshutdown.Event) {}
