@@ -13,7 +13,6 @@ import (
 	"log"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/fx"
@@ -22,70 +21,55 @@ import (
 )
 
 func main() {
-	fx.New(service(files{"/etc/tls/tls.crt", "/etc/tls/tls.key", time.Minute})).Run()
+	fx.New(service(&certificate{cert: "/etc/tls/tls.crt", key: "/etc/tls/tls.key", every: time.Minute})).Run()
 }
 
-// files are those of the certificate and its key, read again at an interval.
-type files struct {
-	cert, key string
-	every     time.Duration
-}
-
-func service(f files) fx.Option {
+func service(c *certificate) fx.Option {
 	return fx.Options(
-		fxhttp.Module(fxhttp.WithAddr(":8443"), fxhttp.WithMaxConnectionAge(24*time.Hour)),
-		fxhttp.AsOption(func(c *certificate) fxhttp.Option { // glue
-			return fxhttp.WithTLS(&tls.Config{GetCertificate: c.get})
-		}),
-		fx.Supply(f),
-		fx.Provide(newCertificate, newHandler),
+		fxhttp.Module(
+			fxhttp.WithAddr(":8443"),
+			fxhttp.WithTLS(&tls.Config{GetCertificate: c.get}), // glue: not WithTLSFiles
+			fxhttp.WithMaxConnectionAge(24*time.Hour),
+		),
+		fx.Provide(newHandler),
+		fx.Invoke(c.read), // a wrong file fails the start
 	)
 }
 
+// certificate is read again at a handshake, at an interval.
 type certificate struct {
-	files
-	current atomic.Pointer[tls.Certificate]
-}
+	cert, key string // files
+	every     time.Duration
 
-func newCertificate(lc fx.Lifecycle, f files) (*certificate, error) {
-	c := &certificate{files: f}
-	if err := c.read(); err != nil {
-		return nil, err
-	}
-	stop := make(chan struct{})
-	var reader sync.WaitGroup
-	lc.Append(fx.StartStopHook(
-		func() { reader.Go(func() { c.follow(stop) }) },
-		func() { close(stop); reader.Wait() },
-	))
-	return c, nil
+	mu      sync.Mutex // guards what follows
+	current *tls.Certificate
+	readAt  time.Time
 }
 
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	return c.current.Load(), nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.readAt) > c.every {
+		if err := c.readLocked(); err != nil { // half written, perhaps: the old one serves on
+			log.Print("certificate: ", err)
+		}
+	}
+	return c.current, nil
 }
 
 func (c *certificate) read() error {
-	cert, err := tls.LoadX509KeyPair(c.cert, c.key)
-	if err == nil {
-		c.current.Store(&cert)
-	}
-	return err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.readLocked()
 }
 
-func (c *certificate) follow(stop <-chan struct{}) {
-	tick := time.NewTicker(c.every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			if err := c.read(); err != nil { // half written, perhaps: the old one serves on
-				log.Print("certificate: ", err)
-			}
-		case <-stop:
-			return
-		}
+func (c *certificate) readLocked() error {
+	c.readAt = time.Now()
+	cert, err := tls.LoadX509KeyPair(c.cert, c.key)
+	if err == nil {
+		c.current = &cert
 	}
+	return err
 }
 
 func newHandler() http.Handler {

@@ -19,7 +19,7 @@ func TestStop(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	s := servicetest.Start(t, service(files{cert, key, 10 * time.Millisecond}))
+	s := servicetest.Start(t, service(&certificate{cert: cert, key: key, every: 10 * time.Millisecond}))
 	s.TrustTLS(roots)
 	s.Load(s.Hello)
 	if _, _, err := testcert.Write(dir, second); err != nil {

@@ -13,16 +13,21 @@ import (
 
 func TestStop(t *testing.T) {
 	s := servicetest.Start(t, service())
-	clients := make(chan error)
-	for n := range 5 {
+	dial := func() *websocket.Conn {
 		c, _, err := websocket.DefaultDialer.DialContext(t.Context(), strings.Replace(s.URL, "http", "ws", 1)+"/echo", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	clients := make(chan error)
+	for n := range 5 {
+		c := dial()
 		go func() { clients <- talk(c, fmt.Sprint("hello ", n)) }()
 	}
-	s.Await(5)
+	dial() // a client that never reads, and so answers no Close frame
+	s.Await(6)
 	s.Stop()
 	for range 5 {
 		if err, closed := <-clients, new(websocket.CloseError); !errors.As(err, &closed) || closed.Code != websocket.CloseGoingAway {

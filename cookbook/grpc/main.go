@@ -28,7 +28,8 @@ import (
 func main() { fx.New(service()).Run() }
 
 func service() fx.Option {
-	var protocols http.Protocols // glue: gRPC is HTTP/2; not h2c.NewHandler, which hijacks
+	// glue: not h2c.NewHandler, which hijacks: its calls are not seen, and are cut.
+	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return fx.Options(

@@ -7,7 +7,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"sync"
@@ -34,16 +33,7 @@ type handlers struct{ running sync.WaitGroup }
 // newHandlers needs the database, so that Fx stops that later.
 func newHandlers(lc fx.Lifecycle, _ *database) *handlers {
 	h := &handlers{}
-	lc.Append(fx.StopHook(func(ctx context.Context) error {
-		done := make(chan struct{})
-		go func() { h.running.Wait(); close(done) }()
-		select {
-		case <-done:
-			return nil
-		case <-ctx.Done():
-			return errors.New("handlers run that were given up on")
-		}
-	}))
+	lc.Append(fx.StopHook(h.running.Wait)) // Fx's stop timeout bounds it
 	return h
 }
 

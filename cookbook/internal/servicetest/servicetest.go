@@ -75,10 +75,11 @@ func StartAt(t *testing.T, opts ...fx.Option) *Service {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if !s.stopping.Load() { // the test has failed
+		if !s.stopping.Swap(true) { // the test has failed
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
 			_ = s.app.Stop(ctx)
+			s.clients.Wait()
 		}
 	})
 	s.URL = "http://" + s.Addr().String()
