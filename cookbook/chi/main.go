@@ -1,7 +1,7 @@
 // Command chi serves a chi router.
 //
-// The surprise: a constructor that returns a *chi.Mux, or a chi.Router, gives the graph no
-// http.Handler, for Fx goes by the type that is written there. The app does not start
+// The surprise: a constructor that returns a *chi.Mux, or a chi.Router, gives the graph
+// no http.Handler, for Fx goes by the type that is written there. The app does not start
 // until fx.As says it.
 package main
 

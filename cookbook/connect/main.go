@@ -1,7 +1,7 @@
 // Command connect serves connect-go handlers, to clients of Connect, gRPC-Web and gRPC.
 //
-// The surprise: clients of gRPC need HTTP/2 without TLS to be switched on, and a stream has
-// to be told to end with a code. EndOnDrain, which cancels its context, ends it as
+// The surprise: clients of gRPC need HTTP/2 without TLS to be switched on, and a stream
+// has to be told to end with a code. EndOnDrain, which cancels its context, ends it as
 // Canceled, which its client takes for its own doing; Unavailable says come again. A nil
 // error says that the stream is complete.
 package main
@@ -33,7 +33,7 @@ func service() fx.Option {
 	)
 }
 
-// newHandler does what generated code does: mux.Handle(greetv1connect.NewGreetHandler(…)).
+// newHandler does what mux.Handle(greetv1connect.NewGreetHandler(…)) does.
 func newHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/greet.v1.Greet/Hello", connect.NewUnaryHandler("/greet.v1.Greet/Hello", hello))

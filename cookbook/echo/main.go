@@ -1,9 +1,9 @@
 // Command echo serves an Echo instance, with a clock as server-sent events.
 //
 // The surprise: Echo is a handler that brings servers of its own, e.Server among them.
-// None of them runs here: what is set on it (timeouts, RegisterOnShutdown) has no effect,
-// and e.Start and e.Shutdown belong in no hook. Settings are options of fxhttp.Module, or
-// made on the *http.Server of the graph.
+// None of them runs here: what is set on it (timeouts, RegisterOnShutdown) has no
+// effect, and e.Start and e.Shutdown belong in no hook. Settings are options of
+// fxhttp.Module, or made on the *http.Server of the graph.
 package main
 
 import (

@@ -1,9 +1,10 @@
 // Command gorillawebsocket serves an echo by gorilla/websocket.
 //
 // The surprise: http.Server.Shutdown forgets WebSockets, fxhttp waits for them, and
-// gorilla's ReadMessage takes no context that could end it. So when Draining closes another
-// goroutine sends a Close frame by WriteControl, the one method that may be called beside
-// a writer, and gives the client a second, by a read deadline, to answer it.
+// gorilla's ReadMessage takes no context that could end it. So when Draining closes
+// another goroutine sends a Close frame by WriteControl, the one method that may be
+// called beside a writer, and gives the client a second, by a read deadline, to answer
+// it.
 package main
 
 import (

@@ -1,9 +1,9 @@
 // Command gosse serves events by go-sse, one each 100 ms to all who subscribe.
 //
-// The surprise: go-sse's server ends a stream when its client goes, or in its own Shutdown.
-// As a dependency of the handler it is stopped by Fx after the drain, which waits for the
-// streams until its time is over (13 s). EndOnDrain ends each of them when its connection is
-// told to go.
+// The surprise: go-sse's server ends a stream when its client goes, or in its own
+// Shutdown. As a dependency of the handler it is stopped by Fx after the drain, which
+// waits for the streams until its time is over (13 s). EndOnDrain ends each of them when
+// its connection is told to go.
 package main
 
 import (

@@ -4,8 +4,8 @@
 // The surprise: calls that come through ServeHTTP are requests of the http.Server. A
 // GracefulStop before the drain has ended makes new ones fail (Unknown), and a stream
 // that nobody tells holds the stop until its time is over (13 s). A stream of yours asks
-// Draining and returns a status; one of a library, the health service's Watch, is ended by
-// EndOnDrain.
+// Draining and returns a status; one of a library, the health service's Watch, is ended
+// by EndOnDrain.
 package main
 
 import (

@@ -1,9 +1,10 @@
 // Command timeouthandler bounds its requests by http.TimeoutHandler.
 //
 // The surprise: behind the 503 of a TimeoutHandler the handler runs on. It is no request
-// any more, so the drain does not wait for it, and the database is closed under it. Count
-// such handlers, and wait for them in a hook between the server's and the database's. (It
-// holds back all that is written, too: a stream does not belong behind it.)
+// any more, so the drain does not wait for it, and the database is closed under it.
+// Count such handlers, and wait for them in a hook between the server's and the
+// database's. (It holds back all that is written, too: a stream does not belong behind
+// it.)
 package main
 
 import (
@@ -27,7 +28,7 @@ func service() fx.Option {
 	)
 }
 
-// handlers are those that may outlive their requests.
+// handlers are those that may outlive their requests. (glue)
 type handlers struct{ running sync.WaitGroup }
 
 // newHandlers needs the database, so that Fx stops that later.
@@ -37,7 +38,7 @@ func newHandlers(lc fx.Lifecycle, _ *database) *handlers {
 	return h
 }
 
-// within is http.TimeoutHandler, whose handler is waited for. (glue)
+// within is http.TimeoutHandler, whose handler is waited for.
 func (h *handlers) within(d time.Duration, next http.HandlerFunc) http.Handler {
 	bounded := http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer h.running.Done()

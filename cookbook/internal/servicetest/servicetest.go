@@ -25,11 +25,14 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// Most bounds a stop whose streams are told: far more than it takes on an idle machine,
-// far less than the 13 s for which one that is not told holds it.
-const Most = 5 * time.Second
+const (
+	// most bounds a stop whose streams are told: far more than it takes on an idle
+	// machine, far less than the 13 s for which one that is not told holds it.
+	most = 5 * time.Second
 
-const patience = 20 * time.Second
+	patience = 20 * time.Second // with what should happen at once
+	clients  = 8                // of a load
+)
 
 // A Service is an app under test.
 type Service struct {
@@ -96,8 +99,6 @@ func (s *Service) TrustTLS(roots *x509.CertPool) {
 type quiet struct{}
 
 func (quiet) LogEvent(fxshutdown.Event) {}
-
-const clients = 8
 
 // Load has clients that call send, one request after another, until the server refuses
 // their connections, and returns when each has been answered three times. n is another
@@ -219,8 +220,8 @@ func (s *Service) Open(path string) *Stream {
 	return st
 }
 
-// WantEnd waits for the end of the stream and checks that it is complete, and how it began
-// and ended.
+// WantEnd waits for the end of the stream and checks that it is complete, and how it
+// began and ended.
 func (st *Stream) WantEnd(prefix, suffix string) {
 	st.t.Helper()
 	<-st.ended
@@ -239,8 +240,8 @@ func (st *Stream) WantCut(prefix string) {
 	}
 }
 
-// Stop stops the app, as an interrupt does, in the middle of its load. The exit code of
-// Run is 0 if Stop returned nil.
+// Stop stops the app in the middle of its load, as Run does at an interrupt, and checks
+// what it returns (nil is the exit code 0), the time it takes, and the report.
 func (s *Service) Stop() fxshutdown.Report {
 	s.t.Helper()
 	s.stopping.Store(true)
@@ -251,14 +252,14 @@ func (s *Service) Stop() fxshutdown.Report {
 	took := time.Since(began)
 	s.clients.Wait()
 	r := s.Report()
-	if err != nil || took > Most {
-		s.t.Errorf("Stop() = %v after %v, want nil within %v", err, took, Most)
+	if err != nil || took > most {
+		s.t.Errorf("Stop() = %v after %v, want nil within %v", err, took, most)
 	}
 	if !r.Graceful() || r.Failed > 0 {
 		s.t.Errorf("Report() = %+v, want a graceful stop in which nothing failed", r)
 	}
-	if n := int(s.answered.Load()); r.Served < n {
-		s.t.Errorf("Report().Served = %d, though clients got %d answers", r.Served, n)
+	if n := int(s.answered.Load()); r.Served < n || n > 0 && r.Requests == 0 {
+		s.t.Errorf("Report() = %d requests in the stop, %d served, though clients got %d answers", r.Requests, r.Served, n)
 	}
 	s.t.Logf("stopped in %v, %d requests in the stop, %d in all", took, r.Requests, r.Served)
 	return r
