@@ -141,7 +141,8 @@ type Config struct {
 	// "Connection: close", or GOAWAY is sent on it, and [Draining] of its requests is
 	// closed. No request is lost by it: an HTTP/1 connection that is idle is not closed,
 	// for the next request may be on its way, but told by the response to that, or
-	// ended by the http.Server's IdleTimeout. Default: none, connections live on.
+	// ended by the http.Server's IdleTimeout. HTTP/2 that a TLSNextProto of yours serves is
+	// told by its next response alone. Default: none, connections live on.
 	MaxConnectionAge time.Duration
 
 	// MaxConnectionAgeGrace is how long what runs on a connection that has retired may
@@ -212,6 +213,9 @@ func (c Config) Validate() error {
 		}
 		if c.DrainSpread > 0 && c.ShutdownDelay >= c.DrainTimeout {
 			errs = append(errs, fmt.Errorf("ShutdownDelay %v does not fit DrainTimeout %v, which counts from its beginning with DrainSpread", c.ShutdownDelay, c.DrainTimeout))
+		}
+		if c.RequestGrace > 0 && c.DrainSpread > 0 && c.DrainSpread < c.DrainTimeout && c.DrainSpread+c.RequestGrace >= c.DrainTimeout {
+			errs = append(errs, fmt.Errorf("RequestGrace %v, which counts from the end of DrainSpread %v, never comes: DrainTimeout is %v", c.RequestGrace, c.DrainSpread, c.DrainTimeout))
 		}
 		if c.RequestGrace >= c.DrainTimeout {
 			errs = append(errs, fmt.Errorf("RequestGrace %v never comes: DrainTimeout is %v", c.RequestGrace, c.DrainTimeout))

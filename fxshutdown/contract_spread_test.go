@@ -282,6 +282,8 @@ func TestValidateSpread(t *testing.T) {
 		"DrainSpread 5s does not fit DrainTimeout 5s": {DrainSpread: 5 * time.Second, DrainTimeout: 5 * time.Second},
 		"ShutdownDelay 9s does not fit DrainTimeout 8s, which counts from its beginning with DrainSpread": {
 			DrainSpread: time.Second, DrainTimeout: 8 * time.Second, ShutdownDelay: 9 * time.Second},
+		"RequestGrace 2s, which counts from the end of DrainSpread 2s, never comes: DrainTimeout is 4s": {
+			DrainSpread: 2 * time.Second, DrainTimeout: 4 * time.Second, RequestGrace: 2 * time.Second},
 		"MaxConnectionRequests -1 is negative": {MaxConnectionRequests: -1},
 	} {
 		if err := cfg.Validate(); fmt.Sprint(err) != want {

@@ -1,0 +1,65 @@
+// Command connect serves connect-go handlers, to clients of Connect, gRPC-Web and gRPC.
+//
+// The surprise: clients of gRPC need HTTP/2 without TLS to be switched on, and a stream
+// has to be told to end with a code. EndOnDrain, which cancels its context, ends it as
+// Canceled, which its client takes for its own doing; Unavailable says come again. A nil
+// error says that the stream is complete.
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"connectrpc.com/connect"
+	"go.uber.org/fx"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/fxshutdown/fxhttp"
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+func main() { fx.New(service()).Run() }
+
+func service() fx.Option {
+	// glue: not h2c.NewHandler, which hijacks: its calls are not seen, and are cut.
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return fx.Options(
+		fxhttp.Module(fxhttp.WithAddr(":8080"), fxhttp.WithProtocols(&protocols)),
+		fx.Provide(newHandler),
+	)
+}
+
+// newHandler does what mux.Handle(greetv1connect.NewGreetHandler(…)) does.
+func newHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/greet.v1.Greet/Hello", connect.NewUnaryHandler("/greet.v1.Greet/Hello", hello))
+	mux.Handle("/greet.v1.Greet/Clock", connect.NewServerStreamHandler("/greet.v1.Greet/Clock", clock))
+	return mux
+}
+
+type text = wrapperspb.StringValue
+
+func hello(_ context.Context, in *connect.Request[text]) (*connect.Response[text], error) {
+	return connect.NewResponse(wrapperspb.String("hello " + in.Msg.Value)), nil
+}
+
+func clock(ctx context.Context, _ *connect.Request[text], out *connect.ServerStream[text]) error {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			if err := out.Send(wrapperspb.String(now.Format(time.TimeOnly))); err != nil {
+				return err
+			}
+		case <-fxshutdown.Draining(ctx): // glue
+			return connect.NewError(connect.CodeUnavailable, errors.New("draining"))
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

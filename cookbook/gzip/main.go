@@ -1,0 +1,57 @@
+// Command gzip compresses its responses by gzhttp, event streams among them.
+//
+// The surprise: gzhttp decides at the first byte whether to compress, and a Flush before
+// that does nothing. A stream that has nothing to say yet leaves its client without a
+// header, and an EventSource without its open event. Write a comment first.
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/klauspost/compress/gzhttp"
+	"go.uber.org/fx"
+
+	"github.com/fxshutdown/fxhttp"
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+func main() { fx.New(service()).Run() }
+
+func service() fx.Option {
+	return fx.Options(
+		fxhttp.Module(fxhttp.WithAddr(":8080")),
+		fx.Provide(newHandler),
+	)
+}
+
+func newHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /hello", hello)
+	mux.HandleFunc("GET /news", news)
+	return gzhttp.GzipHandler(mux)
+}
+
+func hello(w http.ResponseWriter, r *http.Request) {
+	name, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	fmt.Fprintf(w, "hello %s", name)
+}
+
+// news has none.
+func news(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	fmt.Fprint(w, ": welcome\n\n") // glue
+	if err := http.NewResponseController(w).Flush(); err != nil {
+		return
+	}
+	select {
+	case <-fxshutdown.Draining(r.Context()):
+		fmt.Fprint(w, "event: goodbye\ndata: come back soon\n\n")
+	case <-r.Context().Done():
+	}
+}

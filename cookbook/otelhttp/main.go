@@ -1,0 +1,50 @@
+// Command otelhttp traces its requests by otelhttp.
+//
+// The surprise: a TracerProvider that is shut down by an fx.Invoke, listed after
+// fxhttp.Module, is shut down before the drain: the spans of all requests that end
+// during the stop are dropped, and nothing says so. As a dependency of the handler it
+// flushes after the last of them.
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
+	"go.opentelemetry.io/otel/sdk/trace"
+	"go.uber.org/fx"
+
+	"github.com/fxshutdown/fxhttp"
+)
+
+func main() { fx.New(service(stdouttrace.New)).Run() }
+
+// service takes the constructor of a trace.SpanExporter.
+func service(newExporter any) fx.Option {
+	return fx.Options(
+		fxhttp.Module(fxhttp.WithAddr(":8080")),
+		fx.Provide(fx.Annotate(newExporter, fx.As(new(trace.SpanExporter)))),
+		fx.Provide(newTracing, newHandler),
+	)
+}
+
+func newTracing(lc fx.Lifecycle, exporter trace.SpanExporter) *trace.TracerProvider {
+	tracing := trace.NewTracerProvider(trace.WithBatcher(exporter))
+	lc.Append(fx.StopHook(tracing.Shutdown)) // flushes, in the time that StopReserve leaves
+	return tracing
+}
+
+func newHandler(tracing *trace.TracerProvider) http.Handler { // glue: not otel.SetTracerProvider alone
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /hello", func(w http.ResponseWriter, r *http.Request) {
+		name, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		fmt.Fprintf(w, "hello %s", name)
+	})
+	return otelhttp.NewHandler(mux, "api", otelhttp.WithTracerProvider(tracing))
+}

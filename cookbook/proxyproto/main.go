@@ -1,0 +1,78 @@
+// Command proxyproto serves behind a load balancer that speaks the PROXY protocol,
+// version 1 or 2.
+//
+// The surprise: proxyproto's Listener hides the socket that it wraps, so the stop cannot
+// see its accept queue, nor hold off new clients, and clients that connect at that
+// moment are reset: 16 of 64 in one stop. Show it the socket, and say that it is the
+// server's alone.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/pires/go-proxyproto"
+	"go.uber.org/fx"
+
+	"github.com/fxshutdown/fxhttp"
+)
+
+func main() { fx.New(service(":8080")).Run() }
+
+// addr is where to listen.
+type addr string
+
+func service(a addr) fx.Option {
+	return fx.Options(
+		fxhttp.Module(fxhttp.WithListenerOwned(func() bool { return true })), // glue
+		fxhttp.AsOption(listen),
+		fx.Supply(a),
+		fx.Provide(newHandler),
+	)
+}
+
+func listen(a addr) (fxhttp.Option, error) {
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false) // glue: see WithListenerOwned
+	ln, err := lc.Listen(context.Background(), "tcp", string(a))
+	if err != nil {
+		return nil, err
+	}
+	return fxhttp.WithListener(listener{ln.(*net.TCPListener), &proxyproto.Listener{
+		Listener:          ln,
+		ReadHeaderTimeout: 5 * time.Second,
+		ConnPolicy:        required,
+	}}), nil
+}
+
+// listener has the methods of the socket, which proxyproto's hides. (glue)
+type listener struct {
+	*net.TCPListener
+	proxied *proxyproto.Listener
+}
+
+func (l listener) Accept() (net.Conn, error) { return l.proxied.Accept() }
+
+// required is a policy for a port that load balancers alone reach: without it anybody
+// else says who he is.
+func required(proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
+	return proxyproto.REQUIRE, nil
+}
+
+func newHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /hello", func(w http.ResponseWriter, r *http.Request) {
+		name, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		fmt.Fprintf(w, "hello %s", name)
+	})
+	mux.HandleFunc("GET /remote", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.RemoteAddr) })
+	return mux
+}
