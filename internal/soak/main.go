@@ -40,6 +40,9 @@ type options struct {
 	verbose  bool
 }
 
+// someLoad is the time under load before each stop, unless the command line says another.
+const someLoad = 60 * time.Millisecond
+
 // bare is the kind of server that is no fxshutdown.
 const bare = "net/http"
 
@@ -52,7 +55,7 @@ func main() {
 	flag.StringVar(&o.listener, "listener", "own", "how fxshutdown comes by its socket: "+strings.Join(listenerNames(), ", "))
 	flag.DurationVar(&o.grace, "grace", fxshutdown.DefaultIdleGrace, "IdleGrace of the server")
 	flag.DurationVar(&o.age, "age", 0, "MaxConnectionAge of the server; busy connections that live for longer are an error")
-	flag.DurationVar(&o.load, "load", 60*time.Millisecond, "time under load before each stop")
+	flag.DurationVar(&o.load, "load", someLoad, "time under load before each stop")
 	flag.BoolVar(&o.verbose, "v", false, "print every lost request")
 	flag.Parse()
 	o.rounds = strconv.Itoa(*rounds)

@@ -38,7 +38,7 @@ func draincheckOf(t *testing.T) string {
 // One stop of each kind, as a test; the command does as many as it is asked for.
 func TestScenarios(t *testing.T) {
 	bin := draincheckOf(t)
-	o := options{rounds: "1", kind: "fxshutdown", listener: "own", grace: fxshutdown.DefaultIdleGrace}
+	o := options{rounds: "1", kind: "fxshutdown", listener: "own", grace: fxshutdown.DefaultIdleGrace, load: someLoad}
 	for _, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
 			r, err := sc.run(t.Context(), bin, o)
@@ -61,7 +61,7 @@ func TestScenarios(t *testing.T) {
 // What is lost is found: net/http drops first requests that come late.
 func TestBareLoses(t *testing.T) {
 	bin := draincheckOf(t)
-	o := options{rounds: "1", kind: bare, grace: fxshutdown.DefaultIdleGrace}
+	o := options{rounds: "1", kind: bare, grace: fxshutdown.DefaultIdleGrace, load: someLoad}
 	for _, sc := range scenarios {
 		if sc.name != "late" {
 			continue
