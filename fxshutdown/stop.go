@@ -31,6 +31,7 @@ type stop struct {
 	requestAt  moment   // when RequestGrace is over; 0: never
 	progressAt moment   // when it is logged what the drain waits for
 	conns      []*conn  // space for snapshots
+	restUntil  moment   // when to sweep again at the earliest
 	hinted     holdKind // what the log has told the remedies of
 	listener   listenerEnd
 

@@ -166,7 +166,7 @@ func (st *stop) tend(over func(now, forceAt moment) (bool, moment)) {
 			st.progressAt = now + (now - st.drainAt)
 		}
 		st.next.Store(0) // whoever changes behind the back of sweep wakes us
-		next := earliest(st.nextTurn(now, forceAt), st.sweep(now), askAt, forceAt, st.requestAt, st.progressAt)
+		next := earliest(st.nextTurn(now, forceAt), st.sweepAt(now), askAt, forceAt, st.requestAt, st.progressAt)
 		st.next.Store(int64(next))
 		timer.Reset(next - s.now())
 		select {
@@ -186,6 +186,21 @@ func (st *stop) nextTurn(now, forceAt moment) moment {
 		return st.spread.next(now, maxDuration)
 	}
 	return st.spread.next(now, forceAt-2*st.s.cfg.IdleGrace)
+}
+
+// sweepAt sweeps, unless that was done a moment ago: connections that become due one by
+// one, of thousands, would each cost a look at all. It returns when to sweep again.
+func (st *stop) sweepAt(now moment) (next moment) {
+	if now < st.restUntil {
+		return st.restUntil
+	}
+	next = st.sweep(now)
+	ended := st.s.now()
+	st.restUntil = ended + sweepRest*(ended-now)
+	if next != 0 {
+		next = max(next, st.restUntil)
+	}
+	return next
 }
 
 // sweep does what is due and returns when the next connection is.

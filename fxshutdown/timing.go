@@ -26,6 +26,10 @@ const (
 	maxStopReserve = 2 * time.Second
 	maxForceWindow = 500 * time.Millisecond
 
+	// sweepRest is how many times as long as a look at all connections took the next one
+	// is put off: a fifth of a processor is what these looks take at most.
+	sweepRest = 4
+
 	// progressAfter is how long a drain goes on before it logs what it waits for.
 	progressAfter = 2 * time.Second
 
