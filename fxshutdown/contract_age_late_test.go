@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
@@ -107,6 +108,7 @@ var ageLateScenarios = []scenario{
 		r := s.get(c, "/next")
 		r.want(t, "done")
 		r.wantClose(t, true)
+		synctest.Wait()
 		if st := s.Stats(); st.Accepted != 1 || st.Answered != 2 {
 			t.Errorf("Stats() = %+v, want two answered on one connection", st)
 		}

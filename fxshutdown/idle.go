@@ -200,7 +200,8 @@ func (g graces) decide(v view, now moment) verdict {
 	if v.clientBusy {
 		v.clientQuiet = limit
 	}
-	at = max(at, min(v.clientQuiet, limit)+g.idle)
+	ofClient := min(v.clientQuiet, limit) + g.idle
+	at, end = max(at, ofClient), max(end, ofClient)
 	if at >= end && (v.part || v.waited > 0) {
 		at, due.do = end, actInterruptFinal
 	}
