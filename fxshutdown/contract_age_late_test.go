@@ -39,6 +39,7 @@ var ageLateScenarios = []scenario{
 		r := receive(t, "the response", got)
 		r.want(t, "done")
 		r.wantClose(t, true)
+		synctest.Wait()
 		if st := s.Stats(); st.Answered != st.Requests {
 			t.Errorf("Stats() = %+v, want all requests answered", st)
 		}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
@@ -91,6 +92,7 @@ func TestRetireWhileStopping(t *testing.T) {
 		}
 		g.open()
 		receive(t, "the response", held).want(t, "hello")
+		synctest.Wait() // otherwise it is not known yet that it is written
 		s.Close()
 		wantStopped(t, done)
 	})
