@@ -61,7 +61,7 @@ func (t *totals) addLocked(c *conn) {
 	if a.takeover != nil && !a.takeover.foreign {
 		t.Hijacked++
 	}
-	t.Undecided += uint64(a.undecidedLen())
+	t.Undecided += uint64(a.undecided.len())
 	for x := a.running; x != nil; x = x.next {
 		if !x.aborted && !x.hijacked {
 			t.Undecided++
@@ -71,7 +71,7 @@ func (t *totals) addLocked(c *conn) {
 
 // countAnsweredLocked counts the undecided responses as written.
 func (a *account) countAnsweredLocked() {
-	a.answered += uint64(a.undecidedLen())
+	a.answered += uint64(a.undecided.len())
 	a.undecided = nil
 }
 
@@ -82,13 +82,14 @@ const maxUndecided = 250
 // countWrittenLocked does it when another request begins or returns. On HTTP/2 that
 // alone says nothing: something must have been written since.
 func (c *conn) countWrittenLocked() {
-	if c.h2 == nil || c.writes.ended() != c.wroteBefore || c.undecidedLen() >= maxUndecided {
+	if c.h2 == nil || c.writes.ended() != c.wroteBefore || c.undecided.len() >= maxUndecided {
 		c.countAnsweredLocked()
 	}
 }
 
-func (a *account) undecidedLen() (n int) {
-	for x := a.undecided; x != nil; x = x.next {
+// len returns the length of a list of requests.
+func (x *exchange) len() (n int) {
+	for ; x != nil; x = x.next {
 		n++
 	}
 	return n

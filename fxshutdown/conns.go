@@ -265,19 +265,18 @@ func (cs *connSet) count() (Stats, totals) {
 		c.mu.Lock()
 		c.countOldAnswerLocked()
 		t.addLocked(c)
-		for x := c.running; x != nil; x = x.next {
-			st.InFlight++
-		}
-		switch stage := c.stage.Load(); {
-		case c.cut: // only its handlers are left
-		case stage <= stageNew:
-			st.New++
-		case stage.active():
-			st.Active++
-		case stage == stageIdle:
-			st.Idle++
-		case stage == stageHijacked:
-			st.Hijacked++
+		st.InFlight += c.running.len()
+		if !c.cut { // otherwise only its handlers are left
+			switch c.stage.Load().connState() {
+			case http.StateNew:
+				st.New++
+			case http.StateActive:
+				st.Active++
+			case http.StateIdle:
+				st.Idle++
+			case http.StateHijacked:
+				st.Hijacked++
+			}
 		}
 		c.mu.Unlock()
 	}

@@ -61,23 +61,31 @@ func (m *moments) wantSpread(t *testing.T, what string, n int, d time.Duration) 
 	}
 }
 
+// startStreams starts a server with n streams, each of a client of its own, which note
+// when they are told, and end. What is noted counts from here.
+func startStreams(t *testing.T, m mode, n int, told *moments, settings ...setting) (*server, []<-chan reply) {
+	t.Helper()
+	entered := make(chan struct{}, n)
+	s := start(t, m, sse(entered, func(r *http.Request) {
+		<-fxshutdown.Draining(r.Context())
+		told.note()
+	}), append(settings, onPipe)...)
+	var replies []<-chan reply
+	for range n {
+		replies = append(replies, s.goGet(s.client(), "/events"))
+		<-entered
+	}
+	told.begin()
+	return s, replies
+}
+
 // spreadScenarios are about connections that a stop retires one by one.
 var spreadScenarios = []scenario{
 	// Each stream is told when it is the turn of its connection.
 	{"Streams", bubbles, allModes, func(t *testing.T, m mode) {
 		const n = 60
 		var told moments
-		entered := make(chan struct{}, n)
-		s := start(t, m, sse(entered, func(r *http.Request) {
-			<-fxshutdown.Draining(r.Context())
-			told.note()
-		}), onPipe, spreading(4*time.Second, 0))
-		var replies []<-chan reply
-		for range n {
-			replies = append(replies, s.goGet(s.client(), "/events"))
-			<-entered
-		}
-		told.begin()
+		s, replies := startStreams(t, m, n, &told, spreading(4*time.Second, 0))
 		s.mustStopIn(3900*ms, 4*time.Second+grace+tick)
 		for _, r := range replies {
 			(<-r).want(t, event1)
@@ -156,16 +164,7 @@ var spreadScenarios = []scenario{
 	{"Shortened", bubbles, allModes, func(t *testing.T, m mode) {
 		const n = 40
 		var told moments
-		entered := make(chan struct{}, n)
-		s := start(t, m, sse(entered, func(r *http.Request) {
-			<-fxshutdown.Draining(r.Context())
-			told.note()
-		}), onPipe, spreading(time.Minute, 0))
-		for range n {
-			s.goGet(s.client(), "/events")
-			<-entered
-		}
-		told.begin()
+		s, _ := startStreams(t, m, n, &told, spreading(time.Minute, 0))
 		d, err := s.timeStop(10 * time.Second) // 9 s of its own, of which 0.5 s are for the force
 		if err != nil {
 			t.Errorf("Stop() = %v, want nil", err)
@@ -181,16 +180,8 @@ var spreadScenarios = []scenario{
 	{"DrainTimeout", bubbles, []mode{h1, h2}, func(t *testing.T, m mode) {
 		const n = 40
 		var told moments
-		entered := make(chan struct{}, n)
-		s := start(t, m, sse(entered, func(r *http.Request) {
-			<-fxshutdown.Draining(r.Context())
-			told.note()
-		}), onPipe, spreading(9*time.Second, 0), config(func(cfg *fxshutdown.Config) { cfg.DrainTimeout = 10 * time.Second }))
-		for range n {
-			s.goGet(s.client(), "/events")
-			<-entered
-		}
-		told.begin()
+		s, _ := startStreams(t, m, n, &told, spreading(9*time.Second, 0),
+			config(func(cfg *fxshutdown.Config) { cfg.DrainTimeout = 10 * time.Second }))
 		s.mustStopIn(4*time.Second, 4750*ms+grace+tick) // of the 10 s 0.5 s are for the force
 		told.wantSpread(t, "streams that were told", n, 4750*ms)
 		if e := event[*fxshutdown.Stopping](s); e.Spread != 9*time.Second || e.Spreads != 4750*ms {
@@ -201,13 +192,7 @@ var spreadScenarios = []scenario{
 	// Who joins with less time hurries it.
 	{"Hurried", bubbles, allModes, func(t *testing.T, m mode) {
 		const n = 40
-		entered := make(chan struct{}, n)
-		s := start(t, m, sse(entered, func(r *http.Request) { <-fxshutdown.Draining(r.Context()) }),
-			onPipe, spreading(time.Hour, 0))
-		for range n {
-			s.goGet(s.client(), "/events")
-			<-entered
-		}
+		s, _ := startStreams(t, m, n, new(moments), spreading(time.Hour, 0))
 		done := s.stopIn(10 * time.Hour)
 		time.Sleep(time.Second)
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -224,13 +209,7 @@ var spreadScenarios = []scenario{
 	// A force does not wait for anybody's turn.
 	{"Forced", bubbles, allModes, func(t *testing.T, m mode) {
 		const n = 10
-		entered := make(chan struct{}, n)
-		s := start(t, m, sse(entered, func(r *http.Request) { <-fxshutdown.Draining(r.Context()) }),
-			onPipe, spreading(time.Hour, 0))
-		for range n {
-			s.goGet(s.client(), "/events")
-			<-entered
-		}
+		s, _ := startStreams(t, m, n, new(moments), spreading(time.Hour, 0))
 		done := s.stopIn(0)
 		time.Sleep(time.Second)
 		began := time.Now()

@@ -16,7 +16,8 @@ type dispatcher struct {
 }
 
 // maxQueued is for how many events a Logger may block before retried accepts, and the
-// limit of connections, are not noted any more. A stop has some 200 events at most, and these are never dropped.
+// limit of connections, are not noted any more. A stop has some 200 events at most, and
+// these are never dropped.
 const maxQueued = 1000
 
 func newDispatcher(l Logger) *dispatcher { return &dispatcher{logger: l} }

@@ -94,10 +94,8 @@ func (c *conn) info() (i ConnInfo, open bool) {
 		State:    stage.connState(),
 		Age:      c.set.now() - c.born,
 		Requests: c.requestsLocked(),
+		InFlight: c.running.len(),
 		Retired:  c.retired.Load(),
-	}
-	for x := c.running; x != nil; x = x.next {
-		i.InFlight++
 	}
 	if c.h2 != nil {
 		i.Proto = "HTTP/2.0"
