@@ -128,19 +128,23 @@ func (r *recorder) LogEvent(e fxshutdown.Event) {
 	r.events = append(r.events, e)
 }
 
-// recorded returns the first event of its type. The test fails without one.
-func recorded[E fxshutdown.Event](t *testing.T, r *recorder) E {
+// recorded returns the first event of its type. A Logger hears of it on a goroutine of its
+// own, maybe a little later. The test fails if none comes.
+func recorded[E fxshutdown.Event](t *testing.T, r *recorder) (found E) {
 	t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range r.events {
-		if e, ok := e.(E); ok {
-			return e
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		r.mu.Lock()
+		events := slices.Clone(r.events)
+		r.mu.Unlock()
+		for _, e := range events {
+			if e, ok := e.(E); ok {
+				return e
+			}
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no %T among the events %v", found, events)
 		}
 	}
-	var none E
-	t.Fatalf("no %T among the events %v", none, r.events)
-	return none
 }
 
 // wantError checks that err says all of the parts.
