@@ -128,10 +128,10 @@ func (c *conn) beginRead(size int) {
 	if c.deadline.late() && !c.intr.state.pending() {
 		c.deadline.apply(c)
 	}
-	ends := retired && c.noteRestLocked()
+	due := retired && (c.noteRestLocked() || c.part && c.waitingLocked())
 	c.mu.Unlock()
-	if ends {
-		c.set.changed(c)
+	if due {
+		c.set.changed(c) // what was due while nobody read had to wait
 	}
 }
 
