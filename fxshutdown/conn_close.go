@@ -30,13 +30,17 @@ func (c *conn) Close() error {
 		c.h2.releaseLocked()
 	}
 	retired := c.retired.Load()
+	delivers := retired && c.h2 != nil && !c.cut
 	lingers := retired && c.stage.Load().active() && c.h2 == nil && !c.cut && c.sendsOnLocked()
 	c.mu.Unlock()
 	if lingers || retired && !isSocket(c.Conn) { // which may take its time
 		c.set.changed(c)
 	}
-	if lingers {
+	switch {
+	case lingers:
 		c.linger()
+	case delivers:
+		c.deliver()
 	}
 	err := c.Conn.Close()
 	c.mu.Lock()

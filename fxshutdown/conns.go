@@ -257,13 +257,6 @@ func (cs *connSet) cancelledEnded(r Request, lost bool) {
 	}
 }
 
-// droppedCount returns how many connections were dropped.
-func (cs *connSet) droppedCount() int {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	return int(cs.dropped)
-}
-
 // count returns the public account and the totals of all connections, open or gone.
 func (cs *connSet) count() (Stats, totals) {
 	cs.mu.Lock()

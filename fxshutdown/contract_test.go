@@ -25,7 +25,7 @@ import "testing"
 // own published tests.
 type scenario struct {
 	name  string
-	where func(*testing.T, []mode, func(*testing.T, mode)) // sockets or bubbles
+	where func(*testing.T, []mode, func(*testing.T, mode)) // sockets, together or bubbles
 	modes []mode
 	run   func(*testing.T, mode)
 }
@@ -68,6 +68,7 @@ var contract = []struct {
 func TestContract(t *testing.T) {
 	for _, c := range contract {
 		t.Run(c.concern, func(t *testing.T) {
+			watchFDs(t)
 			named := map[string]bool{}
 			for _, sc := range c.scenarios {
 				if named[sc.name] {

@@ -47,6 +47,7 @@ type http2State struct {
 	writers  atomic.Int32 // handlers in Write
 	wroteAt  moment       // when the last write ended, since the connection retired
 	stuckAt  moment       // since when a response has looked as if it could not go on; 0: it does not
+	delivery delivery     // of the last response
 }
 
 // goAway is how far a connection is told by GOAWAY.

@@ -89,7 +89,7 @@ func (l *listener) awaitStill(giveUp <-chan struct{}) {
 		before := looked
 		looked = l.conns.now()
 		switch since := moment(l.acceptingSince.Load()); {
-		case since == 0, looked > before+2*queueStillLook && looked < began+maxQueue:
+		case since == 0, looked > before+2*queueStillLook && looked < began+maxHandshake:
 			still = looked
 		default:
 			still = max(still, since)

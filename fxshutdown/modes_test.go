@@ -57,6 +57,13 @@ func sockets(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {
 	}
 }
 
+// together is sockets for scenarios that wait even longer: it runs one beside the others of
+// its concern.
+func together(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {
+	t.Parallel()
+	sockets(t, modes, scenario)
+}
+
 // bubbles runs a scenario over each of modes, in a synctest bubble each and on
 // connections in memory: its clock is exact.
 func bubbles(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {

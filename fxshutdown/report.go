@@ -165,7 +165,8 @@ func (r Report) clone() Report {
 // sum fills in the figures that the account has: those of the stop are what was added
 // since before. The account knows of a request that was cut off a moment earlier than
 // the list does.
-func (r *Report) sum(before, now totals) {
+func (r *Report) sum(stats Stats, before, now totals) {
+	r.Dropped = int(stats.Dropped)
 	r.Served = int(now.Answered)
 	r.Answered = int(now.Answered - before.Answered)
 	r.Failed = int(now.Failed - before.Failed)

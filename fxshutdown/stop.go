@@ -232,10 +232,9 @@ func (st *stop) finish() {
 
 // sumLocked sums up the account, and makes the error of Stop.
 func (st *stop) sumLocked() {
-	_, now := st.s.conns.count()
+	stats, now := st.s.conns.count()
 	r := &st.report
-	r.sum(st.before, now)
-	r.Dropped = st.s.conns.droppedCount()
+	r.sum(stats, st.before, now)
 	if lost := st.lost; lost.Count > 0 || r.Unbegun > 0 {
 		lost.Unbegun, lost.Reason = r.Unbegun, cmp.Or(st.reason, st.grace, ErrStopping)
 		st.err = &lost
@@ -273,13 +272,12 @@ func (s *Server) Report() Report {
 	if st == nil {
 		return Report{}
 	}
-	_, now := s.conns.count()
+	stats, now := s.conns.count()
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	r := st.report.clone()
 	if r.Duration == 0 {
-		r.sum(st.before, now)
-		r.Dropped = s.conns.droppedCount()
+		r.sum(stats, st.before, now)
 	}
 	return r
 }
