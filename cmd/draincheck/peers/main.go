@@ -208,7 +208,7 @@ func (r *result) process() string {
 		}
 	}
 	if killed == 0 {
-		return fmt.Sprintf("ended after %.1f s at most", longest/1000)
+		return fmt.Sprintf("ended within %.1f s", longest/1000)
 	}
 	var held []string
 	for _, h := range r.Holds {
