@@ -38,7 +38,7 @@ var claimed sync.Map
 
 func claim(srv *http.Server) error {
 	if _, taken := claimed.LoadOrStore(srv, true); taken {
-		return errors.New("fxshutdown: another Server serves this http.Server already")
+		return errors.New("fxshutdown: another Server already serves this http.Server")
 	}
 	return nil
 }

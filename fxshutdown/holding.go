@@ -13,13 +13,13 @@ const (
 func (k holdKind) hint() string {
 	switch k {
 	case holdsHijacked:
-		return "a hijacked connection is waited for until its owner closes it: Config.HijackGrace limits that, " +
-			"fxshutdown.EndOnDrain ends a proxied one"
+		return "the stop waits for a hijacked connection until its owner closes it: Config.HijackGrace limits that, " +
+			"and fxshutdown.EndOnDrain ends a proxied one"
 	case holdsH2C:
 		return "h2c.NewHandler serves HTTP/2 on connections that it hijacks: " +
 			"set the http.Server's Protocols to unencrypted HTTP/2 instead"
 	}
-	return "a handler that does not end by itself can wait for fxshutdown.Draining(r.Context()); " +
+	return "a handler that does not end on its own can wait for fxshutdown.Draining(r.Context()); " +
 		"fxshutdown.EndOnDrain ends proxied streams and those of libraries"
 }
 
