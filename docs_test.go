@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
 	"time"
 
@@ -57,6 +58,9 @@ func TestDocsTesting(t *testing.T) {
 
 // TestDocsWiring is docs/wiring.md.
 func TestDocsWiring(t *testing.T) {
+	stderr := os.Stderr
+	os.Stderr = nil // where Fx would log
+	defer func() { os.Stderr = stderr }()
 	app := fx.New(
 		fxhttp.Module(fxhttp.WithAddr(":8080"), fxhttp.WithShutdownDelay(5*time.Second)),
 		fxhttp.Module(fxhttp.WithName("internal"), fxhttp.WithAddr(":9090")),
