@@ -1,5 +1,5 @@
-// Package draincheck is for programs that run the command of that name, which is a
-// module of its own in this workspace.
+// Package draincheck builds and runs the command of that name, which is a module of its
+// own in this workspace.
 package draincheck
 
 import (

@@ -1,5 +1,5 @@
-// Package eventtest has every event of a server, and the line that a logger is to make of
-// it. The tests of all loggers run through it.
+// Package eventtest has every event of a server, and the line that a logger should write
+// for it. The tests of all loggers use it.
 package eventtest
 
 import (
