@@ -9,8 +9,8 @@ import (
 	"go.uber.org/fx"
 )
 
-// AsOption adds an [Option] to the unnamed server that is built from the graph.
-// The constructor returns an Option, or an Option and an error:
+// AsOption builds an [Option] from the graph and gives it to the unnamed server. The
+// constructor returns an Option, or an Option and an error:
 //
 //	fxhttp.AsOption(func(cfg *AppConfig) fxhttp.Option {
 //		return fxhttp.WithAddr(cfg.Listen)
@@ -21,7 +21,7 @@ import (
 // options that set the same thing.
 func AsOption(constructor any) fx.Option { return asOption("AsOption", "", constructor) }
 
-// AsNamedOption is [AsOption] for the server of that name.
+// AsNamedOption is [AsOption] for the server that [WithName] has given this name.
 func AsNamedOption(name string, constructor any) fx.Option {
 	if err := checkName(name); err != nil {
 		return fx.Error(fmt.Errorf("fxhttp.AsNamedOption(%q): %w", name, err))

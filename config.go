@@ -115,8 +115,9 @@ type Config struct {
 	// client is told to go while the server serves. Default: none.
 	MaxConnectionAge time.Duration `json:"max_connection_age,omitempty" yaml:"max_connection_age,omitempty" mapstructure:"max_connection_age"`
 
-	// MaxConnectionAgeGrace is how long requests may go on on such a connection before
-	// they are cancelled and cut. Default: none, they may go on indefinitely.
+	// MaxConnectionAgeGrace is how long requests and hijacked connections may continue
+	// after that before they are cancelled and cut. Default: none, they may continue
+	// indefinitely.
 	MaxConnectionAgeGrace time.Duration `json:"max_connection_age_grace,omitempty" yaml:"max_connection_age_grace,omitempty" mapstructure:"max_connection_age_grace"`
 
 	// MaxConnectionRequests is how many requests a connection carries before its client

@@ -1,12 +1,13 @@
 package fxhttp_test
 
 import (
-	"bufio"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -55,8 +57,8 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// TestGoBlocks tests the Go code of the README and the docs. A program is built, and, if
-// it answers /hello, run and stopped. A fragment stands, line by line, in a test.
+// TestGoBlocks tests the Go code of the README and the docs. A program is built, and, if it
+// serves /hello, run and stopped. A fragment stands, line by line, in a test.
 func TestGoBlocks(t *testing.T) {
 	docs, err := filepath.Glob("docs/*.md")
 	if err != nil {
@@ -107,72 +109,81 @@ func withoutIndent(code string) string {
 	return regexp.MustCompile(`(?m)^\t+`).ReplaceAllString(strings.TrimSpace(code), "")
 }
 
+// testProgram builds a program and, if it serves /hello, runs it, asks it, and its admin
+// server if it has one, and stops it.
 func testProgram(t *testing.T, code string) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot be sent an interrupt")
 	}
-	onLoopback := strings.NewReplacer(`":8080"`, `"127.0.0.1:0"`, `"localhost:8081"`, `"127.0.0.1:0"`)
+	addr, admin := unusedAddr(t), unusedAddr(t)
+	code = strings.NewReplacer(`":8080"`, strconv.Quote(addr), `"localhost:8081"`, strconv.Quote(admin)).Replace(code)
 	dir := t.TempDir()
 	source, program := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
-	if err := os.WriteFile(source, []byte(onLoopback.Replace(code)), 0o600); err != nil {
+	if err := os.WriteFile(source, []byte(code), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := exec.Command("go", "build", "-o", program, source).CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	if strings.Contains(code, `"GET /hello"`) {
-		runProgram(t, exec.Command(program), strings.Contains(code, "fx.New"), strings.Contains(code, "fxhttpadmin"))
+	if !strings.Contains(code, `/hello"`) {
+		return
 	}
-}
 
-// runProgram starts the program, an Fx app or not, asks it, and its admin server if it
-// has one, and stops it.
-func runProgram(t *testing.T, cmd *exec.Cmd, isApp, hasAdmin bool) {
-	t.Helper()
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	var output strings.Builder
+	cmd := exec.Command(program)
+	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := testproc.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
-	defer cmd.Process.Kill()
 	stuck := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
 	defer stuck.Stop()
+	wantPage(t, "http://"+addr+"/hello", "hello\n")
+	if strings.Contains(code, "fxhttpadmin") {
+		wantPage(t, "http://"+admin+"/readyz?verbose", "[+]server/admin ok\n[+]server/http ok\n")
+		wantPage(t, "http://"+admin+"/", "<!doctype html>")
+	}
+	if err := testproc.Interrupt(cmd.Process); err != nil {
+		cmd.Process.Kill()
+		t.Error(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the program ended with %v\n%s", err, &output)
+	}
+}
 
-	started := regexp.MustCompile(`http server started.*?(server=admin )?addr=(\S+)`)
-	addr, admin, running := "", "", !isApp // Which of them is logged first is open.
-	for lines := bufio.NewScanner(stderr); (addr == "" || !running || hasAdmin && admin == "") && lines.Scan(); {
-		running = running || strings.Contains(lines.Text(), "RUNNING")
-		if m := started.FindStringSubmatch(lines.Text()); m != nil && m[1] != "" {
-			admin = m[2]
-		} else if m != nil {
-			addr = m[2]
+// unusedAddr returns an address for a program that cannot choose one by itself. Its port is
+// none of those that systems give to clients.
+func unusedAddr(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
+		if ln, err := net.Listen("tcp", addr); err == nil {
+			ln.Close()
+			return addr
 		}
 	}
-	ask := func(url, want string) {
-		t.Helper()
-		resp, err := http.Get(url)
+	t.Fatal("no port is free")
+	return ""
+}
+
+// wantPage asks for a page until there is an answer, and checks how that begins.
+func wantPage(t *testing.T, url, want string) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		resp, err := client.Get(url)
+		if err != nil && time.Now().Before(end) {
+			continue // it does not listen yet
+		}
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
+			return
 		}
 		body, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
 		if err != nil || !strings.HasPrefix(string(body), want) {
 			t.Errorf("GET %s = %q, %v, want %q", url, body, err, want)
 		}
-	}
-	ask("http://"+addr+"/hello", "hello\n")
-	if hasAdmin {
-		ask("http://"+admin+"/readyz?verbose", "[+]server/admin ok\n[+]server/http ok\n")
-		ask("http://"+admin+"/", "<!doctype html>")
-	}
-	http.DefaultClient.CloseIdleConnections()
-	if err := testproc.Interrupt(cmd.Process); err != nil {
-		t.Fatal(err)
-	}
-	io.Copy(io.Discard, stderr)
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("the program ended with %v", err)
+		return
 	}
 }

@@ -25,7 +25,7 @@ type NamedServer struct {
 	events *stopRecorder // nil in a literal
 }
 
-// Stopping returns the event of the beginning stop, which shows how its time is divided.
+// Stopping returns the event with which the stop began; it shows how the time is divided.
 // ok is false before the stop, and until the event has reached the server's Logger.
 func (s NamedServer) Stopping() (event fxshutdown.Stopping, ok bool) {
 	if s.events == nil {

@@ -73,7 +73,7 @@ func (c *checker) result() error {
 	return err
 }
 
-// run is the goroutine of a call. It ends when the check returns, which it shall do when
+// run is the goroutine of a call. It ends when the check returns, which it must do when
 // its context ends.
 func (c *checker) run(running *call) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)

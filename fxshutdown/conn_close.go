@@ -143,7 +143,7 @@ func (c *conn) halfCloseLocked(now moment) *Request {
 }
 
 // closesBy returns when a connection that net/http closes is cut: what its client
-// still sends is read on, for as long as it goes on sending and not for ever.
+// still sends is read on, for as long as it goes on sending and not forever.
 func closesBy(quiet, asked moment, reading bool) moment {
 	at := quiet + maxServerStall
 	if reading {
