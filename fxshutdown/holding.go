@@ -1,6 +1,6 @@
 package fxshutdown
 
-// holdKind is a kind of what can keep a stop waiting.
+// holdKind is what keeps a stop waiting.
 type holdKind uint8
 
 const (
@@ -9,7 +9,7 @@ const (
 	holdsH2C
 )
 
-// hint says what can be done about it.
+// hint returns what can be done about it.
 func (k holdKind) hint() string {
 	switch k {
 	case holdsHijacked:
