@@ -54,7 +54,7 @@ func EndOnDrain(h http.Handler) http.Handler {
 	})
 }
 
-// drainNotice is what the handler of a request knows of the drain.
+// drainNotice is what the handler of a request knows about the drain.
 type drainNotice uint8
 
 const (
@@ -108,7 +108,7 @@ func (x *exchange) cancelOnDrain(ctx context.Context, told <-chan struct{}, canc
 	cancel(ErrDraining)
 }
 
-// notice notes what the handler knows, which only becomes more.
+// notice notes what the handler knows, which can only grow.
 func (x *exchange) notice(n drainNotice) {
 	c := x.conn
 	c.mu.Lock()
@@ -119,13 +119,13 @@ func (x *exchange) notice(n drainNotice) {
 	}
 }
 
-// followLocked takes down what the handler of the request, x, knows of the drain.
+// followLocked notes what the handler of the request, x, knows about the drain.
 func (t *takeover) followLocked(x *exchange) {
 	t.stream, t.ends = x.streams(), x.noticed >= endsOnDrain
 }
 
-// endsIn returns how long a request whose connection has just retired, or had when it
-// began, is left alone.
+// endsIn returns how long a request is left alone whose connection has just retired, or
+// had retired when the request began.
 func (x *exchange) endsIn() time.Duration {
 	c := x.conn
 	c.mu.Lock()
@@ -149,8 +149,8 @@ func (x *exchange) wasToldToEndLocked() bool {
 	return x.noticed > endsOnDrain || x.noticed == endsOnDrain && x.cancelled
 }
 
-// hasEndedLocked reports whether a request that was told to end did so without a complete
-// response.
+// hasEndedLocked reports whether a request that was told to end has done so without a
+// complete response.
 func (x *exchange) hasEndedLocked(returned, short bool) bool {
 	if !returned {
 		return x.noticed == abandonedOnDrain
