@@ -188,7 +188,7 @@ func (cs *connSet) changed(c *conn) {
 	}
 }
 
-// retireAll retires every connection for a stop, those included that are still to come.
+// retireAll retires every connection for a stop, including those that are still to come.
 func (cs *connSet) retireAll() {
 	cs.mu.Lock()
 	cs.retiring = cs.now()
@@ -199,8 +199,8 @@ func (cs *connSet) retireAll() {
 	}
 }
 
-// retireLater does it for those that are still to come, and returns the others. Who was
-// told before, while the server served, has no turn of his own.
+// retireLater does so for those that are still to come, and returns the others. A client
+// that was told before, while the server served, has no turn of its own.
 func (cs *connSet) retireLater() (turns []*conn) {
 	cs.mu.Lock()
 	cs.retiring, cs.spreads = cs.now(), true
@@ -237,8 +237,8 @@ func (cs *connSet) hasEarly() bool {
 	return cs.early > 0
 }
 
-// snapshot lets the caller look at the connections without the lock. It uses the
-// space of buf.
+// snapshot returns the connections, to be looked at without the lock. It uses the space
+// of buf.
 func (cs *connSet) snapshot(buf []*conn) []*conn {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()

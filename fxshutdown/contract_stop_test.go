@@ -119,7 +119,7 @@ var stopScenarios = []scenario{
 		}
 	}},
 
-	// Stop in a hook of a connection waits for that hook, but not for ever.
+	// Stop in a hook of a connection waits for that hook, but not forever.
 	{"StopFromConnState/Idle", bubbles, h1Modes, stopFromConnState(http.StateIdle)},
 	{"StopFromConnState/Closed", bubbles, h1Modes, stopFromConnState(http.StateClosed)},
 }
