@@ -16,18 +16,15 @@ import (
 // graph tells them apart, so that a server does not run without its handler or
 // its configuration because of a forgotten line elsewhere. It shows types by
 // their short names, private constructors of other modules like public
-// ones, and no decorators: enough to explain what is missing once something is,
-// not enough to decide alone.
+// ones, and no decorators. So it never decides alone: it is asked when Fx has not given
+// something, and says why.
 type graph struct {
-	constructors []*constructor
-	providers    map[string][]*constructor // by the key of a result
-	groups       map[string][]string       // the results in a value group
-	wanted       map[string]bool           // what constructors take, optional or not
+	providers map[string][]*constructor // by the key of a result
+	groups    map[string][]string       // the results in a value group
 }
 
 type constructor struct {
 	pkg, name string
-	results   []string
 	params    []string // required ones, groups included
 }
 
@@ -41,8 +38,9 @@ func (c *constructor) String() string {
 	return c.pkg + "." + c.name
 }
 
-// graphKey is how a DotGraph writes a type that may have a name.
-func graphKey(t reflect.Type, name string) string {
+// keyOf is how a DotGraph writes a type that may have a name.
+func keyOf[T any](name string) string {
+	t := reflect.TypeFor[T]()
 	if name == "" {
 		return t.String()
 	}
@@ -52,7 +50,7 @@ func graphKey(t reflect.Type, name string) string {
 // parseGraph reads the lines that dig.Visualize writes. Others it skips: a
 // change of the format there costs an explanation, nothing more.
 func parseGraph(text fx.DotGraph) *graph {
-	g := &graph{providers: make(map[string][]*constructor), groups: make(map[string][]string), wanted: make(map[string]bool)}
+	g := &graph{providers: make(map[string][]*constructor), groups: make(map[string][]string)}
 	byID := make(map[string]*constructor)
 	var current *constructor // inside of its subgraph
 	for line := range strings.Lines(string(text)) {
@@ -62,7 +60,6 @@ func parseGraph(text fx.DotGraph) *graph {
 			id := strings.TrimSuffix(strings.TrimPrefix(line, "subgraph cluster_"), " {")
 			current = &constructor{}
 			byID[id] = current
-			g.constructors = append(g.constructors, current)
 		case line == "}":
 			current = nil
 		case strings.HasPrefix(line, "label = ") && current != nil:
@@ -70,7 +67,6 @@ func parseGraph(text fx.DotGraph) *graph {
 		case strings.HasPrefix(line, "constructor_"):
 			if id, rest, ok := strings.Cut(strings.TrimPrefix(line, "constructor_"), " -> "); ok {
 				key, attrs := cutQuoted(rest)
-				g.wanted[key] = true
 				if c := byID[id]; c != nil && !strings.Contains(attrs, "style=dashed") {
 					c.params = append(c.params, key)
 				}
@@ -83,7 +79,6 @@ func parseGraph(text fx.DotGraph) *graph {
 				result, _ := cutQuoted(to)
 				g.groups[key] = append(g.groups[key], result)
 			} else if current != nil {
-				current.results = append(current.results, key)
 				g.providers[key] = append(g.providers[key], current)
 			} else if _, ok := g.groups[key]; !ok {
 				g.groups[key] = nil
@@ -106,19 +101,32 @@ func cutQuoted(s string) (value, rest string) {
 // provided returns the constructors that provide key, as text.
 func (g *graph) provided(key string) string { return list(g.providers[key]) }
 
-// explain says why key, which has providers, could not be built: which of
-// them needs what, and what of that nobody provides. It returns nil if the graph
+// whyUnbuilt says why key, which Fx has not given, could not be built: which of its
+// providers needs what, and what of that nobody provides. It returns nil if the graph
 // does not show it.
-func (g *graph) explain(key string) error {
+func (g *graph) whyUnbuilt(key string) error {
 	for _, c := range g.providers[key] {
 		if chain := g.missing(c, make(map[*constructor]bool)); chain != nil {
 			needs := make([]string, len(chain))
 			for i, k := range chain {
 				needs[i] = "needs " + k
 			}
-			return fmt.Errorf("%s cannot be built: its provider %v %s, and nothing provides %s",
+			return fmt.Errorf("fxhttp: %s cannot be built: its provider %v %s, and nothing provides %s",
 				key, c, strings.Join(needs, ", which "), chain[len(chain)-1])
 		}
+	}
+	return nil
+}
+
+// whyAbsent says why key, which Fx has not given, is not there though the app provides
+// it, and ends with a hint. It returns nil if the app does not provide it.
+func (g *graph) whyAbsent(key, hint string) error {
+	if err := g.whyUnbuilt(key); err != nil {
+		return err
+	}
+	if by := g.provided(key); by != "" {
+		return fmt.Errorf("fxhttp: %s cannot be had from its provider %s: it, or what it needs, is private to another module%s",
+			key, by, hint)
 	}
 	return nil
 }

@@ -27,6 +27,20 @@ func (h *lateHandler) isIn(srv *http.Server) bool {
 	return ok && in == h
 }
 
+// graphHandler is the http.Handler of the graph, nil in it if there is none.
+type graphHandler struct{ http.Handler }
+
+func newGraphHandler(h http.Handler) *graphHandler {
+	if isNilHandler(h) {
+		h = nil
+	}
+	return &graphHandler{h}
+}
+
+// noGraphHandler does not ask the graph for a handler, which would construct one that
+// WithHandler replaces.
+func noGraphHandler() *graphHandler { return nil }
+
 // identity tells whether a server still has the handler that it had.
 type identity struct {
 	handler http.Handler // comparable

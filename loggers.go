@@ -17,9 +17,9 @@ func withServer(logger *zap.Logger, name string) *zap.Logger {
 	return logger.With(zap.String("server", name))
 }
 
-// logger returns the logger of the server's events. One of ours names fx.StopTimeout.
-func (m *module) logger(s *settings, zapLogger *zap.Logger, logger fxshutdown.Logger) fxshutdown.Logger {
-	l := m.chosenLogger(s, zapLogger, logger)
+// eventLogger returns the logger of the server's events. One of ours names fx.StopTimeout.
+func (s *settings) eventLogger() fxshutdown.Logger {
+	l := s.chosenLogger()
 	switch l.(type) {
 	case *ZapLogger, *fxshutdown.SlogLogger:
 		return stopTimeoutLogger{l}
@@ -41,45 +41,54 @@ func (l stopTimeoutLogger) LogEvent(e fxshutdown.Event) {
 	l.Logger.LogEvent(e)
 }
 
-func (m *module) chosenLogger(s *settings, zapLogger *zap.Logger, logger fxshutdown.Logger) fxshutdown.Logger {
+func (s *settings) chosenLogger() fxshutdown.Logger {
 	switch {
 	case s.logger != nil:
 		return s.logger
-	case logger != nil:
-		return m.named(logger)
-	case zapLogger != nil:
-		return &ZapLogger{Logger: withServer(zapLogger, m.name)}
+	case s.fromGraph.Logger != nil:
+		return s.named(s.fromGraph.Logger)
+	case s.fromGraph.Zap != nil:
+		return &ZapLogger{Logger: withServer(s.fromGraph.Zap, s.name)}
 	default:
-		return &fxshutdown.SlogLogger{Logger: m.slog(nil)}
+		return &fxshutdown.SlogLogger{Logger: s.slog(nil)}
 	}
 }
 
 // named adds the name of the server to the lines of a logger of the graph, which may
 // serve several, if it is one of ours.
-func (m *module) named(logger fxshutdown.Logger) fxshutdown.Logger {
-	if m.name == "" || isNil(logger) {
+func (s *settings) named(logger fxshutdown.Logger) fxshutdown.Logger {
+	if s.name == "" || isNil(logger) {
 		return logger
 	}
 	switch l := logger.(type) {
 	case *ZapLogger:
 		if l.Logger != nil {
 			c := *l // with its levels
-			c.Logger = withServer(l.Logger, m.name)
+			c.Logger = withServer(l.Logger, s.name)
 			return &c
 		}
 	case *fxshutdown.SlogLogger:
 		c := *l
-		c.Logger = m.slog(l.Logger)
+		c.Logger = s.slog(l.Logger)
 		return &c
 	}
 	return logger
 }
 
 // slog adds the name of the server to the lines of l; nil means slog.Default.
-func (m *module) slog(l *slog.Logger) *slog.Logger {
+func (s *settings) slog(l *slog.Logger) *slog.Logger {
 	l = cmp.Or(l, slog.Default())
-	if m.name == "" {
+	if s.name == "" {
 		return l
 	}
-	return l.With("server", m.name)
+	return l.With("server", s.name)
+}
+
+// warn logs a warning of the server's.
+func (s *settings) warn(msg string) {
+	if logger := s.fromGraph.Zap; logger != nil {
+		withServer(logger, s.name).Warn(msg)
+	} else {
+		s.slog(nil).Warn(msg)
+	}
 }

@@ -1,12 +1,10 @@
 package fxhttp
 
 import (
+	"errors"
 	"fmt"
-	"log"
 	"net/http"
-	"reflect"
 	"slices"
-	"strings"
 
 	"go.uber.org/fx"
 	"go.uber.org/zap"
@@ -65,20 +63,17 @@ func Module(opts ...Option) fx.Option {
 		return fx.Error(err)
 	}
 
-	newRunner := any(m.newRunner)
-	if m.hasHandler {
-		newRunner = m.newRunnerWithHandler
-	}
 	name := nameTag(m.name)
 	optional := name + ` optional:"true"`
-	const unnamed = `optional:"true"` // as loggers are
 	scope := "fxhttp"
-	if m.name != "" {
-		scope += "/" + m.name
-	}
 	httpServer := any(newHTTPServerWithoutWithName)
 	if m.name != "" {
-		httpServer = fx.Annotate(newHTTPServer, fx.ParamTags(name, unnamed), fx.ResultTags(name))
+		scope += "/" + m.name
+		httpServer = fx.Annotate(newHTTPServer, fx.ParamTags(name), fx.ResultTags(name))
+	}
+	handler := fx.Annotate(newGraphHandler, fx.ParamTags(optional), fx.ResultTags(name))
+	if m.hasHandler {
+		handler = fx.Annotate(noGraphHandler, fx.ResultTags(name))
 	}
 	return fx.Options(
 		// Nothing is fx.Private here: Fx does not see a cycle that leads through what
@@ -88,10 +83,13 @@ func Module(opts ...Option) fx.Option {
 			// *http.Server already, and one with two Modules, gets an error that shows
 			// the constructor's name.
 			httpServer,
+			fx.Annotate(newSurroundings, fx.ResultTags(name)),
+			fx.Annotate(newMistakes, fx.ParamTags(optional, `optional:"true"`, optional, optional), fx.ResultTags(name)),
 			fx.Annotate(newSomeConfig, fx.ParamTags(name), fx.ResultTags(name)),
-			fx.Annotate(m.newSettings, fx.ParamTags(optional, groupTag(m.name), "", optional, optional, unnamed), fx.ResultTags(name)),
-			fx.Annotate(m.newServer, fx.ParamTags(name, name, unnamed, unnamed), fx.ResultTags(name, groupServers)),
-			fx.Annotate(newRunner, fx.ParamTags(name, name, name, "", "", unnamed, unnamed, optional), fx.ResultTags(name)),
+			fx.Annotate(m.newSettings, fx.ParamTags(name, name, optional, optional, groupTag(m.name)), fx.ResultTags(name)),
+			fx.Annotate(newServer, fx.ParamTags(name, name), fx.ResultTags(name, groupServers)),
+			handler,
+			fx.Annotate(newRunner, fx.ParamTags(name, name, name, name), fx.ResultTags(name)),
 		)),
 		// Not inside of the fx.Module: its invokes would run before all those
 		// of its parent, and the server would stop after what they construct. (Settings
@@ -120,13 +118,44 @@ func group(name string) string {
 	return "fxhttp.options/" + name
 }
 
-// module holds what is known of a server before the graph is built. Its methods
-// are constructors.
+// module holds what is known of a server before the graph is built.
 type module struct {
 	name       string
 	opts       []Option
 	hasHandler bool
 	stopsLast  bool
+}
+
+// fromGraph is what every server takes from the graph, none of it under a name. (What is
+// under the server's name cannot be in an fx.In, whose tags are constants.)
+type fromGraph struct {
+	fx.In
+
+	Shutdowner fx.Shutdowner
+	Dot        fx.DotGraph
+	Zap        *zap.Logger       `optional:"true"`
+	Logger     fxshutdown.Logger `optional:"true"`
+}
+
+// surroundings is a fromGraph that constructors with names can take.
+type surroundings struct{ fromGraph fromGraph }
+
+func newSurroundings(in fromGraph) *surroundings { return &surroundings{in} }
+
+// mistakes says what the app provides, and nobody takes.
+type mistakes struct{ err error }
+
+func newMistakes(named, unnamed Option, some *someConfig, pointer *Config) *mistakes {
+	for _, o := range []Option{named, unnamed} {
+		if o != nil {
+			return &mistakes{fmt.Errorf("fxhttp: %v is provided, but nobody takes an Option from the graph: "+
+				"give its constructor to fxhttp.AsOption or AsNamedOption instead of fx.Provide", o)}
+		}
+	}
+	if some == nil && pointer != nil {
+		return &mistakes{errors.New("fxhttp: the app provides *fxhttp.Config, which nobody takes: provide fxhttp.Config")}
+	}
+	return &mistakes{}
 }
 
 // someConfig tells a Config in the graph that is zero from none.
@@ -135,29 +164,43 @@ type someConfig struct{}
 func newSomeConfig(Config) *someConfig { return &someConfig{} }
 
 // newSettings returns no error, which dig would hide behind hundreds of characters: it
-// leaves that to checkSettings, and to newHTTPServer if somebody comes before it. stray
-// and unnamed are Options that are provided by themselves.
-func (m *module) newSettings(cfg Config, options []Option, dot fx.DotGraph, some *someConfig, stray, unnamed Option) *settings {
-	for _, o := range []Option{stray, unnamed} {
-		if o != nil {
-			return &settings{err: fmt.Errorf("fxhttp: %v is provided, but nobody takes an Option from the graph: "+
-				"give its constructor to fxhttp.AsOption or AsNamedOption instead of fx.Provide", o)}
-		}
+// leaves that to checkSettings, and to newHTTPServer if somebody comes before it.
+func (m *module) newSettings(around *surroundings, wrong *mistakes, cfg Config, some *someConfig, options []Option) *settings {
+	in := around.fromGraph
+	err := wrong.err
+	if err == nil {
+		err = m.whyMissing(in, some != nil || cfg != (Config{}))
 	}
-	var warnings []string
-	if some == nil && cfg == (Config{}) {
-		g := parseGraph(dot)
-		if err := m.whyNoConfig(g); err != nil {
-			return &settings{err: err}
-		}
-		warnings = orphans(g)
+	if err != nil {
+		return &settings{err: err}
 	}
 	s, err := newSettings(cfg, m.opts, options)
 	if err != nil {
 		return &settings{err: err}
 	}
-	s.warnings = append(warnings, s.overridden(cfg)...)
+	s.fromGraph = in
+	s.warnings = s.overridden(cfg)
 	return s
+}
+
+// whyMissing finds what the app provides, and Fx has not given. Running with other
+// settings than the written ones is worse than not running.
+func (m *module) whyMissing(in fromGraph, hasConfig bool) error {
+	g := parseGraph(in.Dot)
+	if !hasConfig {
+		if err := g.whyAbsent(keyOf[Config](m.name), "; to run with the default settings say fx.Supply(fxhttp.Config{})"); err != nil {
+			return err
+		}
+	}
+	if in.Zap == nil {
+		if err := g.whyUnbuilt(keyOf[*zap.Logger]("")); err != nil {
+			return err
+		}
+	}
+	if in.Logger == nil {
+		return g.whyUnbuilt(keyOf[fxshutdown.Logger](""))
+	}
+	return nil
 }
 
 // checkSettings is an invoke, whose error Fx shows as it is. An invoke that asks for the
@@ -172,136 +215,22 @@ func checkSettings(s *settings, last []*settings) error {
 	return nil
 }
 
-// whyNoConfig returns why the graph holds a Config but gives none, if it does.
-// Running with other settings than the written ones is worse than not running.
-func (m *module) whyNoConfig(g *graph) error {
-	key := graphKey(reflect.TypeFor[Config](), m.name)
-	if err := g.explain(key); err != nil {
-		return fmt.Errorf("fxhttp: %w", err)
-	}
-	if by := g.provided(key); by != "" {
-		return fmt.Errorf("fxhttp: %s cannot be had from its provider %s: it, or what it needs, is private to another module, "+
-			"or it is another package's type of that name; to run with the default settings say fx.Supply(fxhttp.Config{})", key, by)
-	}
-	pointer := graphKey(reflect.TypeFor[*Config](), m.name)
-	if by := g.provided(pointer); by != "" {
-		return fmt.Errorf("fxhttp: %s provides %s, which nobody takes: provide %s", by, pointer, key)
-	}
-	return nil
-}
-
-// orphans finds Configs of the graph that are for no server, and that no constructor
-// asks for: the name of one, or of a server, may be forgotten or misspelt. It is no
-// error, since an fx.Invoke may take them, and only a server without a Config asks.
-func orphans(g *graph) (warnings []string) {
-	config, server := graphKey(reflect.TypeFor[Config](), ""), graphKey(reflect.TypeFor[*http.Server](), "")
-	for key, providers := range g.providers {
-		tag, ok := strings.CutPrefix(key, config)
-		isConfig := ok && (tag == "" || strings.HasPrefix(tag, "[name="))
-		if isConfig && len(g.providers[server+tag]) == 0 && !g.wanted[key] && len(providers[0].results) == 1 {
-			warnings = append(warnings, fmt.Sprintf("fxhttp: %s provides %s, but there is no %s: "+
-				"if it was meant for a server, give it the name of that (WithName)", g.provided(key), key, server+tag))
-		}
-	}
-	slices.Sort(warnings)
-	return warnings
-}
-
-type httpServerParams struct {
-	fx.In
-
-	Settings *settings
-	Logger   *zap.Logger `optional:"true"`
-}
-
 // newHTTPServerWithoutWithName has this name because dig's error shows it if the app
 // has another *http.Server without a name.
-func newHTTPServerWithoutWithName(p httpServerParams) (*http.Server, error) {
-	return newHTTPServer(p.Settings, p.Logger)
-}
+func newHTTPServerWithoutWithName(s *settings) (*http.Server, error) { return newHTTPServer(s) }
 
-func newHTTPServer(s *settings, logger *zap.Logger) (*http.Server, error) {
+func newHTTPServer(s *settings) (*http.Server, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
-	var errorLog *log.Logger
-	if logger != nil {
-		errorLog, _ = zap.NewStdLogAt(withServer(logger, s.name), zap.WarnLevel) // fails for unknown levels only
-	}
-	return s.httpServer(errorLog), nil
+	return s.httpServer(), nil
 }
 
-func (m *module) newServer(
-	srv *http.Server, s *settings, zapLogger *zap.Logger, logger fxshutdown.Logger,
-) (*fxshutdown.Server, NamedServer, error) {
-	events := &stopRecorder{Logger: m.logger(s, zapLogger, logger)}
+func newServer(srv *http.Server, s *settings) (*fxshutdown.Server, NamedServer, error) {
+	events := &stopRecorder{Logger: s.eventLogger()}
 	server, err := fxshutdown.New(srv, s.engineConfig(events))
 	if err != nil {
-		return nil, NamedServer{}, fmt.Errorf("fxhttp: %s: %w", describe(m.name), err)
+		return nil, NamedServer{}, fmt.Errorf("fxhttp: %s: %w", describe(s.name), err)
 	}
-	return server, NamedServer{Name: m.name, Server: server, events: events}, nil
-}
-
-func (m *module) newRunner(
-	srv *http.Server, server *fxshutdown.Server, s *settings, shutdowner fx.Shutdowner, dot fx.DotGraph,
-	zapLogger *zap.Logger, logger fxshutdown.Logger, handler http.Handler,
-) (*runner, error) {
-	if isNilHandler(handler) {
-		handler = nil
-	}
-	if handler == nil {
-		if err := explain[http.Handler](dot, m.name); err != nil {
-			return nil, err
-		}
-	}
-	r, err := m.newRunnerWithHandler(srv, server, s, shutdowner, dot, zapLogger, logger)
-	if err != nil {
-		return nil, err
-	}
-	r.handler = handler
-	return r, nil
-}
-
-// newRunnerWithHandler does not ask the graph for a handler, which would
-// construct one that is not wanted.
-func (m *module) newRunnerWithHandler(
-	srv *http.Server, server *fxshutdown.Server, s *settings, shutdowner fx.Shutdowner, dot fx.DotGraph,
-	zapLogger *zap.Logger, logger fxshutdown.Logger,
-) (*runner, error) {
-	if zapLogger == nil {
-		if err := explain[*zap.Logger](dot, ""); err != nil {
-			return nil, err
-		}
-	}
-	if logger == nil {
-		if err := explain[fxshutdown.Logger](dot, ""); err != nil {
-			return nil, err
-		}
-	}
-	r := &runner{
-		name:            m.name,
-		srv:             srv,
-		server:          server,
-		shutdowner:      shutdowner,
-		dot:             dot,
-		late:            s.late,
-		warnings:        s.warnings,
-		hasListener:     s.listener != nil,
-		defaultServeMux: s.defaultServeMux,
-	}
-	r.watchSignals(s.unreadySignals, s.forceSignals)
-	r.warn = func(msg string) { m.slog(nil).Warn(msg) }
-	if zapLogger != nil {
-		r.warn = func(msg string) { withServer(zapLogger, m.name).Warn(msg) }
-	}
-	return r, nil
-}
-
-// explain returns why an optional dependency is not there, if the graph shows
-// that it should be.
-func explain[T any](dot fx.DotGraph, name string) error {
-	if err := parseGraph(dot).explain(graphKey(reflect.TypeFor[T](), name)); err != nil {
-		return fmt.Errorf("fxhttp: %w", err)
-	}
-	return nil
+	return server, NamedServer{Name: s.name, Server: server, events: events}, nil
 }

@@ -529,7 +529,7 @@ func TestModuleHandler(t *testing.T) {
 	t.Run("DefaultServeMuxInPlaceOfPrivate", func(t *testing.T) {
 		err := fx.New(fx.NopLogger, module(fxhttp.WithDefaultServeMux()), fx.Provide(newDatabaseHandler),
 			fx.Module("db", fx.Provide(new(journal).newDatabase, fx.Private))).Start(t.Context())
-		wantError(t, err, "does not serve http.DefaultServeMux", "newDatabaseHandler", "private to another module", "WithHandler(http.DefaultServeMux)")
+		wantError(t, err, "http.DefaultServeMux is not served in its place", "newDatabaseHandler", "private to another module", "WithHandler(http.DefaultServeMux)")
 	})
 	t.Run("NoneBecausePrivate", func(t *testing.T) {
 		err := fx.New(fx.NopLogger, module(), fx.Module("other", fx.Provide(newDatabaseHandler, new(journal).newDatabase, fx.Private))).Start(t.Context())
@@ -596,6 +596,9 @@ func TestModuleUnbuildable(t *testing.T) {
 			[]string{"fxhttp.Config", "private to another module", "fx.Supply(fxhttp.Config{})"}},
 		{"ConfigPointer", []fx.Option{module(), handler, fx.Supply(&fxhttp.Config{})},
 			[]string{"*fxhttp.Config, which nobody takes", "provide fxhttp.Config"}},
+		{"ConfigPointerByConstructor", []fx.Option{module(fxhttp.WithName("admin")), fx.Provide(fx.Annotate(
+			func() *fxhttp.Config { return new(fxhttp.Config) }, fx.ResultTags(`name:"admin"`)))},
+			[]string{"*fxhttp.Config, which nobody takes"}},
 		{"ZapLogger", []fx.Option{module(), handler, fx.Provide(func(missing) *zap.Logger { return nil })},
 			[]string{"*zap.Logger cannot be built", "nothing provides fxhttp_test.missing"}},
 		{"Logger", []fx.Option{module(), handler, fx.Provide(func(missing) fxshutdown.Logger { return nil })},
@@ -675,6 +678,7 @@ func TestModuleConfig(t *testing.T) {
 			fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithAddr(loopback.Addr) })}},
 		{"LastOptionWins", []fx.Option{fxhttp.Module(fxhttp.WithAddr(wrong.Addr), fxhttp.WithAddr(loopback.Addr))}},
 		{"ZeroIsFine", []fx.Option{module(), fx.Supply(fxhttp.Config{})}},
+		{"FromPointer", []fx.Option{fxhttp.Module(), fx.Supply(&loopback), fx.Provide(func(c *fxhttp.Config) fxhttp.Config { return *c })}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var server *fxshutdown.Server
@@ -683,44 +687,6 @@ func TestModuleConfig(t *testing.T) {
 			start(t, app)
 			if got := server.Addr().(*net.TCPAddr); !got.IP.Equal(net.IPv4(127, 0, 0, 1)) {
 				t.Errorf("Addr() = %v, want the loopback address", got)
-			}
-		})
-	}
-}
-
-// A Config that no server takes may be misnamed, or for somebody else: a warning.
-func TestModuleConfigOfNoServer(t *testing.T) {
-	named := func(name string) fx.Option { return fx.Supply(fx.Annotated{Name: name, Target: fxhttp.Config{}}) }
-	type configs struct {
-		fx.Out
-
-		Admin fxhttp.Config `name:"admin"`
-		Debug fxhttp.Config `name:"debug"`
-	}
-	for _, tt := range []struct {
-		name string
-		opts fx.Option
-		want string // in the warning
-	}{
-		{"NoName", fx.Supply(fxhttp.Config{}), "provides fxhttp.Config, but there is no *http.Server:"},
-		{"OtherName", named("aip"), "provides fxhttp.Config[name=aip], but there is no *http.Server[name=aip]:"},
-		{"OwnName", fx.Supply(fx.Annotated{Name: "api", Target: fxhttp.Config{Addr: "127.0.0.1:0"}}), ""},
-		{"TakenByConstructor", fx.Options(fx.Supply(fxhttp.Config{}), fx.Provide(func(fxhttp.Config) *database { return nil })), ""},
-		{"InGroup", fx.Provide(fx.Annotate(func() fxhttp.Config { return fxhttp.Config{} }, fx.ResultTags(`group:"g"`))), ""},
-		{"OneOfSeveral", fx.Provide(func() configs { return configs{} }), ""},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			core, logs := observer.New(zapcore.WarnLevel)
-			app := fx.New(fx.NopLogger, module(fxhttp.WithName("api"), fxhttp.WithHandler(text(""))), fx.Supply(zap.New(core)), tt.opts)
-			start(t, app)
-			if tt.want == "" {
-				if logs.Len() > 0 {
-					t.Errorf("warnings = %v, want none", logs.All())
-				}
-				return
-			}
-			if logs.Len() != 1 || !strings.Contains(logs.All()[0].Message, tt.want) {
-				t.Errorf("warnings = %v, want one that says %q", logs.All(), tt.want)
 			}
 		})
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"reflect"
 	"strings"
 	"sync/atomic"
 
@@ -16,22 +15,34 @@ import (
 
 // runner is a server's hook in the app's lifecycle.
 type runner struct {
-	name            string
-	srv             *http.Server
-	server          *fxshutdown.Server
-	shutdowner      fx.Shutdowner
-	dot             fx.DotGraph
-	warn            func(string)
-	handler         http.Handler // of the graph
-	late            *lateHandler // nil with WithHandler, and if a decorator brought the server
-	warnings        []string
-	hasListener     bool // srv.Addr has no meaning
-	defaultServeMux bool
-	signals         *signalWatch
+	*settings
+
+	srv      *http.Server
+	server   *fxshutdown.Server
+	provided http.Handler // by the graph
+	signals  *signalWatch
 
 	registered identity      // of srv.Handler when the hook was appended
 	stopping   atomic.Bool   // OnStop was called
 	watched    chan struct{} // closed when watch has returned
+}
+
+func newRunner(srv *http.Server, server *fxshutdown.Server, s *settings, h *graphHandler) (*runner, error) {
+	r := &runner{settings: s, srv: srv, server: server}
+	r.signals = r.newSignalWatch()
+	if h == nil { // WithHandler
+		return r, nil
+	}
+	if r.provided = h.Handler; r.provided != nil {
+		return r, nil
+	}
+	g, key := parseGraph(s.fromGraph.Dot), keyOf[http.Handler](s.name)
+	if s.defaultServeMux {
+		// Serving whatever packages registered in its place is not what was asked for.
+		return r, g.whyAbsent(key, ", or it returned nil; http.DefaultServeMux is not served in its place: "+
+			"to serve that all the same give WithHandler(http.DefaultServeMux)")
+	}
+	return r, g.whyUnbuilt(key)
 }
 
 // register appends the hook. Whatever was constructed until now starts before
@@ -45,8 +56,8 @@ func register(_ []stopsLast, lc fx.Lifecycle, r *runner) {
 // settleHandler puts the graph's handler, or http.DefaultServeMux, where the late one
 // stands: in the server, or in what somebody has wrapped around it.
 func (r *runner) settleHandler() {
-	h := r.handler
-	if h == nil && r.defaultServeMux && r.whyNotDefaultServeMux() == nil {
+	h := r.provided
+	if h == nil && r.defaultServeMux {
 		h = http.DefaultServeMux
 	}
 	if r.late != nil {
@@ -55,18 +66,6 @@ func (r *runner) settleHandler() {
 	if r.srv.Handler == nil || r.late.isIn(r.srv) { // nil in a server that a decorator brought
 		r.srv.Handler = h
 	}
-}
-
-// whyNotDefaultServeMux finds a handler that the app has written, and that cannot be
-// had. Serving whatever packages registered in its place is not what was asked for.
-func (r *runner) whyNotDefaultServeMux() error {
-	key := graphKey(reflect.TypeFor[http.Handler](), r.name)
-	if by := parseGraph(r.dot).provided(key); by != "" {
-		return fmt.Errorf("fxhttp: %s does not serve http.DefaultServeMux in place of %s, which %s provides, but which cannot be had: "+
-			"it returned nil, or it, or what it needs, is private to another module; "+
-			"to serve http.DefaultServeMux all the same give WithHandler(http.DefaultServeMux)", describe(r.name), key, by)
-	}
-	return nil
 }
 
 func (r *runner) start(ctx context.Context) (err error) {
@@ -78,13 +77,10 @@ func (r *runner) start(ctx context.Context) (err error) {
 		}
 	}()
 	switch {
-	case srv.Addr == "" && !r.hasListener:
+	case srv.Addr == "" && r.listener == nil:
 		return fmt.Errorf("fxhttp: %s has no address: an fx.Decorate has brought an *http.Server of its own without Addr, or an fx.Invoke has emptied it: "+
 			"change the server that it is given instead, or set Addr (\":http\" is net/http's default)", describe(r.name))
 	case srv.Handler == nil && r.defaultServeMux:
-		if err := r.whyNotDefaultServeMux(); err != nil {
-			return err
-		}
 		srv.Handler = http.DefaultServeMux // somebody has set it to nil meanwhile
 	case srv.Handler == nil:
 		return fmt.Errorf("fxhttp: %s has no handler: %s", describe(r.name), r.whyNoHandler())
@@ -112,10 +108,8 @@ func (r *runner) start(ctx context.Context) (err error) {
 
 // whyNoHandler says how to get one, the likely slip first.
 func (r *runner) whyNoHandler() string {
-	g := parseGraph(r.dot)
-	key := graphKey(reflect.TypeFor[http.Handler](), r.name)
-	mux := graphKey(reflect.TypeFor[*http.ServeMux](), r.name)
-	other := graphKey(reflect.TypeFor[http.Handler](), "")
+	g := parseGraph(r.fromGraph.Dot)
+	key, mux, other := keyOf[http.Handler](r.name), keyOf[*http.ServeMux](r.name), keyOf[http.Handler]("")
 	var hints []string
 	if by := g.provided(key); by != "" {
 		hints = append(hints, fmt.Sprintf("%s provides %s but gave none: it returned nil, or it, or what it needs, is private to another module", by, key))
@@ -149,7 +143,7 @@ func (r *runner) watch() {
 	}
 	// The server's log has the cause. An error here says that the app has been
 	// told to end already.
-	_ = r.shutdowner.Shutdown(fx.ExitCode(1))
+	_ = r.fromGraph.Shutdowner.Shutdown(fx.ExitCode(1))
 }
 
 func (r *runner) stop(ctx context.Context) error {
@@ -164,11 +158,11 @@ func (r *runner) stop(ctx context.Context) error {
 	return nil
 }
 
-// watchSignals sets up what is done about signals.
-func (r *runner) watchSignals(unready, force []os.Signal) {
-	r.signals = &signalWatch{
-		unready:   unready,
-		force:     force,
+// newSignalWatch returns what is done about signals.
+func (r *runner) newSignalWatch() *signalWatch {
+	return &signalWatch{
+		unready:   r.unreadySignals,
+		force:     r.forceSignals,
 		onUnready: func(s os.Signal) { r.server.SetUnready(fmt.Sprintf("signal %v", s)) },
 		onForce: func(s os.Signal) {
 			r.warn(fmt.Sprintf("fxhttp: the signal %v ends the drain of %s", s, describe(r.name)))
@@ -176,6 +170,6 @@ func (r *runner) watchSignals(unready, force []os.Signal) {
 			_ = r.server.Close()
 		},
 		// An error says that the app has been told to end already.
-		endApp: func() { _ = r.shutdowner.Shutdown() },
+		endApp: func() { _ = r.fromGraph.Shutdowner.Shutdown() },
 	}
 }

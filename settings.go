@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 
+	"go.uber.org/zap"
+
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
@@ -29,6 +31,7 @@ const (
 // settings is what the layers of one server's settings add up to.
 type settings struct {
 	Config
+	fromGraph fromGraph
 
 	name            string
 	defaultAddr     string
@@ -206,8 +209,8 @@ func loadCertificate(certFile, keyFile string) (tls.Certificate, error) {
 }
 
 // httpServer returns an http.Server with everything but the handler of the
-// graph, which may ask for the server itself. errorLog serves if no option gave one.
-func (s *settings) httpServer(errorLog *log.Logger) *http.Server {
+// graph, which may ask for the server itself.
+func (s *settings) httpServer() *http.Server {
 	srv := &http.Server{
 		Addr:              s.Addr,
 		Handler:           s.handler,
@@ -224,8 +227,8 @@ func (s *settings) httpServer(errorLog *log.Logger) *http.Server {
 		HTTP2:             s.http2,
 		Protocols:         s.protocols,
 	}
-	if srv.ErrorLog == nil {
-		srv.ErrorLog = errorLog
+	if logger := s.fromGraph.Zap; logger != nil && srv.ErrorLog == nil {
+		srv.ErrorLog, _ = zap.NewStdLogAt(withServer(logger, s.name), zap.WarnLevel) // fails for unknown levels only
 	}
 	if srv.Handler == nil {
 		s.late = new(lateHandler)
