@@ -1,6 +1,8 @@
 package fxhttpprom
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fxshutdown/fxhttp"
@@ -25,7 +27,7 @@ func NewCollector(servers ...fxhttp.NamedServer) (*Collector, error) {
 	if err := checkServers(servers); err != nil {
 		return nil, err
 	}
-	return &Collector{sorted(servers)}, nil
+	return &Collector{slices.Clone(servers)}, nil
 }
 
 // Describe implements prometheus.Collector.

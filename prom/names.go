@@ -3,8 +3,6 @@ package fxhttpprom
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/fxshutdown/fxhttp"
@@ -19,13 +17,6 @@ func nameOf(s fxhttp.NamedServer) string {
 		return Unnamed
 	}
 	return s.Name
-}
-
-// sorted returns the servers in the order of their names: a value group has none.
-func sorted(servers []fxhttp.NamedServer) []fxhttp.NamedServer {
-	servers = slices.Clone(servers)
-	slices.SortFunc(servers, func(a, b fxhttp.NamedServer) int { return strings.Compare(nameOf(a), nameOf(b)) })
-	return servers
 }
 
 // checkServers finds servers that have no figures, or would share their series.
