@@ -27,8 +27,8 @@ import (
 // appends a hook that shuts it down, that runs after all this.
 //
 // The flush (ForceFlush, if the provider has it) takes half of the time that is left, at
-// most, and 5 s if there is no limit. What StopReserve of the servers leaves is all there
-// is. An error of it is told to otel.Handle, and does not fail the stop.
+// most, and 5 s if there is no limit. The time left is what StopReserve of the servers leaves.
+// Its error is told to otel.Handle, and does not fail the stop.
 func Module() fx.Option {
 	return fx.Options(
 		// In a module of its own, whose invokes run before those of its parent.
@@ -106,7 +106,7 @@ func (o *observer) stop(ctx context.Context) error {
 // whyNoProvider returns why the graph gives no MeterProvider, if it looks as if it should.
 func whyNoProvider(graph fx.DotGraph) error {
 	if provides(graph, reflect.TypeFor[metric.MeterProvider]().String()) {
-		return errors.New("fxhttpotel: the app provides a metric.MeterProvider that cannot be had: it is nil, or what it needs is missing, or private to another module")
+		return errors.New("fxhttpotel: the app provides a metric.MeterProvider that cannot be had: it is nil, or what it needs is missing, or private to another module, or it is another package's type of that name")
 	}
 	if provides(graph, "*metric.MeterProvider") { // of the SDK
 		return errors.New("fxhttpotel: the app provides a *metric.MeterProvider, which nobody takes: annotate it with fx.As(new(metric.MeterProvider)), of go.opentelemetry.io/otel/metric; " +

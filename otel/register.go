@@ -87,7 +87,7 @@ type claim struct {
 
 // claim claims servers for a provider, and returns what gives them back.
 func (c *claims) claim(provider metric.MeterProvider, servers []fxhttp.NamedServer) (release func(), err error) {
-	if !reflect.TypeOf(provider).Comparable() {
+	if !reflect.ValueOf(provider).Comparable() {
 		return func() {}, nil // no key of a map; those of the SDK are pointers
 	}
 	c.mu.Lock()

@@ -51,7 +51,13 @@ func TestScrapes(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGate()
-			a := startApp(t, api(g, tt.opts...), admin(fxhttp.WithShutdownDelay(patience/2)))
+			// The stop is over before it has returned: it waits for a Logger that is slow.
+			slow := logger(func(e fxshutdown.Event) {
+				if _, ok := e.(*fxshutdown.Stopped); ok {
+					time.Sleep(100 * time.Millisecond)
+				}
+			})
+			a := startApp(t, api(g, append(tt.opts, fxhttp.WithLogger(slow))...), admin(fxhttp.WithShutdownDelay(patience/2)))
 			server := a.servers[""].Server
 
 			for range 3 {

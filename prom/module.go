@@ -98,14 +98,18 @@ func (r registry) gatherer() (prometheus.Gatherer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.Registerer == nil && r.Registry == nil {
+		return prometheus.DefaultGatherer, nil // DefaultRegisterer may be a wrapper
+	}
 	if g, ok := to.(prometheus.Gatherer); ok {
 		return g, nil
 	}
 	return nil, fmt.Errorf("fxhttpprom.AdminRoute: the %T of the graph cannot be asked for metrics: provide a prometheus.Gatherer too", to)
 }
 
-// Not by fx.Annotate: fx.Decorate drops a function without a word, by whose tags it cannot
-// go, as where one of its parameters is an fx.In (fx 1.24, decorate.go).
+// Not with fx.Annotate: an annotated function whose tags do not fit, as when one of its
+// parameters is an fx.In, is dropped by fx.Decorate, and no error says so (fx 1.24,
+// decorate.go).
 type (
 	adminParams struct {
 		fx.In
@@ -158,5 +162,5 @@ func provides[T any](graph fx.DotGraph) bool {
 }
 
 func cannotBeHad(what string) error {
-	return fmt.Errorf("fxhttpprom: the app provides a %s that cannot be had: it is nil, or what it needs is missing, or private to another module", what)
+	return fmt.Errorf("fxhttpprom: the app provides a %s that cannot be had: it is nil, or what it needs is missing, or private to another module, or it is another package's type of that name", what)
 }
