@@ -33,6 +33,15 @@ type discard struct{}
 
 func (discard) LogEvent(fxshutdown.Event) {}
 
+// slow is a Logger for which a stop waits when it is over.
+type slow struct{}
+
+func (slow) LogEvent(e fxshutdown.Event) {
+	if _, ok := e.(*fxshutdown.Stopped); ok {
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
 // servers are those of an app, by their names.
 type servers map[string]fxhttp.NamedServer
 

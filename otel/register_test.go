@@ -23,7 +23,7 @@ import (
 // serve starts a server without Fx, and a reader of its figures.
 func serve(t *testing.T, h http.Handler, cfg fxshutdown.Config) (fxhttp.NamedServer, *sdk.ManualReader) {
 	t.Helper()
-	cfg.Logger = discard{}
+	cfg.Logger = slow{}
 	server, err := fxshutdown.New(&http.Server{Addr: loopback, Handler: h}, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -106,8 +106,9 @@ func TestCollections(t *testing.T) {
 					t.Errorf("%q, %v", text, err)
 				}
 			}
-			<-stopped
+			<-s.Server.Done()
 			f = of(collect(t, reader), "http")
+			<-stopped
 			f.want(t, "after", tt.want)
 			f.wantNone(t, "after", "stop.time_to_force", "stop.time_to_limit")
 			wantReport(t, f, s.Server.Report(), s.Server.Stats())

@@ -33,8 +33,7 @@ func Module() fx.Option { return fx.Invoke(register) }
 func AdminRoute() fx.Option {
 	return fx.Options(
 		fx.Decorate(withMetrics),
-		// Fx does not mind a decorator of what is not there.
-		fx.Invoke(fx.Annotate(func(*http.Server) {}, fx.ParamTags(`name:"admin"`))),
+		fx.Invoke(checkRoute),
 	)
 }
 
@@ -125,11 +124,25 @@ type (
 	}
 )
 
-// withMetrics returns the admin server's handler with a route for metrics.
-func withMetrics(p adminParams) (adminResult, error) {
+// checkRoute is an invoke, whose error Fx shows as it is. It asks for the admin server,
+// since Fx does not mind a decorator of what is not there.
+func checkRoute(_ adminServer, r registry) error {
+	_, err := r.gatherer()
+	return err
+}
+
+type adminServer struct {
+	fx.In
+
+	Server *http.Server `name:"admin"`
+}
+
+// withMetrics returns the admin server's handler with a route for metrics. If there is
+// nothing to gather from, it leaves the error to checkRoute.
+func withMetrics(p adminParams) adminResult {
 	from, err := p.Registry.gatherer()
 	if err != nil {
-		return adminResult{}, err
+		return adminResult{Admin: p.Admin}
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(from, promhttp.HandlerOpts{}))
@@ -139,7 +152,7 @@ func withMetrics(p adminParams) (adminResult, error) {
 			return
 		}
 		p.Admin.ServeHTTP(w, r)
-	})}, nil
+	})}
 }
 
 // provides reports whether a constructor of the app provides a T. Fx gives an optional

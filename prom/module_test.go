@@ -100,14 +100,31 @@ func TestAdminRoute(t *testing.T) {
 		s.want(t, "now", "admin", map[string]int{"fxhttp_ready": 1})
 	})
 	t.Run("Gatherer", func(t *testing.T) {
-		inner, outer := prometheus.NewRegistry(), prometheus.NewRegistry()
-		wrapped := prometheus.WrapRegistererWith(prometheus.Labels{"app": "a"}, inner)
-		asRegisterer := fx.Supply(fx.Annotate(wrapped, fx.As(new(prometheus.Registerer))))
-		base := fx.Options(fx.NopLogger, api(http.NotFoundHandler()), fxhttpadmin.Module(fxhttpadmin.WithAddr(loopback)),
-			fxhttpprom.Module(), fxhttpprom.AdminRoute(), asRegisterer)
-		wantError(t, fx.New(base).Err(), "cannot be asked for metrics: provide a prometheus.Gatherer too")
-		if err := fx.New(base, fx.Supply(fx.Annotate(outer, fx.As(new(prometheus.Gatherer))))).Err(); err != nil {
+		app := func(gatherer fx.Option) error {
+			wrapped := prometheus.WrapRegistererWith(prometheus.Labels{"app": "a"}, prometheus.NewRegistry())
+			return fx.New(fx.NopLogger, api(http.NotFoundHandler()), fxhttpadmin.Module(fxhttpadmin.WithAddr(loopback)),
+				fxhttpprom.Module(), fxhttpprom.AdminRoute(),
+				fx.Supply(fx.Annotate(wrapped, fx.As(new(prometheus.Registerer)))), gatherer).Err()
+		}
+		err := app(fx.Options())
+		wantError(t, err, "cannot be asked for metrics: provide a prometheus.Gatherer too")
+		if !strings.HasPrefix(err.Error(), "fxhttpprom.AdminRoute: ") {
+			t.Errorf("the error does not begin with its cause: %v", err)
+		}
+		if err := app(fx.Supply(fx.Annotate(prometheus.NewRegistry(), fx.As(new(prometheus.Gatherer))))); err != nil {
 			t.Errorf("New() = %v with a Gatherer", err)
+		}
+	})
+	t.Run("Default", func(t *testing.T) {
+		defer func(r prometheus.Registerer, g prometheus.Gatherer) {
+			prometheus.DefaultRegisterer, prometheus.DefaultGatherer = r, g
+		}(prometheus.DefaultRegisterer, prometheus.DefaultGatherer)
+		r := prometheus.NewRegistry()
+		prometheus.DefaultRegisterer, prometheus.DefaultGatherer = prometheus.WrapRegistererWith(prometheus.Labels{"app": "a"}, r), r
+		err := fx.New(fx.NopLogger, api(http.NotFoundHandler()), fxhttpadmin.Module(fxhttpadmin.WithAddr(loopback)),
+			fxhttpprom.Module(), fxhttpprom.AdminRoute()).Err()
+		if err != nil {
+			t.Errorf("New() = %v", err)
 		}
 	})
 	t.Run("NoAdminServer", func(t *testing.T) {
