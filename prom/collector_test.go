@@ -194,6 +194,39 @@ func wantReport(t *testing.T, s scrape, server string, r fxshutdown.Report, st f
 	}
 }
 
+// Each reason for which a connection retires while the server serves.
+func TestRetired(t *testing.T) {
+	for _, tt := range []struct {
+		reason string
+		opt    fxhttp.Option
+		retire bool
+	}{
+		{"age", fxhttp.WithMaxConnectionAge(50 * time.Millisecond), false},
+		{"requests", fxhttp.WithConfig(fxhttp.Config{MaxConnectionRequests: 1}), false},
+		{"chosen", fxhttp.WithMaxConnectionAge(time.Hour), true},
+	} {
+		t.Run(tt.reason, func(t *testing.T) {
+			a := startApp(t, fxhttp.Module(fxhttp.WithHandler(http.NotFoundHandler()), tt.opt),
+				fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithAddr(loopback) }))
+			server := a.servers[""].Server
+			if err := dial(t, a.addr("")).get("/"); err != nil {
+				t.Fatal(err)
+			}
+			if tt.retire {
+				server.Retire(func(fxshutdown.ConnInfo) bool { return true })
+			}
+			eventually(t, "the connection retires", func() bool { return server.Stats().Retired == 1 })
+			want := map[string]int{
+				`fxhttp_connections_retired_total{reason="age"}`: 0, `fxhttp_connections_retired_total{reason="requests"}`: 0,
+				`fxhttp_connections_retired_total{reason="chosen"}`: 0,
+			}
+			want[fmt.Sprintf("fxhttp_connections_retired_total{reason=%q}", tt.reason)] = 1
+			s, _ := a.scrape(t)
+			s.want(t, "now", "http", want)
+		})
+	}
+}
+
 // Counters never fall, and each scrape balances, while a server is loaded and stopped.
 func TestScrapesUnderLoad(t *testing.T) {
 	for round := range 4 {
