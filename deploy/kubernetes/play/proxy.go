@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The address of the service, and the port of the service and of the pods.
+const (
+	serviceIP   = "127.0.100.1"
+	servingPort = 8080
+)
+
+// proxy plays kube-proxy in its nftables mode: a rule that sends each new connection to the
+// service's address to one of the endpoints, by chance. The kernel does the rest, as on a
+// node: a connection that exists stays with its pod, and one to a pod that does not listen is
+// refused.
+type proxy struct {
+	updates chan update
+
+	mu      sync.Mutex // guards pending
+	pending int        // updates that are not in the rules yet
+}
+
+// update is what the rules shall be at some time.
+type update struct {
+	due   time.Time
+	addrs []string
+}
+
+func startProxy(ctx context.Context, running *sync.WaitGroup, failed func(error)) (*proxy, error) {
+	p := &proxy{updates: make(chan update, 1000)}
+	if err := p.write(nil); err != nil {
+		return nil, err
+	}
+	running.Go(func() {
+		for {
+			select {
+			case u := <-p.updates:
+				sleep(ctx, time.Until(u.due))
+				if err := p.write(u.addrs); err != nil {
+					failed(err)
+					return
+				}
+				p.mu.Lock()
+				p.pending--
+				p.mu.Unlock()
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return p, nil
+}
+
+// update has the rules name addrs after lag. Updates are carried out in order.
+func (p *proxy) update(addrs []string, lag time.Duration) {
+	p.mu.Lock()
+	p.pending++
+	p.mu.Unlock()
+	p.updates <- update{time.Now().Add(lag), addrs}
+}
+
+func (p *proxy) settled() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pending == 0
+}
+
+// write replaces the rules at once. Without endpoints connections are refused, as they are
+// by kube-proxy.
+func (p *proxy) write(addrs []string) error {
+	rule := "reject"
+	if len(addrs) > 0 {
+		choices := make([]string, len(addrs))
+		for i, a := range addrs {
+			choices[i] = fmt.Sprintf("%d : %s", i, a)
+		}
+		rule = fmt.Sprintf("dnat to numgen random mod %d map { %s }", len(addrs), strings.Join(choices, ", "))
+	}
+	chain := "services"
+	if len(addrs) == 0 {
+		chain = "none"
+	}
+	cmd := exec.Command("nft", "-f", "-")
+	cmd.Stdin = strings.NewReader(fmt.Sprintf(`
+table ip play {
+	chain services { type nat hook output priority -100; }
+	chain none { type filter hook output priority 0; }
+}
+flush table ip play
+add rule ip play %s ip daddr %s tcp dport %d %s
+`, chain, serviceIP, servingPort, rule))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("nft: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// sleep returns early when ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
