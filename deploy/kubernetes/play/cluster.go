@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os/exec"
 	"slices"
 	"sync"
 	"time"
@@ -17,6 +19,7 @@ import (
 type cluster struct {
 	deployment *appsv1.Deployment
 	budget     *policyv1.PodDisruptionBudget
+	family     *family
 	service    string  // the program in the pods
 	speed      float64 // all times are divided by it
 	lag        time.Duration
@@ -42,7 +45,7 @@ type cluster struct {
 func (c *cluster) open(parent context.Context) error {
 	c.ctx, c.cancel = context.WithCancelCause(parent)
 	var err error
-	if c.proxy, err = startProxy(c.ctx, &c.running, c.fail); err != nil {
+	if c.proxy, err = startProxy(c.ctx, c.family, &c.running, c.fail); err != nil {
 		c.close()
 		return err
 	}
@@ -68,10 +71,9 @@ func (c *cluster) startLocked() {
 	n := c.started
 	p := &pod{
 		name:     fmt.Sprintf("pod-%d", n),
-		addr:     fmt.Sprintf("127.0.%d.%d", 1+n/250, 1+n%250), // never that of an earlier one
+		addr:     c.family.pod(n), // never that of an earlier one
 		revision: c.revision,
 		deleted:  make(chan struct{}),
-		gone:     make(chan struct{}),
 	}
 	c.pods = append(c.pods, p)
 	k := c.newKubelet(p)
@@ -147,6 +149,9 @@ func (c *cluster) noteRestart() {
 func (c *cluster) noteFailure(p *pod, err error, output string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() < 0 {
+		return // killed
+	}
 	if len(c.failures) < 10 {
 		c.failures = append(c.failures, fmt.Sprintf("%s: %v: %s", p.name, err, output[max(0, len(output)-500):]))
 	}

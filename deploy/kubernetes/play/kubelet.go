@@ -25,7 +25,6 @@ type pod struct {
 	addr     string
 	revision int
 	deleted  chan struct{} // closed by cluster.delete
-	gone     chan struct{} // closed when its container has ended for good
 
 	// Guarded by cluster.mu.
 	ready     bool
@@ -53,8 +52,11 @@ func (c *cluster) newKubelet(p *pod) *kubelet {
 
 // run starts the container, and again when it ended, until the pod is deleted.
 func (k *kubelet) run(ctx context.Context) {
-	defer close(k.p.gone)
 	defer k.c.setReady(k.p, false)
+	if err := k.c.family.address(k.p.addr); err != nil {
+		k.c.fail(err)
+		return
+	}
 	for {
 		cmd, ended, err := k.start()
 		if err != nil {

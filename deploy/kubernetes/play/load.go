@@ -78,7 +78,7 @@ type account struct {
 // load rolls the cluster rollouts times, by act, under the load of draincheck: clients that
 // keep their connections, that make new ones, a pool, slow requests and streams. None of
 // them sends a request twice.
-func load(ctx context.Context, draincheck string, rollouts int, act func(context.Context) error) (*account, error) {
+func load(ctx context.Context, draincheck, url string, rollouts int, act func(context.Context) error) (*account, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -96,7 +96,6 @@ func load(ctx context.Context, draincheck string, rollouts int, act func(context
 	if err != nil {
 		return nil, err
 	}
-	url := fmt.Sprintf("http://%s:%d/", serviceIP, servingPort)
 	cmd := exec.CommandContext(ctx, draincheck, "-json", "-target", url, "-url", url,
 		"-stop-command", "'"+self+"'", "-rounds", strconv.Itoa(rollouts), "-within", "5m", "-load", "300ms",
 		"-keepalive", "8", "-newconn", "4", "-pool", "8", "-pool-busy", "2", "-pause", "5ms",

@@ -58,6 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.Float64Var(&p.speed, "speed", 1, "divide all times of the manifests, of the service and of the endpoints by this")
 	fs.DurationVar(&p.lag, "lag", 2*time.Second, "from a change of a pod until the rules of the service know it: this at most, half of it at least")
 	save := fs.Bool("save", false, "keep the results in results.json, and write the table of README.md")
+	six := fs.Bool("6", false, "IPv6 instead of IPv4 (needs ip, Debian: iproute2)")
 	only := fs.String("server", "", "play with this server only: fxhttp or net/http")
 	fs.Usage = func() {
 		fmt.Fprintln(stderr, "play [flags] SCENARIO... | all")
@@ -69,6 +70,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if err := fs.Parse(args); err != nil {
 		return 2
+	}
+	if p.family = &ipv4; *six {
+		p.family = &ipv6
 	}
 	chosen, err := choose(fs.Args())
 	if err != nil {

@@ -25,6 +25,7 @@ type play struct {
 	service    string // programs
 	draincheck string
 	rollouts   int
+	family     *family
 	speed      float64
 	lag        time.Duration
 }
@@ -44,6 +45,7 @@ func (p *play) build(ctx context.Context, dir string) error {
 type result struct {
 	Scenario  string   `json:"scenario"`
 	Server    string   `json:"server"`
+	Family    string   `json:"family"`
 	Rollouts  int      `json:"rollouts"`
 	Pods      int      `json:"pods"` // that were stopped
 	Speed     float64  `json:"speed"`
@@ -72,6 +74,7 @@ func (p *play) run(ctx context.Context, s *scenario, server string) (*result, er
 	c := &cluster{
 		deployment: m.Deployment,
 		budget:     m.Budget,
+		family:     p.family,
 		service:    p.service,
 		speed:      p.speed,
 		lag:        p.lag,
@@ -85,14 +88,14 @@ func (p *play) run(ctx context.Context, s *scenario, server string) (*result, er
 	if s.drain {
 		act = c.drainNode
 	}
-	a, err := load(ctx, p.draincheck, p.rollouts, act)
+	a, err := load(ctx, p.draincheck, p.family.url(), p.rollouts, act)
 	if err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := &result{
-		Scenario: s.name, Server: server, Rollouts: p.rollouts, Pods: len(c.stops), Speed: p.speed,
+		Scenario: s.name, Server: server, Family: p.family.name, Rollouts: p.rollouts, Pods: len(c.stops), Speed: p.speed,
 		Sent: a.Total.Sent, Lost: a.Total.Lost, Refused: a.Total.RefusedDials + a.Total.DialErrors, Slow: a.Total.Slow,
 		Killed: c.killed, Restarts: c.restarts, Said: c.failures,
 	}

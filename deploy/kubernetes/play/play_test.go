@@ -38,7 +38,7 @@ func newPlay(t *testing.T, rollouts int, speed float64) *play {
 		}
 		t.Skip(why)
 	}
-	p := &play{rollouts: rollouts, speed: speed, lag: 2 * time.Second}
+	p := &play{rollouts: rollouts, family: &ipv4, speed: speed, lag: 2 * time.Second}
 	if _, err := p.prepare(t.Context(), t.TempDir()); err != nil {
 		t.Fatal(err)
 	}

@@ -3,8 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -35,7 +36,7 @@ func newProber(p *corev1.Probe, c *corev1.Container, addr string, speed float64)
 	port, _ := kubernetes.Port(c, p.HTTPGet.Port)
 	seconds := func(n int32) time.Duration { return scale(time.Duration(n)*time.Second, speed) }
 	return &prober{
-		url: fmt.Sprintf("http://%s:%d%s", addr, port, p.HTTPGet.Path),
+		url: "http://" + net.JoinHostPort(addr, strconv.Itoa(int(port))) + p.HTTPGet.Path,
 		client: &http.Client{
 			Transport:     &http.Transport{DisableKeepAlives: true},
 			Timeout:       time.Duration(cmp.Or(p.TimeoutSeconds, defaultTimeout)) * time.Second,

@@ -9,17 +9,12 @@ import (
 	"time"
 )
 
-// The address of the service, and the port of the service and of the pods.
-const (
-	serviceIP   = "127.0.100.1"
-	servingPort = 8080
-)
-
 // proxy plays kube-proxy in its nftables mode: a rule that sends each new connection to the
 // service's address to one of the endpoints, by chance. The kernel does the rest, as on a
 // node: a connection that exists stays with its pod, and one to a pod that does not listen is
 // refused.
 type proxy struct {
+	family  *family
 	updates chan update
 
 	mu      sync.Mutex // guards pending
@@ -32,8 +27,8 @@ type update struct {
 	addrs []string
 }
 
-func startProxy(ctx context.Context, running *sync.WaitGroup, failed func(error)) (*proxy, error) {
-	p := &proxy{updates: make(chan update, 1000)}
+func startProxy(ctx context.Context, f *family, running *sync.WaitGroup, failed func(error)) (*proxy, error) {
+	p := &proxy{family: f, updates: make(chan update, 1000)}
 	if err := p.write(nil); err != nil {
 		return nil, err
 	}
@@ -74,27 +69,24 @@ func (p *proxy) settled() bool {
 // write replaces the rules at once. Without endpoints connections are refused, as they are
 // by kube-proxy.
 func (p *proxy) write(addrs []string) error {
-	rule := "reject"
+	chain, rule := "none", "reject"
 	if len(addrs) > 0 {
+		chain = "services"
 		choices := make([]string, len(addrs))
 		for i, a := range addrs {
 			choices[i] = fmt.Sprintf("%d : %s", i, a)
 		}
 		rule = fmt.Sprintf("dnat to numgen random mod %d map { %s }", len(addrs), strings.Join(choices, ", "))
 	}
-	chain := "services"
-	if len(addrs) == 0 {
-		chain = "none"
-	}
 	cmd := exec.Command("nft", "-f", "-")
 	cmd.Stdin = strings.NewReader(fmt.Sprintf(`
-table ip play {
+table %[1]s play {
 	chain services { type nat hook output priority -100; }
 	chain none { type filter hook output priority 0; }
 }
-flush table ip play
-add rule ip play %s ip daddr %s tcp dport %d %s
-`, chain, serviceIP, servingPort, rule))
+flush table %[1]s play
+add rule %[1]s play %[2]s %[1]s daddr %[3]s tcp dport %[4]d %[5]s
+`, p.family.table, chain, p.family.service, servingPort, rule))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("nft: %w\n%s", err, out)
 	}

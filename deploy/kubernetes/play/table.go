@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// results are kept in a file, one for each scenario, server and speed; a new one replaces
+// results are kept in a file, one for each scenario, server, family and speed; a new one replaces
 // the one before.
 type results []*result
 
@@ -39,14 +39,16 @@ func (rs results) write(file string) error {
 
 // with returns rs with r in its place, in the order of the scenarios.
 func (rs results) with(r *result) results {
-	same := func(o *result) bool { return o.Scenario == r.Scenario && o.Server == r.Server && o.Speed == r.Speed }
+	same := func(o *result) bool {
+		return o.Scenario == r.Scenario && o.Server == r.Server && o.Family == r.Family && o.Speed == r.Speed
+	}
 	rs = append(slices.DeleteFunc(slices.Clone(rs), same), r)
 	all := scenarios()
 	place := func(r *result) int {
 		return slices.IndexFunc(all, func(s scenario) bool { return s.name == r.Scenario })
 	}
 	slices.SortStableFunc(rs, func(a, b *result) int {
-		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.Server, b.Server), cmp.Compare(a.Speed, b.Speed))
+		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.Server, b.Server), cmp.Compare(a.Family, b.Family), cmp.Compare(a.Speed, b.Speed))
 	})
 	return rs
 }
@@ -61,6 +63,9 @@ func (rs results) table() string {
 		about := r.Scenario
 		if i := slices.IndexFunc(all, func(s scenario) bool { return s.name == r.Scenario }); i >= 0 {
 			about = all[i].about
+		}
+		if r.Family != ipv4.name {
+			about += ", " + r.Family
 		}
 		if r.Speed != 1 {
 			about += fmt.Sprintf(" (times divided by %g)", r.Speed)

@@ -10,11 +10,11 @@ import (
 func TestResults(t *testing.T) {
 	var rs results
 	for _, r := range []*result{
-		{Scenario: "no-delay", Server: fxHTTP, Speed: 1, Refused: 1234},
-		{Scenario: "manifests", Server: netHTTP, Speed: 1},
-		{Scenario: "manifests", Server: fxHTTP, Speed: 1, Lost: 7},
-		{Scenario: "manifests", Server: fxHTTP, Speed: 1},
-		{Scenario: "manifests", Server: fxHTTP, Speed: 4},
+		{Scenario: "no-delay", Server: fxHTTP, Family: "IPv4", Speed: 1, Refused: 1234},
+		{Scenario: "manifests", Server: netHTTP, Family: "IPv4", Speed: 1},
+		{Scenario: "manifests", Server: fxHTTP, Family: "IPv4", Speed: 1, Lost: 7},
+		{Scenario: "manifests", Server: fxHTTP, Family: "IPv4", Speed: 1},
+		{Scenario: "manifests", Server: fxHTTP, Family: "IPv4", Speed: 4},
 	} {
 		rs = rs.with(r)
 	}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
 	"go.uber.org/zap"
 
 	"github.com/fxshutdown/fxhttp"
@@ -63,8 +64,15 @@ func main() {
 			return newHandler(e.report, s.Ready(), fxshutdown.Draining)
 		}),
 		fx.StopTimeout(e.stopTimeout),
-		fx.NopLogger,
+		fx.WithLogger(quietFx),
 	).Run()
+}
+
+// quietFx logs what goes wrong in Fx, and not each constructor.
+func quietFx(log *zap.Logger) fxevent.Logger {
+	l := &fxevent.ZapLogger{Logger: log}
+	l.UseLogLevel(zap.DebugLevel)
+	return l
 }
 
 // newHandler serves what the load asks for. draining says when a stream has to end.
