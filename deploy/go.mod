@@ -2,8 +2,6 @@ module github.com/fxshutdown/fxhttp/deploy
 
 go 1.26
 
-replace github.com/fxshutdown/fxhttp => ..
-
 require (
 	github.com/fxshutdown/fxhttp v0.0.0
 	go.uber.org/fx v1.24.0
@@ -34,3 +32,5 @@ require (
 	sigs.k8s.io/structured-merge-diff/v6 v6.3.0 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
+
+replace github.com/fxshutdown/fxhttp => ..
