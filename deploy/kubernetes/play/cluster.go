@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -153,6 +154,13 @@ func (c *cluster) noteFailure(p *pod, err error, output string) {
 		return // killed
 	}
 	if len(c.failures) < 10 {
-		c.failures = append(c.failures, fmt.Sprintf("%s: %v: %s", p.name, err, output[max(0, len(output)-500):]))
+		c.failures = append(c.failures, fmt.Sprintf("%s: %v: %s", p.name, err, lastLine(output)))
 	}
+}
+
+// lastLine is what a container said last, as far as a table has room for it.
+func lastLine(output string) string {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	last := lines[len(lines)-1]
+	return last[:min(len(last), 300)]
 }

@@ -99,7 +99,7 @@ func load(ctx context.Context, draincheck, url string, rollouts int, act func(co
 	cmd := exec.CommandContext(ctx, draincheck, "-json", "-target", url, "-url", url,
 		"-stop-command", "'"+self+"'", "-rounds", strconv.Itoa(rollouts), "-within", "5m", "-load", "300ms",
 		"-keepalive", "8", "-newconn", "4", "-pool", "8", "-pool-busy", "2", "-pause", "20ms",
-		"-slow-path", "/report", "-slow", "4", "-stream-path", "/events", "-streams", "4",
+		"-slow-path", "/report", "-slow", "8", "-stream-path", "/events", "-streams", "4",
 		"-slow-limit", slowLimit.String())
 	cmd.Env = append(os.Environ(), triggerVariable+"=http://"+ln.Addr().String())
 	var stderr strings.Builder

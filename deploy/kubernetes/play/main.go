@@ -1,7 +1,7 @@
 // Command play rolls the Deployment of the manifests in a cluster that it plays on this
 // machine, under load, and counts what clients lose:
 //
-//	go run ./kubernetes/play -rollouts 50 manifests
+//	go run ./kubernetes/play -rolls 50
 //	go run ./kubernetes/play all
 //
 // Pods are processes of the service beside it, each on a loopback address of its own. The
@@ -15,7 +15,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -54,14 +53,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("play", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	p := &play{}
-	fs.IntVar(&p.rollouts, "rollouts", 3, "how often each scenario is rolled out")
+	fs.IntVar(&p.rollouts, "rolls", 3, "how often each scenario is rolled out")
 	fs.Float64Var(&p.speed, "speed", 1, "divide all times of the manifests, of the service and of the endpoints by this")
 	fs.DurationVar(&p.lag, "lag", 2*time.Second, "from a change of a pod until the rules of the service know it: this at most, half of it at least")
 	save := fs.Bool("save", false, "keep the results in results.json, and write the table of README.md")
 	six := fs.Bool("6", false, "IPv6 instead of IPv4 (needs ip, Debian: iproute2)")
 	only := fs.String("server", "", "play with this server only: fxhttp or net/http")
 	fs.Usage = func() {
-		fmt.Fprintln(stderr, "play [flags] SCENARIO... | all")
+		fmt.Fprintln(stderr, "play [flags] [SCENARIO... | all]")
 		fs.PrintDefaults()
 		fmt.Fprintln(stderr, "Scenarios:")
 		for _, s := range scenarios() {
@@ -128,7 +127,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func (p *play) prepare(ctx context.Context, bin string) (dir string, err error) {
 	switch {
 	case p.rollouts < 1:
-		return "", fmt.Errorf("-rollouts %d: want 1 or more", p.rollouts)
+		return "", fmt.Errorf("-rolls %d: want 1 or more", p.rollouts)
 	case !(p.speed > 0):
 		return "", fmt.Errorf("-speed %v: want more than 0", p.speed)
 	case p.lag < 0:
@@ -146,10 +145,10 @@ func (p *play) prepare(ctx context.Context, bin string) (dir string, err error) 
 }
 
 func choose(names []string) ([]scenario, error) {
-	if len(names) == 0 {
-		return nil, errors.New("no scenario")
-	}
 	all := scenarios()
+	if len(names) == 0 {
+		return all[:1], nil // the manifests as they are
+	}
 	if slices.Equal(names, []string{"all"}) {
 		return all, nil
 	}

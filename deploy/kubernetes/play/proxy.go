@@ -66,8 +66,8 @@ func (p *proxy) settled() bool {
 	return p.pending == 0
 }
 
-// write replaces the rules at once. Without endpoints connections are refused, as they are
-// by kube-proxy.
+// write replaces the rules at once. They are about new connections alone. Without endpoints
+// these are refused.
 func (p *proxy) write(addrs []string) error {
 	chain, rule := "none", "reject"
 	if len(addrs) > 0 {
@@ -82,10 +82,10 @@ func (p *proxy) write(addrs []string) error {
 	cmd.Stdin = strings.NewReader(fmt.Sprintf(`
 table %[1]s play {
 	chain services { type nat hook output priority -100; }
-	chain none { type filter hook output priority 0; }
+	chain none { type filter hook output priority -110; }
 }
 flush table %[1]s play
-add rule %[1]s play %[2]s %[1]s daddr %[3]s tcp dport %[4]d %[5]s
+add rule %[1]s play %[2]s ct state new %[1]s daddr %[3]s tcp dport %[4]d %[5]s
 `, p.family.table, chain, p.family.service, servingPort, rule))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("nft: %w\n%s", err, out)
