@@ -286,9 +286,9 @@ func (s *Sum) String() string {
 	}
 	width := len(slices.MaxFunc(rows, func(a, b [2]string) int { return len(a[0]) - len(b[0]) })[0])
 	var b strings.Builder
-	fmt.Fprintf(&b, "| %-*s | time |\n|-%s-|---:|\n", width, "", strings.Repeat("-", width))
+	fmt.Fprintf(&b, "| %-*s |   time |\n|-%s-|-------:|\n", width, "", strings.Repeat("-", width))
 	for _, r := range rows {
-		fmt.Fprintf(&b, "| %-*s | %s |\n", width, r[0], r[1])
+		fmt.Fprintf(&b, "| %-*s | %6s |\n", width, r[0], r[1])
 	}
 	return b.String()
 }

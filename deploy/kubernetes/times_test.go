@@ -1,6 +1,8 @@
 package kubernetes
 
 import (
+	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/fxshutdown/fxhttp"
+	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
 // fitting are the settings of the manifests' environment.
@@ -73,6 +76,7 @@ func TestTimes(t *testing.T) {
 		{"StopTimeoutTooShort", stopTimeout(17 * time.Second), "fx.StopTimeout 17s is too short: ShutdownDelay 5s + longest request 10s + force 500ms + StopReserve 1.7s = 17.2s: want 18s or more"},
 		{"StopTimeoutOfFx", stopTimeout(0), "fx.StopTimeout 15s is too short"},
 		{"ReserveTooLong", func(_ *Manifests, s *Settings) { s.Server.StopReserve = 3 * time.Second }, "StopReserve 3s = 18.5s"},
+		{"ReserveOfMoreThanHalf", func(_ *Manifests, s *Settings) { s.Server.StopReserve = time.Hour }, "StopReserve 9s = 24.5s"},
 		{"NoReserve", func(_ *Manifests, s *Settings) { s.Server.StopReserve, s.StopTimeout = -1, 16*time.Second }, ""},
 		{"DelayJustEnough", delay(3 * time.Second), ""},
 		{"DelayTooShort", delay(2 * time.Second), "ShutdownDelay 2s is too short: nodes send new connections to a deleted pod for 3s"},
@@ -105,6 +109,46 @@ func TestTimes(t *testing.T) {
 				t.Errorf("Times() = %v, want %q in it", err, test.want)
 			}
 		})
+	}
+}
+
+// TestShares asks the engine how it divides the time.
+func TestShares(t *testing.T) {
+	for _, test := range []struct{ timeout, reserve time.Duration }{
+		{15 * time.Second, 0},
+		{time.Minute, 0},
+		{2 * time.Second, 0},
+		{15 * time.Second, 4 * time.Second},
+		{15 * time.Second, -1},
+		{15 * time.Second, time.Hour},
+	} {
+		var log shareLog
+		s, err := fxshutdown.New(&http.Server{Addr: "127.0.0.1:0"}, fxshutdown.Config{StopReserve: test.reserve, Logger: &log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), test.timeout)
+		err = s.Stop(ctx)
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		reserve, force := shares(test.timeout, test.reserve)
+		near := func(a, b time.Duration) bool { return (a - b).Abs() < 100*time.Millisecond } // Stop begins later
+		if !near(reserve, log.reserve) || !near(force, log.force) {
+			t.Errorf("shares(%v, %v) = %v, %v, of the engine %v, %v", test.timeout, test.reserve, reserve, force, log.reserve, log.force)
+		}
+	}
+}
+
+type shareLog struct{ reserve, force time.Duration }
+
+func (l *shareLog) LogEvent(e fxshutdown.Event) {
+	if s, ok := e.(*fxshutdown.Stopping); ok {
+		l.reserve, l.force = s.Reserve, s.Force
 	}
 }
 
