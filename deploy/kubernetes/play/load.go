@@ -83,10 +83,10 @@ func load(ctx context.Context, draincheck, url string, rollouts int, act func(co
 	if err != nil {
 		return nil, err
 	}
-	var failed error // of act; written before the answer
+	failed := make(chan error, rollouts) // of act
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := act(ctx); err != nil {
-			failed = err
+			failed <- err
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 	})}
@@ -105,8 +105,10 @@ func load(ctx context.Context, draincheck, url string, rollouts int, act func(co
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
-	if failed != nil {
-		return nil, failed
+	select {
+	case err := <-failed:
+		return nil, err
+	default:
 	}
 	a := new(account)
 	if json.Unmarshal(out, a) != nil {

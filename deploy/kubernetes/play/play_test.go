@@ -61,7 +61,7 @@ func (p *play) named(t *testing.T, name string) *result {
 
 // TestManifests rolls the Deployment out with the manifests' numbers.
 func TestManifests(t *testing.T) {
-	r := newPlay(t, 2, 2).named(t, "manifests")
+	r := newPlay(t, 2, 3).named(t, "manifests")
 	if !r.clean() || r.Killed > 0 || r.Restarts > 0 {
 		t.Errorf("lost %d, refused %d, other status %d, streams cut %d, killed %d, restarted %d, want none: %s\n%q",
 			r.Lost, r.Refused, r.BadStatus, r.StreamCut, r.Killed, r.Restarts, r.Causes, r.Said)
