@@ -38,7 +38,6 @@ func trigger(url string) int {
 // counts are draincheck's.
 type counts struct {
 	Sent         int `json:"sent"`
-	Answered     int `json:"answered"`
 	Lost         int `json:"lost"`
 	Slow         int `json:"slow"`
 	RefusedDials int `json:"refused_dials"`
@@ -47,15 +46,13 @@ type counts struct {
 
 // account is what this program reads of draincheck's result.
 type account struct {
-	Verdict string `json:"verdict"`
-	Error   string `json:"error"`
-	Total   counts `json:"total"`
-	Kinds   []struct {
+	Error string `json:"error"`
+	Total counts `json:"total"`
+	Kinds []struct {
 		Kind string `json:"kind"`
 		counts
 		During *struct {
 			P99 float64 `json:"p99_ms"`
-			Max float64 `json:"max_ms"`
 		} `json:"latency_during"`
 		Ends *struct {
 			Polite int `json:"polite"`

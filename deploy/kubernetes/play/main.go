@@ -15,6 +15,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -67,7 +68,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			fmt.Fprintf(stderr, "  %-18s %s\n", s.name, s.about)
 		}
 	}
-	if err := fs.Parse(args); err != nil {
+	switch err := fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
 		return 2
 	}
 	if p.family = &ipv4; *six {
@@ -97,29 +101,30 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 				continue
 			}
 			r, err := p.run(ctx, &s, server)
+			if err == nil && *save {
+				err = keep(dir, r)
+			}
 			if err != nil {
 				fmt.Fprintf(stderr, "%s with %s: %v\n", s.name, server, err)
 				return 2
 			}
-			fmt.Fprint(stdout, results{r}.table())
-			if r.Causes != "" {
-				fmt.Fprintln(stdout, "causes:", r.Causes)
-			}
-			for _, line := range r.Said {
-				fmt.Fprintln(stdout, line)
-			}
+			r.print(stdout)
 			if server == fxHTTP && !s.loses && !r.clean() {
 				code = 1
-			}
-			if *save {
-				if err := keep(dir, r); err != nil {
-					fmt.Fprintln(stderr, err)
-					return 2
-				}
 			}
 		}
 	}
 	return code
+}
+
+func (r *result) print(w io.Writer) {
+	fmt.Fprint(w, results{r}.table())
+	if r.Causes != "" {
+		fmt.Fprintln(w, "lost by:", r.Causes)
+	}
+	for _, line := range r.Said {
+		fmt.Fprintln(w, line)
+	}
 }
 
 // prepare reads the manifests and builds the programs into bin. It returns the directory of
