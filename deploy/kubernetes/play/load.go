@@ -54,11 +54,6 @@ type account struct {
 		During *struct {
 			P99 float64 `json:"p99_ms"`
 		} `json:"latency_during"`
-		Ends *struct {
-			Polite int `json:"polite"`
-			EOF    int `json:"eof"`
-			Reset  int `json:"reset"`
-		} `json:"ends"`
 	} `json:"kinds"`
 	Causes []struct {
 		Cause string `json:"cause"`
@@ -73,9 +68,9 @@ type account struct {
 }
 
 // load rolls the cluster rollouts times, by act, under the load of draincheck: clients that
-// keep their connections, that make new ones, a pool, slow requests and streams. None of
-// them sends a request twice.
-func load(ctx context.Context, draincheck, url string, rollouts int, act func(context.Context) error) (*account, error) {
+// keep their connections, that make new ones, a pool, and slow requests, which begin spread
+// over the time that one takes. None of them sends a request twice.
+func load(ctx context.Context, draincheck, url string, rollouts int, spread time.Duration, act func(context.Context) error) (*account, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -96,8 +91,7 @@ func load(ctx context.Context, draincheck, url string, rollouts int, act func(co
 	cmd := exec.CommandContext(ctx, draincheck, "-json", "-target", url, "-url", url,
 		"-stop-command", "'"+self+"'", "-rounds", strconv.Itoa(rollouts), "-within", "5m", "-load", "300ms",
 		"-keepalive", "8", "-newconn", "4", "-pool", "8", "-pool-busy", "2", "-pause", "20ms",
-		"-slow-path", "/report", "-slow", "8", "-stream-path", "/events", "-streams", "4",
-		"-slow-limit", slowLimit.String())
+		"-slow-path", "/report", "-slow", "8", "-spread", spread.String(), "-slow-limit", slowLimit.String())
 	cmd.Env = append(os.Environ(), triggerVariable+"=http://"+ln.Addr().String())
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

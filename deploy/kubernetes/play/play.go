@@ -55,7 +55,8 @@ type result struct {
 	Slow      int      `json:"slow"`
 	BadStatus int      `json:"bad_status"`
 	P99       float64  `json:"p99_ms"`         // the worst of the kinds of quick requests
-	StreamCut int      `json:"stream_cut"`     // streams that ended without a goodbye
+	Streams   int      `json:"streams"`        // that were opened
+	StreamCut int      `json:"stream_cut"`     // those that ended without a goodbye
 	Killed    int      `json:"killed"`         // pods
 	Restarts  int      `json:"restarts"`       // of containers
 	Rollout   float64  `json:"rollout_s"`      // the median
@@ -88,21 +89,27 @@ func (p *play) run(ctx context.Context, s *scenario, server string) (*result, er
 	if s.drain {
 		act = c.drainNode
 	}
-	a, err := load(ctx, p.draincheck, p.family.url(), p.rollouts, act)
+	events := new(streams)
+	streaming, endStreams := context.WithCancel(ctx)
+	defer endStreams()
+	c.running.Go(func() { events.run(streaming, p.family.url()+"events", 4) })
+	a, err := load(ctx, p.draincheck, p.family.url(), p.rollouts, scale(report, p.speed), act)
 	if err != nil {
 		return nil, err
 	}
+	endStreams()
+	events.mu.Lock()
+	defer events.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := &result{
 		Scenario: s.name, Server: server, Family: p.family.name, Rollouts: p.rollouts, Pods: len(c.stops), Speed: p.speed,
-		Sent: a.Total.Sent, Lost: a.Total.Lost, Refused: a.Total.RefusedDials + a.Total.DialErrors, Slow: a.Total.Slow,
+		Sent: a.Total.Sent, Lost: a.Total.Lost, Refused: a.Total.RefusedDials + a.Total.DialErrors + events.refused, Slow: a.Total.Slow,
+		Streams: events.opened, StreamCut: events.cut,
 		Killed: c.killed, Restarts: c.restarts, Said: c.failures,
 	}
 	for _, k := range a.Kinds {
-		if k.Ends != nil {
-			r.StreamCut += k.Ends.EOF + k.Ends.Reset
-		} else if k.During != nil && k.Kind != "slow" {
+		if k.During != nil && k.Kind != "slow" {
 			r.P99 = max(r.P99, k.During.P99)
 		}
 	}

@@ -56,7 +56,7 @@ func (rs results) with(r *result) results {
 // table is rs in Markdown.
 func (rs results) table() string {
 	var b strings.Builder
-	b.WriteString("| | server | rollouts, pods | requests | lost | refused | other status | streams cut | over 0.9 s | p99 | killed | a pod's end: median, most | a rollout |\n")
+	b.WriteString("| | server | rollouts, pods | requests | lost | refused | other status | streams, cut | over 0.9 s | p99 | killed | a pod's end: median, most | a rollout |\n")
 	b.WriteString("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	all := scenarios()
 	for _, r := range rs {
@@ -70,9 +70,9 @@ func (rs results) table() string {
 		if r.Speed != 1 {
 			about += fmt.Sprintf(" (times divided by %g)", r.Speed)
 		}
-		fmt.Fprintf(&b, "| `%s`: %s | %s | %d, %d | %s | %s | %s | %s | %s | %s | %.0f ms | %s | %.1f s, %.1f s | %.0f s |\n",
+		fmt.Fprintf(&b, "| `%s`: %s | %s | %d, %d | %s | %s | %s | %s | %d, %s | %s | %.0f ms | %s | %.1f s, %.1f s | %.0f s |\n",
 			r.Scenario, about, r.Server, r.Rollouts, r.Pods, thousands(r.Sent), bold(r.Lost), bold(r.Refused), bold(r.BadStatus),
-			bold(r.StreamCut), bold(r.Slow), r.P99, bold(r.Killed), r.Stop, r.StopMax, r.Rollout)
+			r.Streams, bold(r.StreamCut), bold(r.Slow), r.P99, bold(r.Killed), r.Stop, r.StopMax, r.Rollout)
 	}
 	return b.String()
 }
