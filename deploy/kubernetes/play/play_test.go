@@ -17,22 +17,22 @@ func TestMain(m *testing.M) {
 	code, done, err := inNamespace()
 	switch {
 	case err != nil:
-		noNamespace = err
+		errNoNamespace = err
 	case done:
 		os.Exit(code)
 	default:
-		_, noNamespace = exec.LookPath("nft")
+		_, errNoNamespace = exec.LookPath("nft")
 	}
 	os.Exit(m.Run())
 }
 
-var noNamespace = errors.New("not tried")
+var errNoNamespace = errors.New("not tried")
 
 // newPlay skips where there is no nft or no namespace, unless that is CI.
 func newPlay(t *testing.T, rollouts int, speed float64) *play {
 	t.Helper()
-	if noNamespace != nil {
-		why := fmt.Sprintf("the play cannot run here: %v", noNamespace)
+	if errNoNamespace != nil {
+		why := fmt.Sprintf("the play cannot run here: %v", errNoNamespace)
 		if os.Getenv("CI") != "" {
 			t.Fatal(why)
 		}
