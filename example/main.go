@@ -36,7 +36,7 @@ func main() {
 	work := flag.Duration("work", 2*time.Second, "how long a report takes")
 	delay := flag.Duration("delay", 0, "ShutdownDelay of the API: how long readiness fails before the drain")
 	useTLS := flag.Bool("tls", false, "serve the API with TLS, and a certificate made for this run")
-	bare := flag.Bool("bare", false, "serve the API with a plain http.Server, for comparison")
+	bare := flag.Bool("bare", false, "serve the API with a plain http.Server, for comparison; the admin server has /readyz alone then")
 	flag.Parse()
 
 	// A log that nobody reads any more, as after Ctrl-C in a pipe, must not end a stop:
@@ -59,7 +59,7 @@ func main() {
 	}
 
 	if *bare {
-		runBare(*addr, &protocols, *useTLS, *work)
+		runBare(*addr, *admin, &protocols, *useTLS, *delay, *work)
 		return
 	}
 	fx.New(
