@@ -50,7 +50,9 @@ type Config struct {
 	// ListenerHandedOver says, when a stop begins, whether a successor accepts from
 	// the Listener's socket already: an upgrade of tableflip that has succeeded.
 	// Then the stop closes the listener at once and takes nothing from its queue,
-	// whatever ListenerOwned says. It must not block. Default: nil, nobody does.
+	// whatever ListenerOwned says. It has no ShutdownDelay: a load balancer that looked
+	// away would look away from the successor. It must not block. Default: nil, nobody
+	// does.
 	ListenerHandedOver func() bool
 
 	// ListenConfig is what Start listens with, for those who need a socket option
@@ -99,8 +101,8 @@ type Config struct {
 	// ShutdownDelay is how long the server goes on as before after Stop was
 	// called, while [Server.Ready] already fails, so that load balancers look
 	// away. Default: none. It counts from [Server.SetUnready], if that came first.
-	// It is skipped by a server that never accepted a connection, and when the
-	// budget has no room for what is left of it.
+	// It is skipped by a server that never accepted a connection, by one whose
+	// listener is handed over, and when the budget has no room for what is left of it.
 	ShutdownDelay time.Duration
 
 	// DrainSpread is the time over which Stop tells the clients to go: one connection

@@ -84,6 +84,10 @@ const (
 	// SkipTrigger: Stop did not begin the stop, but Close, or the http.Server.
 	SkipTrigger SkipReason = "not stopped by Stop"
 
+	// SkipHandedOver: ListenerHandedOver says that a successor accepts from the socket, so
+	// nobody has to look away from it.
+	SkipHandedOver SkipReason = "a successor has the listener already"
+
 	// SkipUnused: there is nobody to look away.
 	SkipUnused SkipReason = "no connection was ever accepted"
 
