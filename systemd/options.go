@@ -40,7 +40,9 @@ func WithSocket(name string) Option {
 func WithNamedSocket(server, socket string) Option {
 	o := socketOption(fmt.Sprintf("WithNamedSocket(%q, %q)", server, socket), binding{server: server, socket: socket})
 	if server == "" {
-		o.set = func(*module) error { return errors.New("the server's name is empty: WithSocket is for the one without a name") }
+		o.set = func(*module) error {
+			return errors.New("the server's name is empty: WithSocket is for the one without a name")
+		}
 	}
 	return o
 }

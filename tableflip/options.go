@@ -42,7 +42,9 @@ func WithListen(network, addr string) Option {
 func WithNamedListen(server, network, addr string) Option {
 	o := listenOption(fmt.Sprintf("WithNamedListen(%q, %q, %q)", server, network, addr), address{server, network, addr})
 	if server == "" {
-		o.set = func(*module) error { return errors.New("the server's name is empty: WithListen is for the one without a name") }
+		o.set = func(*module) error {
+			return errors.New("the server's name is empty: WithListen is for the one without a name")
+		}
 	}
 	return o
 }
