@@ -35,7 +35,7 @@ func main() {
 	work := flag.Duration("work", 2*time.Second, "how long a report takes")
 	delay := flag.Duration("delay", 0, "ShutdownDelay of the API: how long readiness fails before the drain")
 	useTLS := flag.Bool("tls", false, "serve the API with TLS, and a certificate made for this run")
-	bare := flag.Bool("bare", false, "serve the API by http.Server alone, for comparison")
+	bare := flag.Bool("bare", false, "serve the API by http.Server alone, for comparison, and of the admin server /readyz alone")
 	flag.Parse()
 
 	// A log that nobody reads any more, as after Ctrl-C in a pipe, must not end a stop:
@@ -58,7 +58,7 @@ func main() {
 	}
 
 	if *bare {
-		runBare(*addr, &protocols, *useTLS, *work)
+		runBare(*addr, *admin, &protocols, *useTLS, *delay, *work)
 		return
 	}
 	fx.New(
