@@ -3,9 +3,14 @@ module github.com/fxshutdown/fxhttp/deploy
 go 1.26
 
 require (
+	github.com/cloudflare/tableflip v1.2.3
+	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/fxshutdown/fxhttp v0.0.0
+	github.com/fxshutdown/fxhttp/systemd v0.0.0
+	github.com/fxshutdown/fxhttp/tableflip v0.0.0
 	go.uber.org/fx v1.24.0
 	go.uber.org/zap v1.28.0
+	golang.org/x/sys v0.38.0
 	k8s.io/api v0.35.4
 	k8s.io/apimachinery v0.35.4
 )
@@ -21,7 +26,6 @@ require (
 	go.uber.org/multierr v1.10.0 // indirect
 	go.yaml.in/yaml/v2 v2.4.3 // indirect
 	golang.org/x/net v0.47.0 // indirect
-	golang.org/x/sys v0.38.0 // indirect
 	golang.org/x/text v0.31.0 // indirect
 	gopkg.in/inf.v0 v0.9.1 // indirect
 	k8s.io/klog/v2 v2.130.1 // indirect
@@ -33,4 +37,8 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
-replace github.com/fxshutdown/fxhttp => ..
+replace (
+	github.com/fxshutdown/fxhttp => ..
+	github.com/fxshutdown/fxhttp/systemd => ../systemd
+	github.com/fxshutdown/fxhttp/tableflip => ../tableflip
+)

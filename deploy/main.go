@@ -27,6 +27,9 @@ import (
 	"github.com/fxshutdown/fxhttp/deploy/internal/results"
 	"github.com/fxshutdown/fxhttp/deploy/internal/roll"
 	"github.com/fxshutdown/fxhttp/deploy/nginx"
+	"github.com/fxshutdown/fxhttp/deploy/reuseport"
+	"github.com/fxshutdown/fxhttp/deploy/systemd"
+	"github.com/fxshutdown/fxhttp/deploy/tableflip"
 )
 
 // recipes are all there are, in the order of the table. To add one, write its package and
@@ -36,6 +39,9 @@ func recipes() []recipe.Recipe {
 		haproxy.Recipe(),
 		nginx.Recipe(),
 		caddy.Recipe(),
+		systemd.Recipe(),
+		tableflip.Recipe(),
+		reuseport.Recipe(),
 	}
 }
 

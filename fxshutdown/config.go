@@ -50,7 +50,9 @@ type Config struct {
 	// ListenerHandedOver reports, when a stop begins, whether a successor already
 	// accepts from the Listener's socket, as after a successful upgrade by tableflip.
 	// Then the stop closes the listener at once and takes nothing from its queue,
-	// whatever ListenerOwned reports. It must not block. Default: nil, nobody does.
+	// whatever ListenerOwned reports. There is no ShutdownDelay then: a load balancer that
+	// looked away would look away from the successor. It must not block. Default: nil, nobody
+	// does.
 	ListenerHandedOver func() bool
 
 	// ListenConfig is what Start listens with, if you need a socket option (such as
@@ -99,8 +101,8 @@ type Config struct {
 	// ShutdownDelay is how long the server goes on as before after Stop was
 	// called, while [Server.Ready] already fails, so that load balancers look
 	// away. Default: none. It counts from [Server.SetUnready], if that came first.
-	// It is skipped by a server that never accepted a connection, and when what is
-	// left of it does not fit the budget.
+	// It is skipped by a server that never accepted a connection, by one whose listener
+	// is handed over, and when what is left of it does not fit the budget.
 	ShutdownDelay time.Duration
 
 	// DrainSpread is the time over which Stop tells the clients to go: one connection

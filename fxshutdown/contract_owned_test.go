@@ -126,6 +126,17 @@ var ownedScenarios = []scenario{
 		c.Close()
 	}},
 
+	// Nobody has to look away from a successor.
+	{"HandedOver/NoDelay", bubbles, h1Modes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe, delay(time.Minute), config(func(cfg *fxshutdown.Config) {
+			cfg.ListenerHandedOver = func() bool { return true }
+		}))
+		s.get(s.client(), "/").want(t, "hello")
+		time.Sleep(time.Second)
+		s.mustStopIn(0, bound)
+		wantSkipped(t, s, fxshutdown.SkipHandedOver)
+	}},
+
 	// A successor accepts already: nothing is taken from its queue, and nothing that
 	// runs keeps our listener open.
 	{"HandedOver", bubbles, h1Modes, func(t *testing.T, m mode) {

@@ -83,7 +83,7 @@ func (e *Stopping) describe() (slog.Level, string, []slog.Attr) {
 		attrs = append(attrs, slog.Duration("spread_shortened_from", e.Spread))
 	}
 	switch e.Skipped {
-	case "", SkipTrigger, SkipUnused, SkipElapsed:
+	case "", SkipTrigger, SkipHandedOver, SkipUnused, SkipElapsed:
 	default: // the settings do not fit the time
 		level = slog.LevelWarn
 	}

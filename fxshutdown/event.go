@@ -88,6 +88,10 @@ const (
 	// SkipTrigger means that the stop was begun by Close or the http.Server, not by Stop.
 	SkipTrigger SkipReason = "not stopped by Stop"
 
+	// SkipHandedOver means that a successor already accepts from the socket, by the word of
+	// ListenerHandedOver, so that nobody has to look away.
+	SkipHandedOver SkipReason = "a successor has the listener already"
+
 	// SkipUnused means that there is nobody to look away.
 	SkipUnused SkipReason = "no connection was ever accepted"
 

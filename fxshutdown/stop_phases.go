@@ -18,6 +18,8 @@ func (st *stop) plan() {
 	case delay == 0:
 	case st.trigger != TriggerStop:
 		skipped = SkipTrigger
+	case st.listener.handedOver:
+		skipped = SkipHandedOver
 	case stats.Accepted == 0:
 		skipped = SkipUnused
 	case until <= now:

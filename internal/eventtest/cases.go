@@ -138,6 +138,14 @@ func Cases() []Case {
 				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0),
 				"delay": 3 * time.Second, "unready": 4 * time.Second,
 				"delay_skipped": "readiness has failed for that long already"})},
+		{"Stopping/HandedOver",
+			&fxshutdown.Stopping{
+				Trigger: fxshutdown.TriggerStop, Delay: 3 * time.Second,
+				Skipped: fxshutdown.SkipHandedOver, Stats: stats},
+			slog.LevelInfo, "http server stopping",
+			with(statsAttrs, attrs{
+				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0),
+				"delay": 3 * time.Second, "delay_skipped": "a successor has the listener already"})},
 		{"Stopping/NoRoom",
 			&fxshutdown.Stopping{
 				Trigger: fxshutdown.TriggerStop, Delay: 5 * time.Second,

@@ -1,0 +1,121 @@
+package fxhttptableflip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cloudflare/tableflip"
+	"go.uber.org/fx"
+)
+
+// Upgrader upgrades the process. [Module] provides it. Its methods may be called at any
+// time from any goroutine.
+type Upgrader struct {
+	shutdowner  fx.Shutdowner
+	info, error func(msg string, keysAndValues ...any)
+
+	// open writes these when the app is built.
+	upgrader  *tableflip.Upgrader // nil where tableflip is not supported
+	listeners map[address]net.Listener
+
+	ready    atomic.Bool // the predecessor has been told to go
+	upgraded atomic.Bool // a successor is ready
+	owned    atomic.Bool // tableflip's descriptors are closed, and there is no successor
+
+	mu sync.Mutex // held during an upgrade
+}
+
+// open opens the listeners, or takes over those of the predecessor.
+func (u *Upgrader) open(opts tableflip.Options, addresses []address) error {
+	upgrader, err := newTableflip(opts)
+	listen := listenPlain
+	switch {
+	case errors.Is(err, tableflip.ErrNotSupported):
+		u.owned.Store(true)
+	case err != nil:
+		return err
+	default:
+		u.upgrader = upgrader
+		listen = func(network, addr string) (net.Listener, error) {
+			return upgrader.Fds.ListenWithCallback(network, addr, listenPlain)
+		}
+	}
+	for _, a := range addresses {
+		ln, err := listen(a.network, a.addr)
+		if err != nil {
+			return fmt.Errorf("listen on %s %q: %w", a.network, a.addr, err)
+		}
+		u.listeners[a] = ln
+	}
+	return nil
+}
+
+// newTableflip is replaced by tests.
+var newTableflip = tableflip.New
+
+// listenPlain listens without Multipath TCP, which would refuse to ignore new handshakes
+// during the last stop.
+func listenPlain(network, addr string) (net.Listener, error) {
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	return lc.Listen(context.Background(), network, addr)
+}
+
+// Fds are the descriptors that successors get, for sockets that no fxhttp server serves.
+// Take them in constructors: what the predecessor passed and nobody took is closed when
+// the start is over. It is nil where tableflip is not supported (Windows).
+func (u *Upgrader) Fds() *tableflip.Fds {
+	if u.upgrader == nil {
+		return nil
+	}
+	return u.upgrader.Fds
+}
+
+// Upgraded reports whether a successor serves, so that this process is to end.
+func (u *Upgrader) Upgraded() bool { return u.upgraded.Load() }
+
+// Upgrade starts a successor, and returns when that is ready: then the app has been told
+// to stop. With a predecessor that still drains it waits for its end, or that of ctx,
+// first. An error says why there is no successor: this process serves on. One upgrade is
+// made at a time; others wait for it.
+func (u *Upgrader) Upgrade(ctx context.Context) error {
+	if u.upgrader == nil {
+		return fmt.Errorf("fxhttptableflip: upgrade: %w", tableflip.ErrNotSupported)
+	}
+	// Errors but that of ctx say that the predecessor did not end as tableflip expects.
+	if err := u.upgrader.WaitForParent(ctx); ctx.Err() != nil {
+		return fmt.Errorf("fxhttptableflip: wait for the predecessor's end: %w", err)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err := u.upgrader.Upgrade(); err != nil {
+		return fmt.Errorf("fxhttptableflip: upgrade: %w", err)
+	}
+	u.upgraded.Store(true)
+	<-u.upgrader.Exit() // its descriptors are closed
+	// An error says that the app has been told to end already.
+	_ = u.shutdowner.Shutdown()
+	return nil
+}
+
+// stop closes tableflip's descriptors, so that the servers can close the sockets. A
+// successor that is not ready yet is killed.
+func (u *Upgrader) stop() {
+	if u.upgrader == nil {
+		return
+	}
+	if u.upgrader.HasParent() && !u.ready.Load() {
+		// A start that failed: the predecessor serves on, and tableflip would remove the
+		// files of its unix sockets. The end of the process closes the descriptors.
+		return
+	}
+	u.upgrader.Stop()
+	<-u.upgrader.Exit()
+	u.mu.Lock() // an upgrade that runs returns now, and says how it ended
+	defer u.mu.Unlock()
+	u.owned.Store(!u.upgraded.Load())
+}
