@@ -26,8 +26,8 @@ const (
 	maxStopReserve = 2 * time.Second
 	maxForceWindow = 500 * time.Millisecond
 
-	// sweepRest is how much longer than a look at all connections the pause after it is:
-	// so these looks take at most a fifth of a processor.
+	// sweepRest is the pause after a look at all connections, as a multiple of what the
+	// look took: so these looks take at most a fifth of a processor.
 	sweepRest = 4
 
 	// progressAfter is how long a drain goes on before it logs what it waits for.
