@@ -14,8 +14,8 @@ func unsent(nc net.Conn) bool {
 	return known && n > 0
 }
 
-// unread reports whether the kernel has bytes of nc's peer that nobody has read (SIOCINQ,
-// tcp(7)). If nc is not a socket that is unknown, and the answer is yes.
+// unread reports whether the kernel has bytes of nc's peer that nobody has read
+// (SIOCINQ, tcp(7)). Of what is no socket that is not known, and so it may.
 func unread(nc net.Conn) bool {
 	n, known := askSocket(nc, syscall.TIOCINQ)
 	return !known || n > 0
@@ -38,9 +38,9 @@ func askSocket(nc net.Conn, request uintptr) (n int32, known bool) {
 	return n, err == nil && errno == 0
 }
 
-// roundTrip returns how long a packet to nc's peer and the answer take. It returns zero
-// if that is unknown, or only some milliseconds: the kernel's retransmission timeout is
-// the round trip plus, by default, 200 ms or more, rounded up to a tick (TCP_RTO_MIN in
+// roundTrip returns how long a packet to nc's peer and the answer take, zero if that is
+// not known, or is less than some milliseconds: the kernel's retransmission timeout is
+// that and, by default, 200 ms or more, rounded up to a tick (TCP_RTO_MIN in
 // include/net/tcp.h).
 func roundTrip(nc net.Conn) (d time.Duration) {
 	const (

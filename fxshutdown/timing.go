@@ -136,7 +136,7 @@ const (
 	// (RFC 9112, section 9.6). net/http waits as long (rstAvoidanceDelay).
 	maxLinger = 500 * time.Millisecond
 
-	// goAwayWait is how long after GOAWAY was asked for what is held back is released, if
+	// goAwayWait is how long after GOAWAY was asked for what is held back is let go on, if
 	// running requests need it for GOAWAY to be written.
 	goAwayWait = 50 * time.Millisecond
 
