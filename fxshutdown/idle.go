@@ -40,7 +40,7 @@ type view struct {
 	clientWait  time.Duration // for how long that counts
 }
 
-// viewLocked returns what is known of c, which has retired.
+// viewLocked returns what is known about c, which has retired.
 func (c *conn) viewLocked(now moment) view {
 	v := view{
 		stage:     c.stage.Load(),
@@ -93,8 +93,8 @@ const (
 	actCut
 )
 
-// verdict is an action, and the moment to look at the connection again; zero is
-// when something happens to it.
+// verdict is an action, and the moment to look at the connection again; zero means when
+// something happens to it.
 type verdict struct {
 	do action
 	at moment
@@ -128,9 +128,9 @@ func (g graces) reason(v view) error {
 	return ErrStopping
 }
 
-// decide says what is due for a retired connection. Nothing that a client does
-// or does not do delays the end of a connection without a request for longer than
-// the bounds in timing.go; nor does what hooks of the user's do.
+// decide says what is due for a retired connection. Whatever a client, or a hook of the
+// user's, does or does not do, it delays the end of a connection without a request for no
+// longer than the bounds in timing.go.
 func (g graces) decide(v view, now moment) verdict {
 	switch {
 	case v.stage >= stageClosed || v.cut:
@@ -213,8 +213,8 @@ func (g graces) decide(v view, now moment) verdict {
 
 // decideServing is for a connection that has retired while the server serves. One that
 // waits for a request is not dropped: the request may be on its way, and has its grace
-// from its own beginning. On HTTP/1 its response ends the connection, or IdleTimeout
-// does; on HTTP/2 GOAWAY.
+// from its own beginning. On HTTP/1, its response or IdleTimeout ends the connection; on
+// HTTP/2, GOAWAY does.
 func (g graces) decideServing(v view, now moment) (due verdict) {
 	over := max(v.retiredAt, v.began) + g.run
 	switch {
@@ -242,9 +242,9 @@ func (g graces) decideServing(v view, now moment) (due verdict) {
 	return due
 }
 
-// decideStalled is for a connection that waits, and nobody reads: not the client
-// is silent, but a goroutine computes, or is starved, or a hook of the user's
-// blocks it. Or the listener's connection reads by itself, in RemoteAddr say (PROXY
+// decideStalled is for a connection that waits while nobody reads: it is not the client
+// that is silent, but a goroutine that computes, is starved, or is blocked by a hook of
+// the user's. Or the listener's connection itself reads, for example in RemoteAddr (PROXY
 // protocol): a deadline wakes that, and costs the others nothing.
 func (g graces) decideStalled(v view, now moment) verdict {
 	due := recheckUntil(g.waitsUntil(v)+maxServerStall, now)
@@ -271,7 +271,7 @@ func (g graces) decideHijacked(v view, now moment) verdict {
 	return verdict{actHalfClose, now + cutDelay}
 }
 
-// hijackedUntil returns when the time of a hijacked connection is over, and why: 0 is
+// hijackedUntil returns when the time of a hijacked connection is over, and why; 0 means
 // never.
 func (g graces) hijackedUntil(v view) (at moment, reason error) {
 	reason = ErrHijackGrace
@@ -290,13 +290,13 @@ func (g graces) hijackedUntil(v view) (at moment, reason error) {
 	return at, reason
 }
 
-// waitsUntil returns when a connection that waits is dropped at the latest, if
-// its client is to blame.
+// waitsUntil returns when a waiting connection is dropped at the latest, if its client is
+// to blame.
 func (g graces) waitsUntil(v view) moment {
 	return max(v.quiet, v.retiredAt) + g.idle + maxTrickle
 }
 
-// recheckUntil is cutBy for a connection of which no event tells.
+// recheckUntil is cutBy for a connection about which there is no event.
 func recheckUntil(at, now moment) verdict {
 	if now < at {
 		return verdict{at: min(now+recheck, at)}

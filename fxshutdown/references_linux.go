@@ -12,15 +12,14 @@ import (
 	"syscall"
 )
 
-// countReferences returns how many handshakes hold a reference to the socket, and
-// others that do, if there are any. Each handshake holds one until its connection is
-// accepted, the descriptor of the socket one more, and the connections in the queue
-// can be told by their number. (reqsk_alloc in include/net/request_sock.h; since
-// Linux 4.4.)
+// countReferences returns how many handshakes, and possibly others, hold a reference to
+// the socket. Each handshake holds one until its connection is accepted, and the
+// descriptor of the socket one more; the number of connections in the queue is known.
+// (reqsk_alloc in include/net/request_sock.h; since Linux 4.4.)
 //
-// The file has the listening sockets of the namespace first, and the kernel reads on
-// no further than it is asked to. So this takes 20 µs to 0.5 ms where the whole table
-// takes 2 to 3 ms by netlink, and 60 ms as a text, with 30,000 connections in it.
+// The file has the listening sockets of the namespace first, and the kernel reads no
+// further than it is asked to. So this takes 20 µs to 0.5 ms, where the whole table, with
+// 30,000 connections in it, takes 2 to 3 ms through netlink, and 60 ms as text.
 func (s *socket) countReferences() (int, error) {
 	if !referencesTell() {
 		return 0, errors.ErrUnsupported
@@ -41,7 +40,7 @@ func (s *socket) countReferences() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	// Asked last: whoever gets from a handshake into the queue meanwhile is found there.
+	// Asked last: a client whose handshake ends meanwhile is then found in the queue.
 	queued, _ := s.queued()
 	return max(refs-1-queued, 0), nil
 }
@@ -76,8 +75,8 @@ func readReferences(file string, inode uint64) (int, error) {
 	return 0, errElsewhere
 }
 
-// errElsewhere says that a socket belongs to another network namespace than the
-// thread that asks.
+// errElsewhere means that a socket belongs to another network namespace than the asking
+// thread.
 var errElsewhere = errors.New("the socket is in another network namespace")
 
 // referencesTell reports whether a handshake holds a reference to its listening

@@ -38,9 +38,8 @@ func Draining(ctx context.Context) <-chan struct{} {
 	return c.toldLocked()
 }
 
-// exchange is a running request: its place in the account, its context and,
-// where the protocol is one that we know, its ResponseWriter. It is the one
-// allocation that a request costs.
+// exchange is a running request: its place in the account, its context and, if we know
+// the protocol, its ResponseWriter. It is the only allocation that a request costs.
 type exchange struct {
 	rw  http.ResponseWriter // net/http's
 	ctx context.Context     // net/http's
@@ -64,15 +63,15 @@ type exchange struct {
 	hijacked  bool
 }
 
-// responseBits is what is known of a response. It is complete when the handler has
-// returned, and read by others then.
+// responseBits is what is known about a response. It is complete, and read by others,
+// once the handler has returned.
 type responseBits uint8
 
 const (
 	toldToClose responseBits = 1 << iota // it says close
 	withoutBody                          // HTTP allows it none, or its bytes are not counted
 	writeFailed
-	headerUsed // by the handler; asked for without need, net/http would copy the header
+	headerUsed // by the handler; net/http copies the header for whoever asks for it
 )
 
 func (x *exchange) saidClose() bool { return x.response&toldToClose != 0 }
@@ -83,7 +82,7 @@ func (x *exchange) isShort() bool {
 	return x.written < 0 && x.response&withoutBody == 0 && *x.method != http.MethodHead
 }
 
-// noteDeclared takes down how long the body is declared to be.
+// noteDeclared notes the declared length of the body.
 func (x *exchange) noteDeclared(h http.Header) {
 	if declared := h["Content-Length"]; len(declared) > 0 {
 		if n, err := strconv.ParseInt(declared[0], 10, 64); err == nil {
@@ -111,7 +110,7 @@ func methodOf(name string) *string {
 	return other
 }
 
-// keptMethod is kept for a method: most need no memory of their own.
+// keptMethod is kept, for a method: most need no memory of their own.
 func keptMethod(m *string) string {
 	for i := range methods {
 		if m == &methods[i] {
@@ -123,8 +122,8 @@ func keptMethod(m *string) string {
 
 type exchangeKey struct{}
 
-// requestContext is an exchange as the context of its request: so Draining finds
-// the one request that asks, through whatever contexts were derived from it.
+// requestContext is an exchange as the context of its request, so that Draining finds the
+// request that asks, through any contexts derived from it.
 type requestContext exchange
 
 func (r *requestContext) Deadline() (time.Time, bool) { return r.ctx.Deadline() }

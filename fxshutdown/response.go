@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A ResponseWriter must be exactly what net/http's own is, and no more: those
-// who look for an http.Hijacker must not find one on HTTP/2.
+// A ResponseWriter must have exactly the interfaces of net/http's own: code that looks
+// for an http.Hijacker must not find one on HTTP/2.
 
 // http1Writer is the ResponseWriter of an HTTP/1 request.
 type http1Writer struct{ exchange }
@@ -39,9 +39,9 @@ var (
 	} = (*http2Writer)(nil)
 )
 
-// newExchange wraps w by what it can do. One that is neither net/http's HTTP/1
-// nor HTTP/2 writer stays as it is: its request is counted, its response
-// cannot be told to say close.
+// newExchange wraps w according to what it can do. A writer that is neither net/http's
+// HTTP/1 nor its HTTP/2 writer stays as it is: its request is counted, but its response
+// cannot be made to say close.
 func newExchange(c *conn, w http.ResponseWriter, r *http.Request) (*exchange, http.ResponseWriter) {
 	_, hijacker := w.(http.Hijacker)
 	_, pusher := w.(http.Pusher)
@@ -53,7 +53,7 @@ func newExchange(c *conn, w http.ResponseWriter, r *http.Request) (*exchange, ht
 	case pusher && !hijacker && r.ProtoMajor == 2:
 		h := new(http2Writer)
 		h.exchange.set(c, w, r)
-		// Every HTTP/2 request has a body, those included that have none.
+		// Every HTTP/2 request has a Body, even if it has no body.
 		if c.h2 != nil && r.Body != nil && r.ContentLength != 0 {
 			h.bodyOpen, h.body = true, r.Body
 			r.Body = (*http2Body)(h)
@@ -116,8 +116,8 @@ func (x *exchange) WriteString(s string) (int, error) {
 	return n, err
 }
 
-// noteWritten counts what was written of the body. What net/http does not take is the
-// handler's mistake, and no loss.
+// noteWritten counts what was written of the body. What net/http does not accept is the
+// handler's mistake, and not a loss.
 func (x *exchange) noteWritten(n int64, err error) {
 	x.written += n
 	if err != nil && err != http.ErrContentLength && err != http.ErrBodyNotAllowed {
@@ -155,8 +155,8 @@ func (x *exchange) CloseNotify() <-chan bool {
 	return x.rw.(http.CloseNotifier).CloseNotify()
 }
 
-// SetReadDeadline, SetWriteDeadline and EnableFullDuplex are for those who look
-// for them without an http.ResponseController.
+// SetReadDeadline, SetWriteDeadline and EnableFullDuplex are for code that looks for them
+// without an http.ResponseController.
 
 func (x *exchange) SetReadDeadline(t time.Time) error {
 	return http.NewResponseController(x.rw).SetReadDeadline(t)
@@ -186,7 +186,7 @@ func (w *http1Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 func (w *http1Writer) ReadFrom(r io.Reader) (int64, error) {
 	w.tellClose()
 	n, err := w.rw.(io.ReaderFrom).ReadFrom(r)
-	if n > 0 { // of an empty reader net/http writes nothing, the header neither
+	if n > 0 { // for an empty reader net/http writes nothing, not even the header
 		w.header = headerWritten
 	}
 	w.noteWritten(n, err)
@@ -221,7 +221,7 @@ func (b *http2Body) ends() {
 	c.mu.Unlock()
 }
 
-// closeAlone is shared by responses: it has no room for what is appended.
+// closeAlone is shared by responses: its capacity allows no append in place.
 var closeAlone = []string{"close"}
 
 // tellClose is called before the header is written. Once the connection retires
@@ -244,8 +244,8 @@ func (x *exchange) tellClose() {
 		h["Connection"] = closeAlone
 		return
 	}
-	// net/http looks at the first value alone. Others, such as the "Upgrade" of
-	// a 426, keep their meaning.
+	// net/http looks only at the first value. Others, such as the "Upgrade" of a 426,
+	// keep their meaning.
 	values := []string{"close"}
 	for _, list := range h["Connection"] {
 		for option := range strings.SplitSeq(list, ",") {

@@ -24,8 +24,9 @@ const (
 
 // shown returns a text that a client chose as the inside of a quoted Go string: quotes,
 // backslashes and whatever is not printable (control characters, those that change the
-// direction of text, bytes that are no UTF-8) are escaped. What is longer than maxText
-// is cut and marked. A text that is the inside of a quoted string stays as it is.
+// direction of text, bytes that are not UTF-8) are escaped. A text that is longer than
+// maxText is cut and marked. One that already is the inside of a quoted string is
+// unchanged.
 func shown(s string) string {
 	if len(s) <= maxText && isShown(s) {
 		return s

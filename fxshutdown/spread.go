@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// spreadTick is how often connections retire during a spread: those whose turn has come
-// since.
+// spreadTick is the interval at which connections retire during a spread: those whose
+// turn has come since the last one.
 const spreadTick = 10 * time.Millisecond
 
 // spread is the part of a stop in which the connections retire one by one. Only the
@@ -19,8 +19,8 @@ type spread struct {
 	total  int
 }
 
-// planSpread decides how long the spread lasts: half of the time that the graceful part
-// of the stop has, at most.
+// planSpread decides how long the spread lasts: at most half of the time of the graceful
+// part of the stop.
 func (st *stop) planSpread(now moment) {
 	if st.trigger != TriggerStop {
 		return
@@ -36,8 +36,8 @@ func (st *stop) planSpread(now moment) {
 	}
 }
 
-// begin takes up the connections, which the set has told to retire from their birth by
-// now. The order is random: the connections of one client are neighbours otherwise.
+// begin collects the connections; the set already makes new ones retire from their birth.
+// The order is random: otherwise the connections of one client would be neighbours.
 func (sp *spread) begin(conns []*conn, now moment) {
 	sp.began, sp.left, sp.total = now, conns, len(conns)
 	rand.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
@@ -46,10 +46,10 @@ func (sp *spread) begin(conns []*conn, now moment) {
 // over reports whether every connection has retired.
 func (sp *spread) over() bool { return len(sp.left) == 0 }
 
-// next retires the connections whose turn has come, and returns when the next one's
-// may have come. If the spread is to be over earlier than was planned, for somebody has
-// joined the stop with less time, it goes faster. Turns that were missed, on a machine
-// that had no time for them, are made up for at twice the pace, and not in a crowd.
+// next retires the connections whose turn has come, and returns when the next one's may
+// have come. If the spread has to end earlier than planned, because somebody has joined
+// the stop with less time, it goes faster. Turns that a busy machine has missed are made
+// up for at twice the pace, not all at once.
 func (sp *spread) next(now, until moment) moment {
 	lasts := min(sp.lasts, until-sp.began)
 	if lasts <= 0 {

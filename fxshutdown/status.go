@@ -33,7 +33,7 @@ func (s *Server) Err() error {
 func (s *Server) Stats() Stats {
 	stats, _ := s.conns.count()
 	s.mu.Lock()
-	listens := s.addr != nil // and s.ln is not written any more
+	listens := s.addr != nil // and s.ln is no longer written
 	s.mu.Unlock()
 	if listens {
 		stats.Waiting, _ = s.ln.waiting()

@@ -32,7 +32,7 @@ type stop struct {
 	progressAt moment   // when it is logged what the drain waits for
 	conns      []*conn  // space for snapshots
 	restUntil  moment   // when to sweep again at the earliest
-	hinted     holdKind // what the log has told the remedies of
+	hinted     holdKind // what the log has given hints for
 	listener   listenerEnd
 
 	before totals // the account when the stop began
@@ -120,7 +120,7 @@ func (st *stop) force(reason error) {
 	}
 	if !errors.Is(reason, ErrBudget) && !isClosed(st.cutNow) {
 		close(st.cutNow)
-		st.wakeUp() // whoever waits for what was cut waits less
+		st.wakeUp() // the wait for what was cut is shorter now
 	}
 }
 

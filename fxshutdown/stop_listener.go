@@ -14,7 +14,7 @@ type listenerEnd struct {
 
 	shut    chan bool     // receives once whether the listener is closed; nil: it stays open
 	shutAt  time.Time     // when shut was made
-	giveUp  chan struct{} // closed when its queue is not to be emptied any more
+	giveUp  chan struct{} // closed when its queue is no longer to be emptied
 	settled bool          // it is over, and in the report
 }
 

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// plan decides what of the delay and of the spread there is time for, and says so.
+// plan decides how much of the delay and of the spread there is time for, and says so.
 func (st *stop) plan() {
 	s := st.s
 	now := s.now()
@@ -73,8 +73,8 @@ func (st *stop) delay() bool {
 	}
 }
 
-// isDelayOver reports whether the delay has passed, or does not fit any more, since
-// somebody has joined the stop with less time.
+// isDelayOver reports whether the delay has passed, or no longer fits because somebody
+// has joined the stop with less time.
 func (st *stop) isDelayOver(now, forceAt moment) bool {
 	return now >= st.delayUntil || forceAt != 0 && st.delayUntil+2*st.s.cfg.IdleGrace > forceAt
 }
@@ -118,8 +118,8 @@ func (st *stop) shutdownGiven() {
 		defer close(returned)
 		st.s.given.Shutdown(ctx)
 	}()
-	// It returns at once, unless somebody serves on the given server himself:
-	// Shutdown waits for that Serve whatever its context says.
+	// It returns at once, unless somebody else calls Serve on the given server: Shutdown
+	// waits for that Serve whatever its context says.
 	t := st.within(schedulingSlack)
 	defer t.Stop()
 	select {
@@ -179,7 +179,7 @@ func (st *stop) tend(over func(now, forceAt moment) (bool, moment)) {
 	}
 }
 
-// nextTurn goes on with the spread, and returns when to do so again.
+// nextTurn continues the spread, and returns when to do so again.
 func (st *stop) nextTurn(now, forceAt moment) moment {
 	switch {
 	case st.spread.over():
@@ -190,8 +190,9 @@ func (st *stop) nextTurn(now, forceAt moment) moment {
 	return st.spread.next(now, forceAt-2*st.s.cfg.IdleGrace)
 }
 
-// sweepAt sweeps, unless that was done a moment ago: connections that become due one by
-// one, of thousands, would each cost a look at all. It returns when to sweep again.
+// sweepAt sweeps, unless that was done a moment ago: otherwise each of thousands of
+// connections that become due one by one would cost a look at all of them. It returns
+// when to sweep again.
 func (st *stop) sweepAt(now moment) (next moment) {
 	if now < st.restUntil {
 		return st.restUntil

@@ -1,6 +1,6 @@
 package fxshutdown
 
-// takeover is what is kept of the request by which a connection was hijacked.
+// takeover is what is kept of the request that hijacked a connection.
 type takeover struct {
 	method, path string
 	start        moment
@@ -24,8 +24,8 @@ func (c *conn) takeoverEndLocked() *Request {
 	return &r
 }
 
-// hijackLocked counts the request that runs as hijacked. On a connection that
-// was cut it is aborted already.
+// hijackLocked counts the running request as hijacked. On a connection that was cut, it
+// is already aborted.
 func (c *conn) hijackLocked() {
 	switch x := c.running; {
 	case c.cut:
@@ -39,8 +39,8 @@ func (c *conn) hijackLocked() {
 	}
 }
 
-// describeTakeoverLocked describes the request by which the connection was
-// hijacked; of one whose protocol a TLSNextProto serves only the client is known.
+// describeTakeoverLocked describes the request that hijacked the connection; if a
+// TLSNextProto serves its protocol, only the client is known.
 func (c *conn) describeTakeoverLocked() Request {
 	t := c.takeover
 	if t.foreign {

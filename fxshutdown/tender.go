@@ -6,17 +6,16 @@ import (
 	"sync/atomic"
 )
 
-// tender looks after connections that have retired: it does to each what decide says
-// is due. Whose goroutine that is, is the stop's, or while the server serves the
-// keeper's; everybody else only wakes it.
+// tender looks after connections that have retired: it does to each what decide says is
+// due. Its goroutine is that of the stop or, while the server serves, that of the keeper;
+// everybody else only wakes it.
 type tender struct {
 	set    *connSet
 	graces graces
 	wake   chan struct{} // receives when something changed that should be looked at
 	next   atomic.Int64  // the moment for which the goroutine has set its timer; 0: none
 
-	// record puts on the account what it cost to end a connection, and why it was
-	// ended.
+	// record notes in the account what it cost to end a connection, and why it was ended.
 	record func(cutResult, error)
 }
 

@@ -12,12 +12,12 @@ const longAgo moment = 1
 // Every time that the engine chooses by itself is in this table. What users may
 // choose is in Config.
 const (
-	// maxDuration is the longest duration that is told from longer ones, so that
-	// sums of moments do not overflow: 36 years.
+	// maxDuration bounds every duration, so that sums of moments do not overflow: 36
+	// years.
 	maxDuration = 1 << 60 * time.Nanosecond
 
-	// schedulingSlack is how long something may take that is done at once but for
-	// a bug, or a lack of processors; lateSlack is the same when no time is left.
+	// schedulingSlack is how long something may take that would be done at once if there
+	// were no bug and enough processors; lateSlack is the same when no time is left.
 	schedulingSlack = 50 * time.Millisecond
 	lateSlack       = 5 * time.Millisecond
 
@@ -26,8 +26,8 @@ const (
 	maxStopReserve = 2 * time.Second
 	maxForceWindow = 500 * time.Millisecond
 
-	// sweepRest is how many times as long as a look at all connections took the next one
-	// is put off: a fifth of a processor is what these looks take at most.
+	// sweepRest is the pause after a look at all connections, as a multiple of what the
+	// look took: so these looks take at most a fifth of a processor.
 	sweepRest = 4
 
 	// progressAfter is how long a drain goes on before it logs what it waits for.
@@ -39,25 +39,25 @@ const (
 
 // The accept queue.
 const (
-	// queueLook is how long an accept waits for a connection. It must be so long that
-	// a goroutine that set the deadline is likely to call accept before it: an
-	// accept whose deadline has passed fails without a look at the queue.
+	// queueLook is how long an accept waits for a connection. It must be long enough for
+	// the goroutine that has set the deadline to call accept in time: an accept whose
+	// deadline has passed fails without looking at the queue.
 	queueLook = time.Millisecond
 
-	// queueStillLooks is how often in a row the queue must look empty, where the
-	// kernel does not tell who is on the way to it.
+	// queueStillLooks is how often in a row the queue must look empty, where the kernel
+	// does not know who is on the way to it.
 	queueStillLooks = 3
 
 	// queueGap is how long nobody must come where new clients cannot be kept away and
-	// more than fewQueued have come: they do not stop coming. Of 64 clients that dial all
-	// the time, closing at the first gap of 0.2 ms lost none in 40 stops; waiting for
-	// 3 ms without them lost 14 to 20 a stop, after 250 ms.
+	// more than fewQueued have come: then they do not stop coming. With 64 clients that
+	// keep dialling, closing in the first gap of 0.2 ms lost none in 40 stops; waiting
+	// for a gap of 3 ms lost 14 to 20 per stop, after 250 ms.
 	queueGap  = 200 * time.Microsecond
 	fewQueued = 4
 
-	// maxQueue bounds the emptying of the queue: a flood never lets it run empty.
-	// maxHandshake does where new clients are kept away, and those whose handshakes
-	// are under way are waited for: a round trip, and one packet that was lost.
+	// maxQueue bounds the emptying of the queue, which a flood never lets run empty.
+	// maxHandshake does so where new clients are kept away and those whose handshakes are
+	// under way are waited for: a round trip, and one lost packet.
 	maxQueue     = 250 * time.Millisecond
 	maxHandshake = time.Second
 
@@ -70,12 +70,12 @@ const (
 	// is emptied.
 	maxStarvedDelay = 5 * time.Millisecond
 
-	// unknownQueue is how many a queue is taken to hold where the kernel does not tell:
-	// the length that macOS and the BSDs bound it to (kern.ipc.somaxconn).
+	// unknownQueue is the assumed length of the queue where the kernel does not report
+	// it: the bound of macOS and the BSDs (kern.ipc.somaxconn).
 	unknownQueue = 128
 
-	// queueStill is, for listeners without deadlines, how long an accept must
-	// have waited in vain, as looks every queueStillLook have seen it.
+	// queueStill is, for listeners without deadlines, how long an accept must have waited
+	// in vain, as seen by looks every queueStillLook.
 	queueStill     = 5 * time.Millisecond
 	queueStillLook = 500 * time.Microsecond
 
@@ -83,26 +83,25 @@ const (
 	minAcceptDelay = 5 * time.Millisecond
 	maxAcceptDelay = time.Second
 
-	// limitLook is how often, at the limit of connections, it is looked whether
-	// clients wait; limitPause is how long after it was said that they do it is said
-	// again.
+	// limitLook is how often, at the limit of connections, the server looks whether
+	// clients wait; limitPause is how long it does not report that again.
 	limitLook  = time.Second
 	limitPause = time.Minute
 )
 
 // A connection that waits for a request.
 const (
-	// lastRead is how long before it is dropped a quiet connection is read from
-	// once more. The reader that a deadline has woken did not look into the
-	// kernel's buffer again; this does.
+	// lastRead is how long before its drop a quiet connection is read from once more. The
+	// reader that a deadline has woken did not look into the kernel's buffer again; this
+	// read does.
 	lastRead = time.Millisecond
 
 	// lastReads is into how many parts lastRead is divided: a read that was
 	// preempted until its deadline had passed does not look at all.
 	lastReads = 2
 
-	// maxTrickle is how much longer than IdleGrace a client may be quiet that has
-	// sent something, and all that a byte now and then can buy it.
+	// maxTrickle is how much longer than IdleGrace a client that has sent something may
+	// be quiet, and all the time that it can gain by sending a byte now and then.
 	maxTrickle = 300 * time.Millisecond
 
 	// maxClientWait is how much longer than IdleGrace into the drain a quiet
@@ -164,21 +163,22 @@ const (
 	// that its running requests end.
 	maxHold = 500 * time.Millisecond
 
-	// quickRequest is how long a request under EndOnDrain is left alone that has not begun to
-	// stream when its connection retires, or begins later: it may be a quick one, which is
-	// to be answered. It is as long as the default of IdleGrace, for which a late request
-	// is waited anyway; so it makes hardly any stop longer.
+	// quickRequest is how long a request under EndOnDrain is left alone that has not
+	// begun to stream when its connection retires, or begins later: it may be a quick
+	// one, which is to be answered. It is as long as the default of IdleGrace, for which
+	// a late request is waited anyway; so it makes hardly any stop longer.
 	quickRequest = 250 * time.Millisecond
 
-	// maxEndHijacked is HijackGrace for a connection that was hijacked under EndOnDrain, if
-	// that is not shorter: who looks at the context has closed it long before.
+	// maxEndHijacked is HijackGrace for a connection that was hijacked under EndOnDrain,
+	// if that is not shorter: a handler that looks at its context has long closed it by
+	// then.
 	maxEndHijacked = 500 * time.Millisecond
 
 	// takeoverCheck is how often a hijacked connection is asked whether it was closed
-	// through what the hooks saw of it: no event tells.
+	// through what the hooks saw of it: there is no event for that.
 	takeoverCheck = 250 * time.Millisecond
 
-	// recheck is how soon a connection is looked at again of which no event tells.
+	// recheck is how soon a connection is looked at again if there is no event for it.
 	recheck = 50 * time.Millisecond
 )
 

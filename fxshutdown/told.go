@@ -2,7 +2,7 @@ package fxshutdown
 
 import "cmp"
 
-// noteAborted puts on the report, and tells the Logger, that a request was cut off.
+// noteAborted notes in the report, and tells the Logger, that a request was cut off.
 func (st *stop) noteAborted(r Request, reason error) {
 	st.mu.Lock()
 	st.aborted++
@@ -18,7 +18,7 @@ func (st *stop) noteAborted(r Request, reason error) {
 	}
 }
 
-// noteCut does it for a hijacked connection that the stop closed.
+// noteCut does so for a hijacked connection that the stop closed.
 func (st *stop) noteCut(r Request, reason error) {
 	st.mu.Lock()
 	st.report.CutCount++
@@ -30,8 +30,9 @@ func (st *stop) noteCut(r Request, reason error) {
 	}
 }
 
-// noteCancelled does it for a request that has ended after the stop, or before it the
-// keeper, had cancelled its context: by itself, or so that its client lost the response.
+// noteCancelled does so for a request that has ended after the stop, or before it the
+// keeper, had cancelled its context: on its own, or such that its client lost the
+// response.
 func (st *stop) noteCancelled(r Request, lost bool) {
 	st.mu.Lock()
 	reason := cmp.Or(st.reason, st.grace, ErrConnectionAge)
@@ -45,7 +46,7 @@ func (st *stop) noteCancelled(r Request, lost bool) {
 	}
 }
 
-// noteWaitedFor puts on the report what the stop waited for until its force.
+// noteWaitedFor notes in the report what the stop was waiting for when it was forced.
 func (st *stop) noteWaitedFor(r Request) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -53,7 +54,7 @@ func (st *stop) noteWaitedFor(r Request) {
 	st.report.WaitedFor = keepOldest(st.report.WaitedFor, r)
 }
 
-// recordEnd puts on the report what it cost to end a connection.
+// recordEnd notes in the report what it cost to end a connection.
 func (st *stop) recordEnd(res cutResult, reason error) {
 	for _, r := range res.aborted {
 		st.noteAborted(r, reason)
