@@ -76,7 +76,13 @@ func TestScrapes(t *testing.T) {
 				return s.New == 1 && s.Active == 2 && s.Idle == 3 && s.Hijacked == 1 && s.Closed == 1
 			})
 
-			s, _ := a.scrape(t)
+			show := func(when string) scrape {
+				t.Helper()
+				s, text := a.scrape(t)
+				t.Logf("%s the stop:\n%s", when, linesOf(text, "http"))
+				return s
+			}
+			s := show("before")
 			s.want(t, "before", "http", map[string]int{
 				"fxhttp_ready":                    1,
 				`fxhttp_connections{state="new"}`: 1, `fxhttp_connections{state="active"}`: 2,
@@ -95,7 +101,7 @@ func TestScrapes(t *testing.T) {
 
 			a.beginStop(patience)
 			eventually(t, "the idle connections are dropped", func() bool { return server.Report().Dropped == 4 })
-			s, _ = a.scrape(t)
+			s = show("during")
 			s.want(t, "during", "http", map[string]int{
 				"fxhttp_ready":                    0,
 				`fxhttp_connections{state="new"}`: 0, `fxhttp_connections{state="active"}`: 2,
@@ -129,7 +135,7 @@ func TestScrapes(t *testing.T) {
 				}
 			}
 			<-server.Done()
-			s, _ = a.scrape(t) // the admin server is in its delay
+			s = show("after") // the admin server is in its delay
 			s.want(t, "after", "http", tt.want)
 			s.wantNone(t, "after", "http", "fxhttp_stop_force_timestamp_seconds", "fxhttp_stop_limit_timestamp_seconds")
 			wantReport(t, s, "http", server.Report(), server.Stats())
@@ -142,6 +148,16 @@ func TestScrapes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// linesOf are the lines of a scrape about one server.
+func linesOf(text, server string) (lines string) {
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, fmt.Sprintf("server=%q", server)) {
+			lines += line
+		}
+	}
+	return lines
 }
 
 // wantReport compares each figure of a stop that is over, and the account behind it.
