@@ -170,7 +170,7 @@ func wantReport(t *testing.T, f figures, r fxshutdown.Report, st fxshutdown.Stat
 		"open_connections state=idle":       float64(st.Idle),
 		"open_connections state=hijacked":   float64(st.Hijacked),
 		"accepted_connections":              float64(st.Accepted),
-		"closed_connections reason=dropped": float64(r.Dropped),
+		"closed_connections reason=dropped": float64(st.Dropped),
 		"closed_connections reason=cut":     float64(st.Cut),
 		"undecided_requests":                float64(r.Undecided),
 		"ended_requests result=answered":    float64(r.Served),

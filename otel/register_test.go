@@ -222,8 +222,14 @@ func TestRegister(t *testing.T) {
 // Names are in the style of the semantic conventions: lower case, with dots and
 // underscores, a unit each, and no type or unit in the name.
 func TestConventions(t *testing.T) {
-	_, reader := serve(t, http.NotFoundHandler(), fxshutdown.Config{})
+	s, reader := serve(t, http.NotFoundHandler(), fxshutdown.Config{})
+	if err := s.Server.Stop(t.Context()); err != nil { // all have figures now, but those of time left
+		t.Fatal(err)
+	}
 	rm := collect(t, reader)
+	if n := len(rm.ScopeMetrics[0].Metrics); n != 23 {
+		t.Errorf("%d metrics, want 23: the 25 but two of time left", n)
+	}
 	if n := len(rm.ScopeMetrics); n != 1 || rm.ScopeMetrics[0].Scope.Name != "github.com/fxshutdown/fxhttp/otel" {
 		t.Fatalf("%d scopes: %+v", n, rm.ScopeMetrics)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/fx"
 
 	"github.com/fxshutdown/fxhttp"
@@ -30,7 +31,7 @@ var lastScrape = fx.Options(
 // The times of the README fit, however long the API drains: the engine says how it divides
 // them, and then is told to end at once.
 func TestLastScrapeTimes(t *testing.T) {
-	app := fx.New(lastScrape, fx.NopLogger, fx.Provide(http.NotFoundHandler))
+	app := fx.New(lastScrape, fx.NopLogger, fx.Provide(http.NotFoundHandler, prometheus.NewRegistry))
 	if err := app.Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -89,8 +89,13 @@ func (a *testApp) awaitStop(t *testing.T) error {
 	}
 }
 
-// endDelay ends the delay of the admin server, in which scrapes see how the others have stopped.
-func (a *testApp) endDelay() { a.servers["admin"].Server.Close() }
+// endDelay ends the delay of the admin server, in which scrapes see how the others have
+// stopped: it does not fit the time of another Stop that joins.
+func (a *testApp) endDelay() {
+	ctx, cancel := context.WithTimeout(context.Background(), patience/4)
+	defer cancel()
+	a.servers["admin"].Server.Stop(ctx)
+}
 
 // addr of a server.
 func (a *testApp) addr(name string) string { return a.servers[name].Server.Addr().String() }
