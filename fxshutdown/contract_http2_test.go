@@ -32,6 +32,21 @@ var http2Scenarios = []scenario{
 		s.mustStopIn(3*time.Second-ms, 3*time.Second+ms)
 	}},
 
+	// One that has been idle for long is told, and gone when it has read that.
+	{"Idle", bubbles, h2Modes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe)
+		c := s.rawH2()
+		c.get(1, "/")
+		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+		go func() {
+			c.until(func(f frame) bool { return f.kind == frameGoAway })
+			time.Sleep(10 * ms) // by then our side is closed too
+			c.Close()
+		}()
+		time.Sleep(time.Minute)
+		s.mustStopIn(0, 20*ms)
+	}},
+
 	// The pings of an idle client buy no time.
 	{"Pings", bubbles, h2Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe)

@@ -174,6 +174,9 @@ func (h *http2State) endWriteLocked(c *conn) (changed bool) {
 // may be, still to be written, the next write is that, or both in one.
 func (h *http2State) askGoAwayLocked(c *conn, now moment) {
 	h.goAway, h.awaits, c.exit.asked = goAwayAsked, 1, now
+	if c.quiet < c.exit.at && now >= c.quiet+schedulingSlack {
+		h.finishing = false // it was written before writes were watched
+	}
 	if h.finishing || c.writes.underWay() > 0 {
 		h.awaits = 2
 	}
