@@ -47,7 +47,7 @@ func (c *conn) deliversLocked(now moment) bool {
 // GOAWAY, whatever its client has read by then.
 func (c *conn) deliver() {
 	var d delivery
-	for d.goesOn(c.underTLS(), c.set.now()) {
-		time.Sleep(recheck)
+	for wait := lastRead; d.goesOn(c.underTLS(), c.set.now()); wait = min(2*wait, recheck) {
+		time.Sleep(wait)
 	}
 }

@@ -1,6 +1,7 @@
 package fxshutdown
 
 import (
+	"encoding/binary"
 	"net"
 	"syscall"
 	"time"
@@ -14,9 +15,27 @@ func unsent(nc net.Conn) bool {
 	return known && n > 0
 }
 
-// unsentBytes returns how many they are.
+// unsentBytes returns how many they are: none if the peer has reset the connection,
+// though the kernel goes on counting them.
 func unsentBytes(nc net.Conn) (n int32, known bool) {
-	return askSocket(nc, syscall.TIOCOUTQ)
+	n, known = askSocket(nc, syscall.TIOCOUTQ)
+	if n > 0 && isReset(nc) {
+		n = 0
+	}
+	return n, known
+}
+
+// isReset reports whether a TCP connection is over, as the kernel sees it.
+func isReset(nc net.Conn) (reset bool) {
+	const closed = 7 // TCP_CLOSE in include/net/tcp_states.h
+	withSocket(nc, func(fd uintptr) {
+		if info, err := tcpInfo(fd); err == nil {
+			var first [4]byte
+			binary.NativeEndian.PutUint32(first[:], info[0])
+			reset = first[0] == closed // tcpi_state
+		}
+	})
+	return reset
 }
 
 // unread reports whether the kernel has bytes of nc's peer that nobody has read
@@ -28,19 +47,21 @@ func unread(nc net.Conn) bool {
 
 // askSocket returns what an ioctl says of a socket.
 func askSocket(nc net.Conn, request uintptr) (n int32, known bool) {
-	sc, ok := nc.(syscall.Conn)
-	if !ok {
-		return 0, false
-	}
-	rc, err := sc.SyscallConn()
-	if err != nil {
-		return 0, false
-	}
 	var errno syscall.Errno
-	err = rc.Control(func(fd uintptr) {
+	known = withSocket(nc, func(fd uintptr) {
 		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, request, uintptr(unsafe.Pointer(&n)))
 	})
-	return n, err == nil && errno == 0
+	return n, known && errno == 0
+}
+
+// withSocket calls f with the descriptor of a connection that is a socket, and open.
+func withSocket(nc net.Conn, f func(fd uintptr)) bool {
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	rc, err := sc.SyscallConn()
+	return err == nil && rc.Control(f) == nil
 }
 
 // roundTrip returns how long a packet to nc's peer and the answer take, zero if that is
@@ -52,15 +73,7 @@ func roundTrip(nc net.Conn) (d time.Duration) {
 		timeout = 8 / 4 // tcpi_rto, in microseconds
 		least   = 204 * time.Millisecond
 	)
-	sc, ok := nc.(syscall.Conn)
-	if !ok {
-		return 0
-	}
-	rc, err := sc.SyscallConn()
-	if err != nil {
-		return 0
-	}
-	rc.Control(func(fd uintptr) {
+	withSocket(nc, func(fd uintptr) {
 		if info, err := tcpInfo(fd); err == nil {
 			d = max(time.Duration(info[timeout])*time.Microsecond-least, 0)
 		}

@@ -97,3 +97,35 @@ func TestRoundTrip(t *testing.T) {
 		}
 	})
 }
+
+// What the kernel has of a connection that the peer has reset goes nowhere any more.
+func TestUnsentIsReset(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	server.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	for err == nil {
+		_, err = server.Write(make([]byte, 1<<16))
+	}
+	if !unsent(server) {
+		t.Fatal("unsent() = false, and the client has not read")
+	}
+	client.Close() // with bytes unread
+	for end := time.Now().Add(10 * time.Second); unsent(server); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("unsent() = true, and the client has reset the connection")
+		}
+	}
+}

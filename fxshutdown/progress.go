@@ -2,24 +2,24 @@ package fxshutdown
 
 import "time"
 
-// Progress says what a stop does now, until when, and what it still waits for. It is zero
+// Progress says what a stop is doing, until when, and what it still waits for. It is zero
 // before a stop and after it.
 type Progress struct {
-	// Phase is the phase that runs, and empty until the first one begins.
+	// Phase is the phase that is running, and empty until the first one begins.
 	Phase PhaseName `json:"phase"`
 
-	// ForceAt is when the contexts of the requests that still run are cancelled, EndAt
-	// when Stop returns whatever is left. Both are zero if the stop has no limit, and
-	// come closer if somebody joins it with less time, or when DrainTimeout begins.
+	// ForceAt is when the contexts of requests that are still running are cancelled, and
+	// EndAt when Stop returns, whatever is left. Both are zero if the stop has no limit.
+	// They come closer if another Stop joins with less time, or when DrainTimeout begins.
 	ForceAt time.Time `json:"force_at,omitzero"`
 	EndAt   time.Time `json:"end_at,omitzero"`
 
-	// WaitsFor lists the requests in flight, and those by which connections were
-	// hijacked that are open, the oldest first.
+	// WaitsFor lists the requests in flight, and those that hijacked connections which are
+	// still open, oldest first.
 	WaitsFor []Request `json:"waits_for"`
 }
 
-// Progress returns how far a stop is. Like Stats it looks at every connection.
+// Progress returns how far a stop has come. Like Stats, it looks at every connection.
 func (s *Server) Progress() (p Progress) {
 	s.mu.Lock()
 	st := s.stop

@@ -245,16 +245,16 @@ type Stats struct {
 	Accepted uint64 `json:"accepted"`
 	Closed   uint64 `json:"closed"`
 
-	// Of those that are closed, Dropped counts those that waited for a request, or had
-	// sent a part of its header, when a stop closed them, and Cut those that were closed
-	// by force. What is left was closed by the client, behind a response, by a timeout of
-	// the http.Server, or by who had hijacked it.
+	// Dropped and Cut count closed connections. Dropped ones were closed by a stop while
+	// they waited for a request, or had sent only part of its header; Cut ones were closed
+	// by force. The rest were closed by the client, after a response, by a timeout of the
+	// http.Server, or by whoever had hijacked them.
 	Dropped uint64 `json:"dropped"`
 	Cut     uint64 `json:"cut"`
 
-	// Retired counts those whose clients were told to go while the server served: by
-	// MaxConnectionAge or MaxConnectionRequests, which are counted apart too, or by
-	// [Server.Retire].
+	// Retired counts the connections whose clients were told to go while the server
+	// served: because of MaxConnectionAge or MaxConnectionRequests, which are also counted
+	// separately, or by [Server.Retire].
 	Retired           uint64 `json:"retired"`
 	RetiredByAge      uint64 `json:"retired_by_age"`
 	RetiredByRequests uint64 `json:"retired_by_requests"`
