@@ -145,7 +145,7 @@ func (c *conn) begin(x *exchange, major int) bool {
 	case c.retired.Load():
 		changed = c.holdLocked() || c.set.limits.grace > 0 && !c.exit.drains
 	case c.set.limits.requests > 0 && c.requestsLocked() >= c.set.limits.requests:
-		c.retireServingLocked()
+		c.retireServingLocked(forRequests)
 		changed = true
 	}
 	return true

@@ -79,6 +79,7 @@ type retirement struct {
 	client *client       // nil if its address is not known yet
 	drains bool          // a stop has taken it over
 	late   bool          // it was accepted later
+	cut    bool          // it was open when its time was over
 	ended  uint32        // its requests that have ended; see account
 
 	overdue moment // when its requests were cancelled for having gone on too long; 0: they were not
@@ -194,9 +195,9 @@ func (c *conn) retire() {
 }
 
 // retireServingLocked does it while the server serves.
-func (c *conn) retireServingLocked() {
+func (c *conn) retireServingLocked(why retireCause) {
 	c.retireLocked()
-	c.set.retired.Add(1)
+	c.set.retired[why].Add(1)
 }
 
 // drain does it for a stop, whose times count from here, and for which what the client

@@ -139,6 +139,7 @@ func (c *conn) halfCloseLocked(now moment) *Request {
 		c.dropped = true
 		return nil
 	}
+	c.exit.cut = true
 	return c.takeoverEndLocked()
 }
 

@@ -24,9 +24,9 @@ type connSet struct {
 	maxOpen int           // connections in the set; 0: no limit. New writes it
 	freed   chan struct{} // receives when one is gone, if there is a limit; for the accepting goroutine
 
-	cancelled atomic.Bool             // the contexts of all requests are
-	retired   atomic.Uint64           // connections that retired while the server served
-	watcher   atomic.Pointer[watcher] // who looks after the connections that retire; nil: nobody yet
+	cancelled atomic.Bool                 // the contexts of all requests are
+	retired   [retireCauses]atomic.Uint64 // connections that retired while the server served
+	watcher   atomic.Pointer[watcher]     // who looks after the connections that retire; nil: nobody yet
 
 	limits  limits    // written by New
 	ages    ages      // of the connections that are not too old
@@ -39,7 +39,8 @@ type connSet struct {
 	shut     bool   // no connection is accepted any more
 	early    int    // connections left of those that were open when all retired
 	totals   totals // of the connections that are gone
-	dropped  int    // of these, those that were dropped
+	dropped  uint64 // of these, those that were dropped
+	cut      uint64 // and those that were cut
 }
 
 // watcher is the one door by which a connection reaches what is above it. Its
@@ -133,9 +134,7 @@ func (cs *connSet) remove(c *conn) {
 	cs.totals.Closed++
 	c.mu.Lock()
 	cs.totals.addLocked(c)
-	if c.dropped {
-		cs.dropped++
-	}
+	countEndLocked(c, &cs.dropped, &cs.cut)
 	late := c.exit != nil && c.exit.late
 	c.mu.Unlock()
 	last := cs.list.n == 0
@@ -159,6 +158,16 @@ func (cs *connSet) remove(c *conn) {
 	}
 	if w != nil && last {
 		w.emptied()
+	}
+}
+
+// countEndLocked counts c, which is closed, by what closed it. The caller holds c.mu.
+func countEndLocked(c *conn, dropped, cut *uint64) {
+	switch {
+	case c.dropped:
+		*dropped++
+	case c.exit != nil && c.exit.cut:
+		*cut++
 	}
 }
 
@@ -252,7 +261,7 @@ func (cs *connSet) cancelledEnded(r Request, lost bool) {
 func (cs *connSet) droppedCount() int {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	return cs.dropped
+	return int(cs.dropped)
 }
 
 // count returns the public account and the totals of all connections, open or gone.
@@ -260,29 +269,35 @@ func (cs *connSet) count() (Stats, totals) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	t := cs.totals
-	var st Stats
+	st := Stats{Dropped: cs.dropped, Cut: cs.cut}
 	for c := cs.list.head; c != nil; c = c.next {
 		c.mu.Lock()
 		c.countOldAnswerLocked()
 		t.addLocked(c)
 		st.InFlight += c.running.len()
-		if !c.cut { // otherwise only its handlers are left
-			switch c.stage.Load().connState() {
-			case http.StateNew:
-				st.New++
-			case http.StateActive:
-				st.Active++
-			case http.StateIdle:
-				st.Idle++
-			case http.StateHijacked:
-				st.Hijacked++
-			}
+		state := c.stage.Load().connState()
+		if c.cut {
+			state = http.StateClosed // only its handlers are left
+		}
+		switch state {
+		case http.StateNew:
+			st.New++
+		case http.StateActive:
+			st.Active++
+		case http.StateIdle:
+			st.Idle++
+		case http.StateHijacked:
+			st.Hijacked++
+		default:
+			countEndLocked(c, &st.Dropped, &st.Cut)
 		}
 		c.mu.Unlock()
 	}
 	st.Accepted = t.Accepted
 	st.Closed = t.Accepted - uint64(st.Open())
-	st.Retired = cs.retired.Load()
+	st.RetiredByAge = cs.retired[forAge].Load()
+	st.RetiredByRequests = cs.retired[forRequests].Load()
+	st.Retired = st.RetiredByAge + st.RetiredByRequests + cs.retired[chosen].Load()
 	st.Requests, st.Undecided = t.begun(), int(t.Undecided)
 	st.Answered, st.Failed, st.Ended = t.Answered, t.Failed, t.Ended
 	st.HijackedTotal, st.Aborted = t.Hijacked, t.Aborted

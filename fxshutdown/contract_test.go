@@ -62,6 +62,7 @@ var contract = []struct {
 	{"AgeLate", ageLateScenarios},
 	{"AgeStop", ageStopScenarios},
 	{"Spread", spreadScenarios},
+	{"Progress", progressScenarios},
 }
 
 func TestContract(t *testing.T) {

@@ -100,6 +100,9 @@ func (c *conn) cutLocked() (res cutResult) {
 		return res
 	}
 	c.cut = true
+	if c.exit != nil {
+		c.exit.cut = c.exit.cut || stage < stageClosed
+	}
 	if c.h2 != nil {
 		c.h2.releaseLocked()
 	}

@@ -14,6 +14,16 @@ type limits struct {
 	grace    time.Duration // how long what runs on one that has retired may go on
 }
 
+// retireCause is why a connection retires while the server serves.
+type retireCause uint8
+
+const (
+	forAge retireCause = iota
+	forRequests
+	chosen // by Retire
+	retireCauses
+)
+
 // needed reports whether connections retire by themselves.
 func (l limits) needed() bool { return l.age > 0 || l.requests > 0 }
 
@@ -102,20 +112,20 @@ func (k *keeper) retireOld(now moment) (next moment) {
 		if c == nil {
 			return next
 		}
-		k.retire(c)
+		k.retire(c, forAge)
 	}
 }
 
 // retire retires a connection while the server serves. It reports whether it was not
 // told to go already. When a stop has taken over it does nothing.
-func (k *keeper) retire(c *conn) bool {
+func (k *keeper) retire(c *conn, why retireCause) bool {
 	if isClosed(k.quit) {
 		return false
 	}
 	c.mu.Lock()
 	ok := !c.retired.Load() && c.stage.Load() < stageClosed
 	if ok {
-		c.retireServingLocked()
+		c.retireServingLocked(why)
 	}
 	c.mu.Unlock()
 	if ok {

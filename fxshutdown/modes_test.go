@@ -44,12 +44,16 @@ func (m mode) scheme() string {
 	return "http"
 }
 
-// sockets runs a scenario over each of modes, in real time. It is for what a pipe
-// cannot show.
+// sockets runs a scenario over each of modes, in real time and side by side: most of it
+// is waiting. It is for what a pipe cannot show.
 func sockets(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {
 	t.Helper()
+	watchFDs(t)
 	for _, m := range modes {
-		t.Run(m.name, func(t *testing.T) { scenario(t, m) })
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			scenario(t, m)
+		})
 	}
 }
 
@@ -57,7 +61,9 @@ func sockets(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {
 // connections in memory: its clock is exact.
 func bubbles(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {
 	t.Helper()
-	sockets(t, modes, func(t *testing.T, m mode) {
-		synctest.Test(t, func(t *testing.T) { scenario(t, m) })
-	})
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { scenario(t, m) })
+		})
+	}
 }

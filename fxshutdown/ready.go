@@ -11,9 +11,7 @@ import (
 // handler that has conditions of its own can check them first and then call this one.
 func (s *Server) Ready() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		ready := s.state == stateServing && s.err == nil && s.unreadyAt == 0
-		s.mu.Unlock()
+		ready := s.IsReady()
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
 		if !ready {
@@ -23,6 +21,13 @@ func (s *Server) Ready() http.Handler {
 		}
 		fmt.Fprintln(w, "ready")
 	})
+}
+
+// IsReady reports what Ready's handler answers.
+func (s *Server) IsReady() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == stateServing && s.err == nil && s.unreadyAt == 0
 }
 
 // Stopping returns a channel that is closed when clients should look away: as soon as

@@ -245,9 +245,19 @@ type Stats struct {
 	Accepted uint64 `json:"accepted"`
 	Closed   uint64 `json:"closed"`
 
-	// Retired counts those whose clients were told to go while the server served: for
-	// MaxConnectionAge or MaxConnectionRequests, or by [Server.Retire].
-	Retired uint64 `json:"retired"`
+	// Of those that are closed, Dropped counts those that waited for a request, or had
+	// sent a part of its header, when a stop closed them, and Cut those that were closed
+	// by force. What is left was closed by the client, behind a response, by a timeout of
+	// the http.Server, or by who had hijacked it.
+	Dropped uint64 `json:"dropped"`
+	Cut     uint64 `json:"cut"`
+
+	// Retired counts those whose clients were told to go while the server served: by
+	// MaxConnectionAge or MaxConnectionRequests, which are counted apart too, or by
+	// [Server.Retire].
+	Retired           uint64 `json:"retired"`
+	RetiredByAge      uint64 `json:"retired_by_age"`
+	RetiredByRequests uint64 `json:"retired_by_requests"`
 
 	// Requests counts the requests begun since Start, "OPTIONS *" included, which
 	// net/http answers by itself; Answered those whose handler returned and whose

@@ -46,7 +46,7 @@ func (s *Server) Retire(choose func(ConnInfo) bool) (retired int) {
 		return 0
 	}
 	for _, c := range s.conns.snapshot(nil) {
-		if info, open := c.info(); open && choose(info) && k.retire(c) {
+		if info, open := c.info(); open && choose(info) && k.retire(c, chosen) {
 			retired++
 		}
 	}

@@ -37,12 +37,13 @@ type stop struct {
 
 	before totals // the account when the stop began
 
-	mu      sync.Mutex // guards what follows; a leaf
-	reason  error      // of the force
-	grace   error      // ErrRequestGrace, once it is over
-	report  Report
-	aborted int          // requests that were told to be
-	lost    AbortedError // what becomes the error of Stop
+	mu       sync.Mutex // guards what follows; a leaf
+	phaseNow PhaseName  // that runs
+	reason   error      // of the force
+	grace    error      // ErrRequestGrace, once it is over
+	report   Report
+	aborted  int          // requests that were told to be
+	lost     AbortedError // what becomes the error of Stop
 }
 
 // begin begins a stop, or joins the one that began before, on the budget of ctx.
@@ -166,6 +167,9 @@ func (st *stop) run(starting <-chan struct{}) {
 
 func (st *stop) phase(name PhaseName, f func() (ran bool)) {
 	t := time.Now()
+	st.mu.Lock()
+	st.phaseNow = name
+	st.mu.Unlock()
 	if !f() {
 		return
 	}
