@@ -47,7 +47,7 @@ func snapshot(text string) object {
 		"stats": object{"new": 1, "active": 2, "idle": 3, "hijacked": 4, "in_flight": 2, "requests": 12, "answered": 10},
 		"stop": object{
 			"elapsed": 2500, "over": false, "phase": "drain", "phases": []object{{"name": "delay", "took": 1000}, {"name": text, "took": 5}},
-			"skipped": text, "force": 12000, "end": 13000, "left": 15000,
+			"skipped": text, "force": 12000, "end": 13000, "waits_for": []object{request, request, request}, "waiting": 20,
 		},
 	}}}
 }
