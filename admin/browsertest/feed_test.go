@@ -73,6 +73,17 @@ func TestPageMakesNoMarkup(t *testing.T) {
 			want(tab, `document.querySelector("h2").textContent`, text)
 			want(tab, `document.querySelector(".error").textContent`, text)
 			want(tab, `getComputedStyle(document.querySelector("td.path")).unicodeBidi`, "isolate-override")
+			// The words behind it stand from left to right.
+			want(tab, `(() => {
+				const words = document.querySelector(".waits li").lastChild.firstChild;
+				const left = i => {
+					const range = document.createRange();
+					range.setStart(words, i);
+					range.setEnd(words, i + 1);
+					return range.getBoundingClientRect().left;
+				};
+				return words.data.startsWith(" for ") && left(1) < left(2) && left(2) < left(3);
+			})()`, true)
 			counts[name] = eval[string](tab, count)
 			tab.wantLayout(name)
 		})
