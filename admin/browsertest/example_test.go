@@ -142,7 +142,7 @@ func TestScreenshots(t *testing.T) {
 	if err := testproc.Interrupt(e.cmd.Process); err != nil {
 		t.Fatal(err)
 	}
-	tab.until(`/drain [2-9]/.test(text(card("http").querySelector(".phases")))`)
+	tab.until(`/drain [2-9]\.\d s/.test(text(card("http").querySelector(".phases")))`)
 	tab.write("light")
 	<-report
 	tab.allowOutage()
