@@ -41,7 +41,7 @@ func TestMigrating(t *testing.T) {
 			if err := os.WriteFile(source, []byte(strings.ReplaceAll(code[1], `":8080"`, `"`+addr+`"`)), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if out, err := exec.Command("go", "build", "-o", program, source).CombinedOutput(); err != nil {
+			if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", program, source).CombinedOutput(); err != nil {
 				t.Fatalf("go build: %v\n%s", err, out)
 			}
 			runMigrated(t, exec.Command(program), addr)

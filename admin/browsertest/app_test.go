@@ -2,6 +2,9 @@ package browsertest
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -14,6 +17,21 @@ import (
 )
 
 const loopback = "127.0.0.1:0"
+
+// freeAddr returns an address to which a second app can come back. Its port is none of those
+// that systems give to clients.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000))
+		if ln, err := net.Listen("tcp", addr); err == nil {
+			ln.Close()
+			return addr
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
+}
 
 // An app has an admin server with the page, and other servers.
 type app struct {

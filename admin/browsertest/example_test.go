@@ -98,7 +98,7 @@ func (e *example) get(path string) <-chan string {
 
 // The service of the README, interrupted while a report and a stream run.
 func TestExample(t *testing.T) {
-	e := startExample(t, "-work", "5s", "-delay", "1s")
+	e := startExample(t, "-work", "10s", "-delay", "3s")
 	tab := open(t, e.admin)
 	tab.until(`text(card("http")?.querySelector(".badge")) === "serving"`)
 	want(tab, watch, true)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fxshutdown/fxhttp"
 )
@@ -99,7 +100,7 @@ func TestPageHostilePaths(t *testing.T) {
 	want(tab, `card("http").querySelectorAll("td.path *").length`, 0)
 	tab.wantLayout("hostile")
 
-	stopped := a.stopServer(patience)
+	stopped := a.stopServer(2 * time.Minute)
 	tab.until(fmt.Sprintf(`card("http").querySelectorAll(".waits li").length === %d`, len(paths)))
 	want(tab, `text(card("http").querySelector(".waits li .sent"))`, "GET "+paths[0])
 	want(tab, `card("http").querySelectorAll(".waits .sent *").length`, 0)

@@ -42,7 +42,7 @@ func TestPageFollowsAStop(t *testing.T) {
 			sockets <- c // and the handler returns
 		}
 	})
-	a := startApp(t, loopback, server(mux, fxhttp.WithShutdownDelay(1500*time.Millisecond)), server(http.NotFoundHandler(), fxhttp.WithName("jobs")))
+	a := startApp(t, loopback, server(mux, fxhttp.WithShutdownDelay(4*time.Second)), server(http.NotFoundHandler(), fxhttp.WithName("jobs")))
 	tab := open(t, a.admin())
 	waitReport := request(t, a.servers[""], "/report")
 	waitStream := request(t, a.servers[""], "/events")
@@ -58,7 +58,7 @@ func TestPageFollowsAStop(t *testing.T) {
 	want(tab, `seen(card("http").querySelector(".stop"))`, false)
 	want(tab, watch, true)
 
-	stopped := a.stopServer(30 * time.Second)
+	stopped := a.stopServer(2 * time.Minute)
 	tab.until(`text(card("http").querySelector(".verdict")).includes("load balancers")`)
 	want(tab, `text(card("http").querySelector(".badge"))`, "stopping")
 	want(tab, `document.title`, "stopping: http")
@@ -76,7 +76,7 @@ func TestPageFollowsAStop(t *testing.T) {
 		return others.length === 0 && bar.left < filled && filled < mark.left && mark.left > bar.left + .9 * bar.width && mark.right < bar.right;
 	})()`, true)
 	want(tab, `(window.fill = fills.at(-1)) > 0`, true)
-	tab.until(`fills.at(-1) > fill + 2`)
+	tab.until(`fills.at(-1) > fill + .5`)
 
 	close(stream)
 	waitStream()
@@ -121,8 +121,8 @@ func TestPageTellsOfForce(t *testing.T) {
 
 // An app that has stopped is said to have, and the page comes back with the next one.
 func TestPageGoneAndBack(t *testing.T) {
-	a := startApp(t, loopback, server(http.NotFoundHandler()))
-	addr := a.admin()
+	addr := freeAddr(t)
+	a := startApp(t, addr, server(http.NotFoundHandler()))
 	tab := open(t, addr)
 	tab.until(`text(card("http")?.querySelector(".badge")) === "serving"`)
 	want(tab, `seen(document.querySelector("#gone"))`, false)
