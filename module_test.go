@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -434,6 +435,66 @@ func TestModuleWarnsOfLateHandler(t *testing.T) {
 			}
 			wantError(t, errors.New(logs.All()[0].Message),
 				"assigned after", "stop before it has drained", "provide the handler as http.Handler", "list fxhttp.Module after the fx.Invoke", "in the same fx.Module")
+		})
+	}
+}
+
+// A dependency is constructed in time, with the handler, but an invoke that comes after
+// Module appends its OnStop: it stops while requests use it, and nothing warns. Where its
+// constructor appends the hook, or the invoke is listed before Module, it stops in time.
+func TestModuleLateOnStop(t *testing.T) {
+	type pool struct{ closed atomic.Bool }
+	hook := func(lc fx.Lifecycle, p *pool) {
+		lc.Append(fx.StopHook(func() { p.closed.Store(true) }))
+	}
+	newPool := func() *pool { return new(pool) }
+	for _, tt := range []struct {
+		name   string
+		wiring func(module fx.Option) fx.Option
+		want   string
+	}{
+		{"InvokeAfterModule", func(module fx.Option) fx.Option {
+			return fx.Options(fx.Provide(newPool), module, fx.Invoke(hook))
+		}, "closed"},
+		{"InvokeBeforeModule", func(module fx.Option) fx.Option {
+			return fx.Options(fx.Provide(newPool), fx.Invoke(hook), module)
+		}, "open"},
+		{"Constructor", func(module fx.Option) fx.Option {
+			return fx.Options(module, fx.Provide(func(lc fx.Lifecycle) *pool {
+				p := newPool()
+				hook(lc, p)
+				return p
+			}))
+		}, "open"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			core, logs := observer.New(zapcore.WarnLevel)
+			begun := make(chan struct{})
+			newHandler := func(server *fxshutdown.Server, p *pool) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					close(begun)
+					<-server.Draining()
+					fmt.Fprint(w, map[bool]string{false: "open", true: "closed"}[p.closed.Load()])
+				})
+			}
+			var server *fxshutdown.Server
+			app := fx.New(fx.NopLogger, fx.Supply(zap.New(core)), tt.wiring(module()), fx.Provide(newHandler), fx.Populate(&server))
+			start(t, app)
+			body := make(chan string, 1)
+			go func() {
+				_, b := get(t, newClient(t), "http://"+server.Addr().String())
+				body <- b
+			}()
+			<-begun
+			if err := stop(app, 5*time.Second); err != nil {
+				t.Errorf("Stop() = %v, want nil", err)
+			}
+			if got := <-body; got != tt.want {
+				t.Errorf("the request found the pool %s, want %s", got, tt.want)
+			}
+			if logs.Len() > 0 { // if there ever is a warning, README.md can say less
+				t.Errorf("warnings = %v, want none", logs.All())
+			}
 		})
 	}
 }

@@ -35,31 +35,3 @@ func TestPageHistory(t *testing.T) {
 		}
 	})
 }
-
-func TestRunningPhase(t *testing.T) {
-	const delay, announce, listener, drain, force = fxshutdown.PhaseDelay, fxshutdown.PhaseAnnounce, fxshutdown.PhaseListener, fxshutdown.PhaseDrain, fxshutdown.PhaseForce
-	withDelay := fxshutdown.Stopping{Delay: time.Second}
-	for _, tt := range []struct {
-		event fxshutdown.Stopping
-		ended []fxshutdown.PhaseName
-		want  fxshutdown.PhaseName
-	}{
-		{withDelay, nil, delay},
-		{withDelay, []fxshutdown.PhaseName{delay}, announce},
-		{fxshutdown.Stopping{}, nil, announce},
-		{fxshutdown.Stopping{Delay: time.Second, Skipped: fxshutdown.SkipNoRoom}, nil, announce},
-		{fxshutdown.Stopping{Delay: time.Second, Spreads: time.Second}, nil, announce},
-		{fxshutdown.Stopping{Delay: time.Second, Spreads: time.Second}, []fxshutdown.PhaseName{announce}, delay},
-		{withDelay, []fxshutdown.PhaseName{delay, announce}, listener},
-		{withDelay, []fxshutdown.PhaseName{delay, announce, listener}, drain},
-		{withDelay, []fxshutdown.PhaseName{delay, announce, listener, drain}, force},
-	} {
-		var ended []fxshutdown.Phase
-		for _, name := range tt.ended {
-			ended = append(ended, fxshutdown.Phase{Name: name})
-		}
-		if got := running(ended, tt.event); got != tt.want {
-			t.Errorf("after %v of %+v runs %s, want %s", tt.ended, tt.event, got, tt.want)
-		}
-	}
-}

@@ -95,7 +95,8 @@ type told struct {
 		Over, Graceful          bool
 		Phase, Skipped          string
 		Phases                  []struct{ Name string }
-		Force, End, Left        int64
+		Force, End              int64
+		WaitsFor                []struct{ Path string } `json:"waits_for"`
 		Cancelled, Aborted, Cut int
 	}
 }
@@ -179,8 +180,8 @@ func TestPageFollowsAStop(t *testing.T) {
 	}
 	s = v.until("the drain", func(s map[string]told) bool { return s["http"].Stop.Phase == "drain" })
 	stop, r := s["http"].Stop, s["http"].Requests[0]
-	if stop.Over || stop.Left <= 8000 || stop.Left > 10000 || stop.End >= stop.Left || stop.Force >= stop.End || stop.Force <= 0 || len(stop.Phases) != 3 {
-		t.Errorf("the stop is told as %+v, want three phases and a budget of 10 s", stop)
+	if stop.Over || stop.End <= 7000 || stop.End >= 10000 || stop.Force >= stop.End || stop.Force <= 7000 || len(stop.Phases) != 3 || len(stop.WaitsFor) != 1 {
+		t.Errorf("the stop is told as %+v, want three phases, a budget of 10 s less the reserve, and a request", stop)
 	}
 	if !strings.HasPrefix(r.Path, `/slow/<script>\ndata: \u202exxx`) || len(r.Path) > 256 || r.Method != "GET" || r.Proto != "HTTP/1.1" || r.Age == nil || r.Remote == "" {
 		t.Errorf("the request is told as %+v", r)

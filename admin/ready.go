@@ -99,25 +99,12 @@ type condition struct {
 
 var errNotReady = errors.New("not ready")
 
-// serverReady asks the handler that the server has for it.
 func serverReady(s fxhttp.NamedServer) error {
-	status := statusWriter{header: make(http.Header)}
-	s.Server.Ready().ServeHTTP(&status, new(http.Request))
-	if status.code != 0 && status.code != http.StatusOK {
+	if !s.Server.IsReady() {
 		return errNotReady
 	}
 	return nil
 }
-
-// statusWriter is a ResponseWriter of which only the status is kept.
-type statusWriter struct {
-	header http.Header
-	code   int
-}
-
-func (w *statusWriter) Header() http.Header         { return w.header }
-func (w *statusWriter) WriteHeader(code int)        { w.code = code }
-func (w *statusWriter) Write(b []byte) (int, error) { return len(b), nil }
 
 func serveOne(w http.ResponseWriter, conditions []condition, name string) {
 	i := slices.IndexFunc(conditions, func(c condition) bool { return c.name == name })

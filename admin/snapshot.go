@@ -1,7 +1,6 @@
 package fxhttpadmin
 
 import (
-	"slices"
 	"time"
 
 	"github.com/fxshutdown/fxhttp"
@@ -45,12 +44,15 @@ type (
 		Phases   []phaseState `json:"phases"`          // that have run
 		Skipped  string       `json:"skipped,omitempty"`
 
-		// The budget, zero if there is no limit: when the force begins, when the stop
-		// ends at the latest, and the time of the stop's context. A DrainTimeout, and a
-		// second Stop with less time, end it earlier.
+		// When the force begins, and when the stop ends at the latest. Both are zero if
+		// there is no limit, and when the stop is over.
 		Force int64 `json:"force,omitempty"`
 		End   int64 `json:"end,omitempty"`
-		Left  int64 `json:"left,omitempty"`
+
+		// WaitsFor has the oldest of what holds the stop, maxRequests at most; Waiting
+		// counts all.
+		WaitsFor []requestState `json:"waits_for"`
+		Waiting  int            `json:"waiting"`
 
 		Cancelled int `json:"cancelled"`
 		Aborted   int `json:"aborted"`
@@ -85,6 +87,7 @@ func look(servers []fxhttp.NamedServer) (s snapshot) {
 
 func stateOf(named fxhttp.NamedServer) serverState {
 	server := named.Server
+	progress := server.Progress() // before the report, by which a stop may be over meanwhile
 	report := server.Report()
 	s := serverState{
 		Name:     nameOf(named),
@@ -103,13 +106,13 @@ func stateOf(named fxhttp.NamedServer) serverState {
 		s.State, s.Error = stateFailed, err.Error()
 	case s.Addr == "":
 		s.State = stateStarting
-	case serverReady(named) != nil:
+	case !server.IsReady():
 		s.State = stateUnready
 	default:
 		s.State = stateServing
 	}
 	if report.Trigger != "" {
-		s.Stop = stopOf(named, report)
+		s.Stop = stopOf(named, report, progress)
 	}
 	return s
 }
@@ -122,12 +125,13 @@ func requestStates(rs []fxshutdown.Request) []requestState {
 	return states
 }
 
-func stopOf(named fxhttp.NamedServer, report fxshutdown.Report) *stopState {
+func stopOf(named fxhttp.NamedServer, report fxshutdown.Report, progress fxshutdown.Progress) *stopState {
 	s := &stopState{
 		Over:      report.Duration > 0,
 		Graceful:  report.Graceful(),
 		Elapsed:   time.Since(report.Began).Milliseconds(),
 		Phases:    []phaseState{},
+		WaitsFor:  []requestState{},
 		Cancelled: report.CancelledCount,
 		Aborted:   report.AbortedCount + report.Unbegun,
 		Cut:       report.CutCount,
@@ -135,38 +139,18 @@ func stopOf(named fxhttp.NamedServer, report fxshutdown.Report) *stopState {
 	for _, p := range report.Phases {
 		s.Phases = append(s.Phases, phaseState{string(p.Name), p.Duration.Milliseconds()})
 	}
-	event, known := named.Stopping()
+	if event, ok := named.Stopping(); ok {
+		s.Skipped = string(event.Skipped)
+	}
 	if s.Over {
 		s.Elapsed = report.Duration.Milliseconds()
-	} else {
-		s.Phase = string(running(report.Phases, event))
+		return s
 	}
-	if known {
-		s.Skipped = string(event.Skipped)
-		if event.Left > 0 {
-			end := event.Left - event.Reserve
-			s.Force, s.End, s.Left = (end - event.Force).Milliseconds(), end.Milliseconds(), event.Left.Milliseconds()
-		}
+	s.Phase = string(progress.Phase)
+	s.WaitsFor, s.Waiting = requestStates(progress.WaitsFor), len(progress.WaitsFor)
+	if !progress.EndAt.IsZero() {
+		s.Force = progress.ForceAt.Sub(report.Began).Milliseconds()
+		s.End = progress.EndAt.Sub(report.Began).Milliseconds()
 	}
 	return s
-}
-
-// running tells which phase of a stop runs: the first that has not ended, in the order in
-// which they run, and that will not be left out.
-func running(ended []fxshutdown.Phase, event fxshutdown.Stopping) fxshutdown.PhaseName {
-	order := []fxshutdown.PhaseName{
-		fxshutdown.PhaseDelay, fxshutdown.PhaseAnnounce, fxshutdown.PhaseListener, fxshutdown.PhaseDrain,
-	}
-	if event.Spreads > 0 { // clients are told during the delay
-		order[0], order[1] = order[1], order[0]
-	}
-	for _, name := range order {
-		if name == fxshutdown.PhaseDelay && (event.Delay <= 0 || event.Skipped != "") {
-			continue
-		}
-		if !slices.ContainsFunc(ended, func(p fxshutdown.Phase) bool { return p.Name == name }) {
-			return name
-		}
-	}
-	return fxshutdown.PhaseForce
 }
