@@ -21,7 +21,8 @@ import (
 // TestSocketActivate has systemd itself pass the sockets: of each kind, by their names.
 func TestSocketActivate(t *testing.T) {
 	activate := lookPath(t, "systemd-socket-activate")
-	program := build(t, "./testdata/service")
+	program := filepath.Join(t.TempDir(), "service")
+	build(t, program)
 
 	t.Run("Names", func(t *testing.T) {
 		m := newManager(t)
@@ -75,7 +76,8 @@ func TestRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer socket.Close()
-	program := build(t, "./testdata/service")
+	program := filepath.Join(t.TempDir(), "service")
+	build(t, program)
 	start := func() *process {
 		// LISTEN_PID is the number of who is to take them.
 		p := command(t, "/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" http`, program)
@@ -136,13 +138,12 @@ func lookPath(t *testing.T, name string) string {
 	return path
 }
 
-func build(t *testing.T, pkg string) string {
+// build builds the testdata service.
+func build(t *testing.T, program string) {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "service")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, pkg).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./testdata/service").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	return program
 }
 
 // process is a program that the end of the test kills, if it runs then.

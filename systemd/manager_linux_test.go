@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -33,9 +32,7 @@ func realManager(t *testing.T, units map[string]string) *systemdns.Manager {
 	if err := os.Mkdir(bin, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(bin, "app"), "./testdata/service").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	build(t, filepath.Join(bin, "app"))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	m, err := systemdns.Start(ctx, dir, units)
@@ -114,6 +111,10 @@ func TestSystemd(t *testing.T) {
 			stopped <- err
 		}()
 		await(t, "the stop", func() bool { return show(t, m, "SubState") == "stop-sigterm" })
+		// The socket is shared: who comes is served for as long as the process is there.
+		if got := get(t, "tcp", addr, "/"); got != "http" {
+			t.Errorf("answer %q", got)
+		}
 		time.Sleep(1500 * time.Millisecond) // several times both
 		if got := show(t, m, "StatusText"); !strings.HasPrefix(got, "stopping: 1 requests in flight") {
 			t.Errorf("StatusText = %q", got)

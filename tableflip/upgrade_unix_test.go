@@ -293,9 +293,16 @@ func TestLastStop(t *testing.T) {
 					s.signal(t, s.pidInFile(), syscall.SIGHUP)
 					<-s.exited
 				}
+				before := 0 // predecessors, which share the socket
+				if upgraded {
+					before = 1
+				}
 				held := s.hold(t)
 				s.signal(t, s.pidInFile(), syscall.SIGTERM)
-				s.awaitLog(t, "http server closed its listener", map[bool]int{false: 1, true: 2}[upgraded])
+				s.awaitLog(t, "http server closed its listener", before+1)
+				if n := strings.Count(s.log.text(), "shared=true"); n != before {
+					t.Errorf("%d processes took the socket for somebody else's too, want %d", n, before)
+				}
 				if c, err := net.Dial(network, s.addr); err == nil {
 					c.Close()
 					t.Error("a client was let into a queue that nobody empties")
