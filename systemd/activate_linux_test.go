@@ -62,6 +62,26 @@ func TestSocketActivate(t *testing.T) {
 	})
 }
 
+// TestExample runs the program that users copy.
+func TestExample(t *testing.T) {
+	activate := lookPath(t, "systemd-socket-activate")
+	program := filepath.Join(t.TempDir(), "example")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./example").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	m := newManager(t)
+	addr := freeAddr(t, "127.0.0.1:0")
+	p := run(t, activate, "-l", addr, "--fdname=http", "-E", "NOTIFY_SOCKET="+m.path, program)
+	if got := get(t, "tcp", addr, "/"); got != "hello\n" {
+		t.Errorf("answer %q", got)
+	}
+	m.want(t, "READY=1")
+	p.Process.Signal(syscall.SIGTERM)
+	if err := p.Wait(); err != nil {
+		t.Errorf("it ended with: %v", err)
+	}
+}
+
 // TestRestart plays systemd, which keeps the socket open while the service restarts.
 // Clients that never repeat a request lose none, and those that come meanwhile wait.
 func TestRestart(t *testing.T) {

@@ -95,6 +95,21 @@ func TestSystemd(t *testing.T) {
 		}
 	})
 
+	// One that is not well is killed.
+	t.Run("Watchdog", func(t *testing.T) {
+		m := realManager(t, map[string]string{"app.socket": socket,
+			"app.service": service("WatchdogSec=1s\nLimitCORE=0\nRuntimeDirectory=app\nWorkingDirectory=/run/app\n")})
+		ctl(t, m, "start", "app.socket", "app.service")
+		time.Sleep(2 * time.Second)
+		if got := show(t, m, "SubState"); got != "running" {
+			t.Fatalf("it is well, and %s", got)
+		}
+		if err := os.WriteFile(m.Path("/run/app/unwell"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "end by the watchdog", func() bool { return show(t, m, "Result") == "watchdog" })
+	})
+
 	// A request that runs for longer than TimeoutStopSec is not killed, and the watchdog
 	// is fed meanwhile.
 	t.Run("LongStop", func(t *testing.T) {
