@@ -21,7 +21,8 @@ import (
 // TestSocketActivate has systemd itself pass the sockets: of each kind, by their names.
 func TestSocketActivate(t *testing.T) {
 	activate := lookPath(t, "systemd-socket-activate")
-	program := build(t, "./testdata/service")
+	program := filepath.Join(t.TempDir(), "service")
+	build(t, program)
 
 	t.Run("Names", func(t *testing.T) {
 		m := newManager(t)
@@ -61,6 +62,26 @@ func TestSocketActivate(t *testing.T) {
 	})
 }
 
+// TestExample runs the program that users copy.
+func TestExample(t *testing.T) {
+	activate := lookPath(t, "systemd-socket-activate")
+	program := filepath.Join(t.TempDir(), "example")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./example").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	m := newManager(t)
+	addr := freeAddr(t, "127.0.0.1:0")
+	p := run(t, activate, "-l", addr, "--fdname=http", "-E", "NOTIFY_SOCKET="+m.path, program)
+	if got := get(t, "tcp", addr, "/"); got != "hello\n" {
+		t.Errorf("answer %q", got)
+	}
+	m.want(t, "READY=1")
+	p.Process.Signal(syscall.SIGTERM)
+	if err := p.Wait(); err != nil {
+		t.Errorf("it ended with: %v", err)
+	}
+}
+
 // TestRestart plays systemd, which keeps the socket open while the service restarts.
 // Clients that never repeat a request lose none, and those that come meanwhile wait.
 func TestRestart(t *testing.T) {
@@ -75,7 +96,8 @@ func TestRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer socket.Close()
-	program := build(t, "./testdata/service")
+	program := filepath.Join(t.TempDir(), "service")
+	build(t, program)
 	start := func() *process {
 		// LISTEN_PID is the number of who is to take them.
 		p := command(t, "/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" http`, program)
@@ -136,13 +158,12 @@ func lookPath(t *testing.T, name string) string {
 	return path
 }
 
-func build(t *testing.T, pkg string) string {
+// build builds the testdata service.
+func build(t *testing.T, program string) {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "service")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, pkg).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./testdata/service").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	return program
 }
 
 // process is a program that the end of the test kills, if it runs then.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -33,9 +32,7 @@ func realManager(t *testing.T, units map[string]string) *systemdns.Manager {
 	if err := os.Mkdir(bin, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(bin, "app"), "./testdata/service").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	build(t, filepath.Join(bin, "app"))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	m, err := systemdns.Start(ctx, dir, units)
@@ -98,6 +95,21 @@ func TestSystemd(t *testing.T) {
 		}
 	})
 
+	// One that is not well is killed.
+	t.Run("Watchdog", func(t *testing.T) {
+		m := realManager(t, map[string]string{"app.socket": socket,
+			"app.service": service("WatchdogSec=1s\nLimitCORE=0\nRuntimeDirectory=app\nWorkingDirectory=/run/app\n")})
+		ctl(t, m, "start", "app.socket", "app.service")
+		time.Sleep(2 * time.Second)
+		if got := show(t, m, "SubState"); got != "running" {
+			t.Fatalf("it is well, and %s", got)
+		}
+		if err := os.WriteFile(m.Path("/run/app/unwell"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "end by the watchdog", func() bool { return show(t, m, "Result") == "watchdog" })
+	})
+
 	// A request that runs for longer than TimeoutStopSec is not killed, and the watchdog
 	// is fed meanwhile.
 	t.Run("LongStop", func(t *testing.T) {
@@ -114,6 +126,10 @@ func TestSystemd(t *testing.T) {
 			stopped <- err
 		}()
 		await(t, "the stop", func() bool { return show(t, m, "SubState") == "stop-sigterm" })
+		// The socket is shared: who comes is served for as long as the process is there.
+		if got := get(t, "tcp", addr, "/"); got != "http" {
+			t.Errorf("answer %q", got)
+		}
 		time.Sleep(1500 * time.Millisecond) // several times both
 		if got := show(t, m, "StatusText"); !strings.HasPrefix(got, "stopping: 1 requests in flight") {
 			t.Errorf("StatusText = %q", got)

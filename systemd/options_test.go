@@ -2,6 +2,7 @@ package fxhttpsystemd_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"go.uber.org/fx"
@@ -43,6 +44,9 @@ func TestModuleError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			err := fx.New(fx.NopLogger, fxhttp.Module(fxhttp.WithHandler(hello)), c.module).Err()
 			wantError(t, err, c.want)
+			if err != nil && !strings.HasPrefix(err.Error(), "fxhttpsystemd") {
+				t.Errorf("error %q does not begin with the cause", err)
+			}
 		})
 	}
 }

@@ -23,6 +23,7 @@ import (
 // service is a program that upgrades itself, in a directory of its own.
 type service struct {
 	dir, network, addr string
+	pidFile            string
 	client             *http.Client
 	cmd                *exec.Cmd // the first process
 	exited             chan struct{}
@@ -30,11 +31,7 @@ type service struct {
 }
 
 var buildOnce = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "service")
-	if err != nil {
-		return "", err
-	}
-	program := filepath.Join(dir, "service")
+	program := filepath.Join(programs, "service")
 	out, err := exec.Command("go", "build", "-o", program, "./testdata/service").CombinedOutput()
 	if err != nil {
 		return "", errors.New(string(out))
@@ -49,12 +46,20 @@ func startService(t *testing.T, network string) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := newService(t, network)
+	s.start(t, program, network, s.addr)
+	return s
+}
+
+// newService makes the directory of one, and finds an address.
+func newService(t *testing.T, network string) *service {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "flip") // t.TempDir may be too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	s := &service{dir: dir, network: network, addr: filepath.Join(dir, "socket"), exited: make(chan struct{}), log: newLogLines()}
+	s := &service{dir: dir, network: network, addr: filepath.Join(dir, "socket"), pidFile: "pid", exited: make(chan struct{}), log: newLogLines()}
 	if network == "tcp" {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -67,14 +72,19 @@ func startService(t *testing.T, network string) *service {
 		return new(net.Dialer).DialContext(ctx, s.network, s.addr)
 	}}
 	s.client = &http.Client{Transport: transport, Timeout: patience}
+	return s
+}
 
+// start starts a program.
+func (s *service) start(t *testing.T, program string, args ...string) {
+	t.Helper()
 	r, w, err := os.Pipe() // not one of exec's, which would wait for the successors
 	if err != nil {
 		t.Fatal(err)
 	}
 	go s.log.read(r)
-	s.cmd = exec.Command(program, network, s.addr)
-	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = dir, w, w
+	s.cmd = exec.Command(program, args...)
+	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, w, w
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -85,10 +95,14 @@ func startService(t *testing.T, network string) *service {
 	}()
 	t.Cleanup(func() {
 		s.touch(t, "go")
-		if pid := s.pidInFile(); pid > 0 {
-			syscall.Kill(pid, syscall.SIGTERM)
+		select {
+		case <-s.log.ended:
+		default:
+			if pid := s.pidInFile(); pid > 0 {
+				syscall.Kill(pid, syscall.SIGTERM)
+			}
+			s.cmd.Process.Signal(syscall.SIGTERM)
 		}
-		s.cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-s.log.ended: // every process has
 		case <-time.After(patience):
@@ -100,7 +114,6 @@ func startService(t *testing.T, network string) *service {
 		}
 	})
 	s.await(t, "a PID file", func() bool { return s.pidInFile() == s.cmd.Process.Pid })
-	return s
 }
 
 // logLines is what the processes print.
@@ -141,7 +154,7 @@ func (s *service) exists(name string) bool {
 }
 
 func (s *service) pidInFile() int {
-	b, _ := os.ReadFile(filepath.Join(s.dir, "pid"))
+	b, _ := os.ReadFile(filepath.Join(s.dir, s.pidFile))
 	pid, _ := strconv.Atoi(strings.TrimSpace(string(b)))
 	return pid
 }
@@ -293,9 +306,16 @@ func TestLastStop(t *testing.T) {
 					s.signal(t, s.pidInFile(), syscall.SIGHUP)
 					<-s.exited
 				}
+				before := 0 // predecessors, which share the socket
+				if upgraded {
+					before = 1
+				}
 				held := s.hold(t)
 				s.signal(t, s.pidInFile(), syscall.SIGTERM)
-				s.awaitLog(t, "http server closed its listener", map[bool]int{false: 1, true: 2}[upgraded])
+				s.awaitLog(t, "http server closed its listener", before+1)
+				if n := strings.Count(s.log.text(), "shared=true"); n != before {
+					t.Errorf("%d processes took the socket for somebody else's too, want %d", n, before)
+				}
 				if c, err := net.Dial(network, s.addr); err == nil {
 					c.Close()
 					t.Error("a client was let into a queue that nobody empties")
@@ -309,6 +329,39 @@ func TestLastStop(t *testing.T) {
 					t.Error("the file of the socket is still there")
 				}
 			})
+		}
+	}
+}
+
+// TestExample runs the program that users copy, on a port that is free.
+func TestExample(t *testing.T) {
+	s := newService(t, "tcp")
+	source, err := os.ReadFile("example/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	main, program := filepath.Join(s.dir, "main.go"), filepath.Join(s.dir, "program")
+	if err := os.WriteFile(main, []byte(strings.Replace(string(source), "127.0.0.1:8080", s.addr, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("go", "build", "-o", program, main).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s.pidFile = "example.pid"
+	s.start(t, program)
+	for range 2 {
+		pid := s.pidInFile()
+		s.signal(t, pid, syscall.SIGHUP)
+		s.await(t, "successor", func() bool { return s.pidInFile() != pid })
+		s.await(t, "end of the predecessor", func() bool { return !alive(pid) })
+		resp, err := s.client.Post("http://localhost/", "text/plain", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if string(b) != "hello\n" {
+			t.Errorf("answer %q", b)
 		}
 	}
 }

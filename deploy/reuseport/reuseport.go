@@ -21,8 +21,8 @@ func Recipe() recipe.Recipe {
 		Title: "SO_REUSEPORT",
 		Needs: supervised.Needs,
 		Configs: []recipe.Config{
-			config("reuseport", "the successor serves before the predecessor stops; `WithListener`", "", "reuseport"),
-			config("filtered", "the same with `WithListenConfig`", "nothing, but clients that the kernel sends to the predecessor are ignored while that closes: a second each", "reuseport-filtered"),
+			config("reuseport", "the successor serves before the predecessor stops; `WithListenConfig`", "", "reuseport"),
+			config("listener", "the same with `WithListener`", "a flood of new clients leaves no gap to close in, unless `net.ipv4.tcp_migrate_req` is 1", "reuseport-listener"),
 		},
 	}
 }

@@ -1,9 +1,12 @@
 // Command service serves the sockets that its arguments name, each "server=socket", the
 // unnamed server without "server=". A request is answered with the name of the socket
-// that it came by; one for /slow when the file "go" is there.
+// that it came by; one for /slow when the file "go" is there. It is not well when the file
+// "unwell" is there.
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -15,6 +18,20 @@ import (
 	"go.uber.org/fx"
 )
 
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+func newHealth() fxhttpsystemd.Health {
+	return func(context.Context) error {
+		if exists("unwell") {
+			return errors.New("unwell")
+		}
+		return nil
+	}
+}
+
 func main() {
 	var servers []fx.Option
 	var sockets []fxhttpsystemd.Option
@@ -22,7 +39,7 @@ func main() {
 		server, socket, named := strings.Cut(arg, "=")
 		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			for r.URL.Path == "/slow" {
-				if _, err := os.Stat("go"); err == nil {
+				if exists("go") {
 					break
 				}
 				time.Sleep(5 * time.Millisecond)
@@ -39,7 +56,7 @@ func main() {
 		}
 		servers = append(servers, fxhttp.Module(options...))
 	}
-	app := fx.New(fx.NopLogger, fx.Options(servers...), fxhttpsystemd.Module(sockets...))
+	app := fx.New(fx.NopLogger, fx.Options(servers...), fxhttpsystemd.AsHealth(newHealth), fxhttpsystemd.Module(sockets...))
 	if err := app.Err(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -26,7 +26,7 @@ import (
 const stopTimeout = 15 * time.Second
 
 func main() {
-	how := flag.String("how", "", "systemd, tableflip, tableflip-forgotten, reuseport or reuseport-filtered")
+	how := flag.String("how", "", "systemd, tableflip, tableflip-forgotten, reuseport or reuseport-listener")
 	addr := flag.String("addr", "", "where it listens, if systemd has no socket for it")
 	pidFile := flag.String("pid-file", "/run/app/app.pid", "of tableflip")
 	bare := flag.Bool("bare", false, "serve by http.Server alone")
@@ -68,12 +68,12 @@ func options(how, addr, pidFile string) []fx.Option {
 	case "tableflip-forgotten":
 		return []fx.Option{fxhttp.Module(signals, fxhttp.WithListener(listenByTableflip(addr, pidFile)))}
 	case "reuseport":
-		return []fx.Option{fxhttp.Module(signals, fxhttp.WithListener(must(reuseport.Listen("tcp", addr)))), fxhttpsystemd.Module()}
-	case "reuseport-filtered":
 		return []fx.Option{
 			fxhttp.Module(signals, fxhttp.WithAddr(addr), fxhttp.WithListenConfig(net.ListenConfig{Control: reuseport.Control})),
 			fxhttpsystemd.Module(),
 		}
+	case "reuseport-listener":
+		return []fx.Option{fxhttp.Module(signals, fxhttp.WithListener(must(reuseport.Listen("tcp", addr)))), fxhttpsystemd.Module()}
 	}
 	return []fx.Option{fx.Error(os.ErrInvalid)}
 }
