@@ -9,19 +9,19 @@ import (
 	"go.uber.org/fx"
 )
 
-// AsOption adds an [Option] to the unnamed server that is built from the graph.
-// The constructor returns an Option, or an Option and an error:
+// AsOption builds an [Option] from the graph and gives it to the unnamed server. The
+// constructor returns an Option, or an Option and an error:
 //
 //	fxhttp.AsOption(func(cfg *AppConfig) fxhttp.Option {
 //		return fxhttp.WithAddr(cfg.Listen)
 //	})
 //
-// One whose dependencies have names or groups takes them in an fx.In. A dependency
-// that is missing, or that leads to the server itself, fails the app, and so do two
-// constructors whose options set the same.
+// If its dependencies have names or groups, it takes them in an fx.In. The app fails if a
+// dependency is missing or leads to the server itself, or if two constructors return
+// options that set the same thing.
 func AsOption(constructor any) fx.Option { return asOption("AsOption", "", constructor) }
 
-// AsNamedOption is [AsOption] for the server of that name.
+// AsNamedOption is [AsOption] for the server that [WithName] has given this name.
 func AsNamedOption(name string, constructor any) fx.Option {
 	if err := checkName(name); err != nil {
 		return fx.Error(fmt.Errorf("fxhttp.AsNamedOption(%q): %w", name, err))
@@ -46,14 +46,14 @@ func requireServer(*http.Server) {}
 func checkConstructor(constructor any) error {
 	t := reflect.TypeOf(constructor)
 	if t == nil || t.Kind() != reflect.Func {
-		return errors.New("is no constructor: want a function that returns a fxhttp.Option (not annotated: dependencies with names go into an fx.In)")
+		return errors.New("is not a constructor: want a function that returns an fxhttp.Option (not annotated: dependencies with names go into an fx.In)")
 	}
 	ok := t.NumOut() > 0 && t.Out(0) == reflect.TypeFor[Option]()
 	if t.NumOut() > 1 {
 		ok = ok && t.NumOut() == 2 && t.Out(1) == reflect.TypeFor[error]()
 	}
 	if !ok {
-		return errors.New("does not return a fxhttp.Option, or a fxhttp.Option and an error")
+		return errors.New("does not return an fxhttp.Option, or an fxhttp.Option and an error")
 	}
 	return nil
 }

@@ -18,16 +18,17 @@ import (
 
 // Defaults of [Config]'s fields where net/http has none or an unsafe one.
 const (
-	// DefaultAddr needs no privileges, as http.Server's own ":http" does.
+	// DefaultAddr is the default of Addr. Unlike http.Server's own ":http", it needs no
+	// privileges.
 	DefaultAddr = ":8080"
 
 	// DefaultReadHeaderTimeout bounds how long a client may take to send a
-	// request's header; net/http would wait for ever. A shorter ReadTimeout
-	// takes its place.
+	// request's header; net/http would wait indefinitely. A shorter ReadTimeout
+	// replaces it.
 	DefaultReadHeaderTimeout = 10 * time.Second
 
 	// DefaultIdleTimeout bounds how long a keep-alive connection may wait for
-	// its next request; net/http would wait for ever.
+	// its next request; net/http would wait indefinitely.
 	DefaultIdleTimeout = 120 * time.Second
 )
 
@@ -35,11 +36,11 @@ const (
 // and put into the graph, or given to [WithConfig]. The zero value means the
 // defaults.
 //
-// For every duration zero means the default and a negative value none. In JSON
-// and YAML (gopkg.in/yaml.v3) a duration is a string such as "250ms". Keys that are no
-// setting are rejected by JSON, by YAML only if its decoder has KnownFields. Viper and
-// koanf find the same keys by the mapstructure tags. Give a Config a field of its own
-// in a larger struct: an embedded one would lend that struct its UnmarshalJSON.
+// For every duration, zero means the default and a negative value means none. In JSON and
+// YAML (gopkg.in/yaml.v3), a duration is a string such as "250ms". JSON rejects keys that
+// are not settings; YAML does so only if its decoder has KnownFields. Viper and koanf
+// find the same keys through the mapstructure tags. In a larger struct, make Config a
+// field with a name: an embedded one would lend that struct its UnmarshalJSON.
 type Config struct {
 	// Addr is the address to listen on, "host:port" or ":port", or a path if
 	// Network is unix. Default: [DefaultAddr].
@@ -49,10 +50,11 @@ type Config struct {
 	Network string `json:"network,omitempty" yaml:"network,omitempty" mapstructure:"network"`
 
 	// SocketMode is the mode of a unix socket's file: permissions in octal, as a string
-	// such as "0660". It begins with 0, so that 432, which is what Viper makes of 0660
-	// without quotes, is an error. It is in force before anybody can connect, whatever the
-	// umask. Default: what the umask leaves. It is an error on other networks, with an
-	// abstract address, and on Windows. See fxshutdown.Config.SocketMode.
+	// such as "0660". It must begin with 0, so that 432, which Viper makes of 0660
+	// without quotes, is an error. The mode is in force before anybody can connect,
+	// whatever the umask. Default: what the umask leaves. It is an error on other
+	// networks, with an abstract address, and on Windows. See
+	// fxshutdown.Config.SocketMode.
 	SocketMode string `json:"socket_mode,omitempty" yaml:"socket_mode,omitempty" mapstructure:"socket_mode"`
 
 	// TLSCertFile and TLSKeyFile are the PEM files of a certificate chain and
@@ -78,26 +80,26 @@ type Config struct {
 	// MaxHeaderBytes bounds a request's header. Default: http.DefaultMaxHeaderBytes.
 	MaxHeaderBytes int `json:"max_header_bytes,omitempty" yaml:"max_header_bytes,omitempty" mapstructure:"max_header_bytes"`
 
-	// MaxConnections bounds how many connections are open at a time; clients beyond them
-	// wait in the kernel's accept queue. Idle connections count, until IdleTimeout, and
-	// hijacked ones. It holds during a stop too: who waits then is answered in turn.
-	// See fxshutdown.Config.MaxConnections. Default: no limit. A negative value is an
-	// error.
+	// MaxConnections bounds how many connections are open at a time; further clients wait
+	// in the kernel's accept queue. Hijacked connections count, and so do idle ones,
+	// until IdleTimeout. The limit also holds during a stop: clients that wait then are
+	// answered in turn. See fxshutdown.Config.MaxConnections. Default: no limit. A
+	// negative value is an error.
 	MaxConnections int `json:"max_connections,omitempty" yaml:"max_connections,omitempty" mapstructure:"max_connections"`
 
-	// ShutdownDelay is how long the server goes on as before once it was told
-	// to stop, or got a signal of [WithUnreadySignals], while its readiness fails
-	// already. It is skipped, and the log says why, by a server that never had a
-	// connection, and when the stop timeout has no room for it. Default: none.
+	// ShutdownDelay is how long the server goes on as before once it is told
+	// to stop, or receives a signal of [WithUnreadySignals], while its readiness already
+	// fails. It is skipped, and the log says why, by a server that never had a
+	// connection, or if it does not fit the stop timeout. Default: none.
 	ShutdownDelay time.Duration `json:"shutdown_delay,omitempty" yaml:"shutdown_delay,omitempty" mapstructure:"shutdown_delay"`
 
-	// IdleGrace is how long a connection that waits for a request must be quiet
-	// before the stop drops it. Default: [fxshutdown.DefaultIdleGrace].
+	// IdleGrace is how long the client of a connection that waits for a request must be
+	// quiet before the stop drops it. Default: [fxshutdown.DefaultIdleGrace].
 	IdleGrace time.Duration `json:"idle_grace,omitempty" yaml:"idle_grace,omitempty" mapstructure:"idle_grace"`
 
 	// RequestGrace is the time from the start of the drain after which the contexts of
-	// the requests still running are cancelled. Default: none, only the end of the budget
-	// cancels them.
+	// the requests that are still running are cancelled. Default: none, only the end of
+	// the budget cancels them.
 	RequestGrace time.Duration `json:"request_grace,omitempty" yaml:"request_grace,omitempty" mapstructure:"request_grace"`
 
 	// HijackGrace is the time from the start of the drain after which hijacked
@@ -105,20 +107,21 @@ type Config struct {
 	HijackGrace time.Duration `json:"hijack_grace,omitempty" yaml:"hijack_grace,omitempty" mapstructure:"hijack_grace"`
 
 	// DrainSpread is the time over which a stop tells the clients to go, one connection
-	// after another, beginning with ShutdownDelay. Half of the time before the force is
-	// the most. Default: none, all are told at once. See [fxshutdown.Config].
+	// after another, beginning with ShutdownDelay. It takes at most half of the time
+	// before the force. Default: none, all are told at once. See [fxshutdown.Config].
 	DrainSpread time.Duration `json:"drain_spread,omitempty" yaml:"drain_spread,omitempty" mapstructure:"drain_spread"`
 
-	// MaxConnectionAge is after how long, a tenth more or less, the client of a
-	// connection is told to go while the server serves. Default: none.
+	// MaxConnectionAge is the age of a connection, give or take a tenth, at which its
+	// client is told to go while the server serves. Default: none.
 	MaxConnectionAge time.Duration `json:"max_connection_age,omitempty" yaml:"max_connection_age,omitempty" mapstructure:"max_connection_age"`
 
-	// MaxConnectionAgeGrace is how long what runs on such a connection may go on.
-	// Default: none, for ever.
+	// MaxConnectionAgeGrace is how long requests and hijacked connections may continue
+	// after that before they are cancelled and cut. Default: none, they may continue
+	// indefinitely.
 	MaxConnectionAgeGrace time.Duration `json:"max_connection_age_grace,omitempty" yaml:"max_connection_age_grace,omitempty" mapstructure:"max_connection_age_grace"`
 
 	// MaxConnectionRequests is how many requests a connection carries before its client
-	// is told to go. Default: 0, as many as come.
+	// is told to go. Default: 0, no limit. A negative value is an error.
 	MaxConnectionRequests int `json:"max_connection_requests,omitempty" yaml:"max_connection_requests,omitempty" mapstructure:"max_connection_requests"`
 
 	// DrainTimeout bounds the drain whatever the app's stop timeout allows.
@@ -127,13 +130,12 @@ type Config struct {
 
 	// StopReserve is what the drain leaves of the stop timeout to the OnStop
 	// hooks that come after it. Default: a tenth of the time left when the stop
-	// begins, 2 s at most.
+	// begins, at most 2 s.
 	StopReserve time.Duration `json:"stop_reserve,omitempty" yaml:"stop_reserve,omitempty" mapstructure:"stop_reserve"`
 }
 
-// Validate reports every field that cannot be used, and those that cannot fit
-// together, in one error that names them. It does not touch the network or the
-// files.
+// Validate returns a single error that names every field that cannot be used, and those
+// that do not fit together. It does not touch the network or any file.
 func (c Config) Validate() error {
 	return errors.Join(
 		c.checkAddr(),
@@ -151,7 +153,7 @@ func (c Config) checkAddr() error {
 			return fmt.Errorf("Addr is empty: the network %s needs the path of a socket", c.Network)
 		}
 		if strings.ContainsRune(c.Addr, 0) {
-			return fmt.Errorf("Addr %q holds a zero byte: a path cannot", c.Addr)
+			return fmt.Errorf("Addr %q contains a zero byte, which a path must not", c.Addr)
 		}
 		return nil
 	}
@@ -167,7 +169,7 @@ func (c Config) checkAddr() error {
 		return fmt.Errorf("Addr %q: %s: want host:port or :port", c.Addr, reason)
 	}
 	if _, err := net.LookupPort("tcp", port); err != nil {
-		return fmt.Errorf("Addr %q: %q is no port: want a number up to 65535 or the name of a service", c.Addr, port)
+		return fmt.Errorf("Addr %q: %q is not a port: want a number up to 65535 or the name of a service", c.Addr, port)
 	}
 	return nil
 }
@@ -188,7 +190,7 @@ func (c Config) socketMode() (fs.FileMode, error) {
 	digits, ok := strings.CutPrefix(c.SocketMode, "0")
 	mode, err := strconv.ParseUint(strings.TrimPrefix(digits, "o"), 8, 32)
 	if !ok || err != nil || mode == 0 || fs.FileMode(mode) > fs.ModePerm {
-		return 0, fmt.Errorf("SocketMode %q is no mode of a socket: want permissions in octal, such as %q", c.SocketMode, "0660")
+		return 0, fmt.Errorf("SocketMode %q is not a mode for a socket: want permissions in octal, such as %q", c.SocketMode, "0660")
 	}
 	return fs.FileMode(mode), nil
 }
@@ -252,9 +254,8 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	return append(append([]byte{'{'}, bytes.TrimPrefix(b.Bytes(), []byte{','})...), '}'), nil
 }
 
-// UnmarshalJSON sets the fields whose keys are present and leaves the others as
-// they are. It reports every key that is no setting, and every value that does
-// not fit, in one error that names them.
+// UnmarshalJSON sets the fields whose keys are present and leaves the others unchanged. A
+// single error names every key that is not a setting, and every value that is not valid.
 func (c *Config) UnmarshalJSON(text []byte) error {
 	var values map[string]json.RawMessage
 	if err := json.Unmarshal(text, &values); err != nil {
@@ -297,7 +298,7 @@ func unmarshalSetting(text json.RawMessage, field any) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s is no duration: want a string such as %q or %q", text, "250ms", "1m30s")
+	return fmt.Errorf("%s is not a duration: want a string such as %q or %q", text, "250ms", "1m30s")
 }
 
 func jsonKey(f reflect.StructField) string {

@@ -199,7 +199,7 @@ func TestSkippedDelayNamesStopTimeout(t *testing.T) {
 	if len(lines) != 1 {
 		t.Fatalf("%d lines about the stop, want one", len(lines))
 	}
-	if got := lines[0].ContextMap()["delay_skipped"]; lines[0].Level != zapcore.WarnLevel || got != "fx.StopTimeout leaves no room for it" {
+	if got := lines[0].ContextMap()["delay_skipped"]; lines[0].Level != zapcore.WarnLevel || got != "it does not fit fx.StopTimeout" {
 		t.Errorf("%v: delay_skipped = %v, want a warning that names fx.StopTimeout", lines[0].Level, got)
 	}
 }

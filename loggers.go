@@ -30,7 +30,7 @@ func (s *settings) eventLogger() fxshutdown.Logger {
 // stopTimeoutLogger is for people: it says by which name they know the time of a stop.
 type stopTimeoutLogger struct{ fxshutdown.Logger }
 
-const skipStopTimeout fxshutdown.SkipReason = "fx.StopTimeout leaves no room for it"
+const skipStopTimeout fxshutdown.SkipReason = "it does not fit fx.StopTimeout"
 
 func (l stopTimeoutLogger) LogEvent(e fxshutdown.Event) {
 	if s, ok := e.(*fxshutdown.Stopping); ok && s.Skipped == fxshutdown.SkipNoRoom {

@@ -15,31 +15,31 @@ import (
 // Module provides an *http.Server and the [fxshutdown.Server] that runs it:
 // OnStart listens and serves, OnStop drains.
 //
-// The handler is, in this order, what an fx.Invoke or an fx.Decorate assigned
-// to the Handler of the *http.Server, that of [WithHandler], the http.Handler of
-// the graph, and with [WithDefaultServeMux] http.DefaultServeMux. Without any of
-// them OnStart fails. Until the hook is appended the server holds a stand-in for the
-// graph's handler, so that middleware can be wrapped around it. If there is no handler
-// after all, what was wrapped around the stand-in gets the status 500 from it.
+// The handler is the first of these that exists: what an fx.Invoke or an fx.Decorate
+// assigned to the Handler of the *http.Server, the handler of [WithHandler], the
+// http.Handler of the graph, and, with [WithDefaultServeMux], http.DefaultServeMux.
+// Without any of them, OnStart fails. Until the hook is appended, the server holds a
+// stand-in for the graph's handler, so that middleware can wrap it. If there turns out to
+// be no handler, the stand-in answers with status 500.
 //
-// From the graph it takes, if they are there, http.Handler, [Config], *zap.Logger
-// and fxshutdown.Logger, and nothing else. If one of them has a provider that
-// lacks a dependency, the app fails and names it.
+// From the graph, Module takes http.Handler, [Config], *zap.Logger and fxshutdown.Logger,
+// where they exist, and nothing else. If one of them has a provider that lacks a
+// dependency, the app fails and names it.
 //
-// The server shall start after what its handler needs, and stop before it. Fx
-// orders hooks as they are constructed, and runs the invokes of a module before
-// those of its parent. Module therefore appends its hook in an invoke in the
-// scope where it is listed: a handler from the graph is constructed before,
-// in whatever order the options are listed, and so is one assigned by an
-// invoke that is listed before Module, in the same fx.Module, or in a child module. An
-// invoke that comes later assigns too late; the server warns about it when it starts.
+// The server must start after what its handler needs, and stop before it. Fx orders hooks
+// as they are constructed, and runs the invokes of a module before those of its parent.
+// Module therefore appends its hook in an invoke in the scope where it is listed. By then
+// a handler from the graph has been constructed, in whatever order the options are
+// listed. So has a handler that was assigned by an invoke that is listed before Module in
+// the same fx.Module, or in a child module. An invoke that comes later assigns too late;
+// the server warns about it when it starts.
 //
 // A server of [WithStopLast] appends its hook before all others. Each Module adds a
 // [NamedServer] to the value group "fxhttp.servers".
 //
-// What is wrong with the options by themselves is the error of the option that Module
-// returns. What the Config and the options built from the graph add is checked in the
-// place of Module among the invokes.
+// Errors in the options themselves are the error of the fx.Option that Module returns.
+// What the Config and the options built from the graph add is checked in the place of
+// Module among the invokes.
 func Module(opts ...Option) fx.Option {
 	m := &module{opts: slices.Clone(opts)}
 	for i, opt := range opts {

@@ -17,14 +17,15 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// An Option is a setting of a server, given to [Module], or built from the
-// graph by [AsOption]. Its String shows it as it was written, without anything
-// that may be secret.
+// An Option is a setting of a server, given to [Module] or built from the graph by
+// [AsOption]. Its String shows it as it was written, without anything that may be
+// secret.
 //
-// Defaults give way to the [Config] of the graph, that to the options given to
-// Module, where the last wins, and those to the options built from the graph,
-// of which no two may set the same. Every value is checked, by Module or
-// when the app is built, and all problems are reported in one error.
+// The [Config] of the graph overrides the defaults, the options given to Module override
+// the Config, and options built from the graph override those. Of the options given to
+// Module the last one wins; two options built from the graph must not set the same
+// thing. Every value is checked, by Module or when the app is built, and a single error
+// reports all problems.
 type Option interface {
 	fmt.Stringer
 
@@ -44,17 +45,16 @@ func (o option) option() option { return o }
 
 func (o option) String() string { return fmt.Sprintf("fxhttp.%s(%s)", o.name, o.args) }
 
-// WithName names the server, so that an app can run several. What such a server
-// takes from the graph (http.Handler and [Config], not the loggers) and what it
-// provides carries the tag `name:"…"`. Its options are built from the graph by
-// [AsNamedOption].
+// WithName names the server, so that an app can run several. What such a server takes
+// from the graph (http.Handler and [Config], not the loggers) and what it provides has
+// the tag `name:"…"`. [AsNamedOption] builds its options from the graph.
 //
-// Servers start in the order in which their Modules are listed and stop in the
-// opposite one, except for those of [WithStopLast]. A Module in a
-// child fx.Module starts before those of its parent, and stops after them.
+// Servers start in the order in which their Modules are listed and stop in reverse order,
+// except for those of [WithStopLast]. A Module in a child fx.Module starts before those
+// of its parent and stops after them.
 //
-// A name consists of letters, digits, '.', '-' and '_'. Default: no name. An
-// app that provides an *http.Server of its own already needs one.
+// A name consists of letters, digits, '.', '-' and '_'. Default: no name. An app that
+// already provides an *http.Server of its own needs one.
 func WithName(name string) Option {
 	return option{
 		name: "WithName",
@@ -79,19 +79,20 @@ func checkName(name string) error {
 }
 
 // WithStopLast makes the server start before the app's other fxhttp servers and stop
-// after them, wherever its Module is listed: for readiness and statistics, which shall
-// answer while the others drain. Its handler, and what that needs, is constructed before
-// the hook of the first other server is appended, so it starts earlier still. It must be
-// given to Module. Several such servers have no order among themselves.
+// after them, wherever its Module is listed. It is for readiness and statistics, which
+// should answer while the others drain. The handler and what it needs are constructed
+// before the hook of the first other server is appended, so they start earlier still. The
+// option must be given to Module. Several such servers have no order among themselves.
+// Default: off.
 //
-// Let the handler come from the graph, or from [WithHandler]: an fx.Invoke that assigns
-// one comes too late if it is listed after the Module of another server.
+// Let the handler come from the graph, or from [WithHandler]. An fx.Invoke that assigns
+// it is too late if it is listed after the Module of another server.
 func WithStopLast() Option {
 	return option{name: "WithStopLast", sets: []string{"StopLast"}, apply: func(*settings) {}}
 }
 
 // WithDefaultAddr sets the address that is used if neither [WithAddr] nor a [Config] sets
-// one: for packages that list a Module of their own. Default: [DefaultAddr].
+// one. It is for packages that list a Module of their own. Default: [DefaultAddr].
 func WithDefaultAddr(addr string) Option {
 	o := option{
 		name:  "WithDefaultAddr",
@@ -106,8 +107,8 @@ func WithDefaultAddr(addr string) Option {
 }
 
 // WithAddr sets the address to listen on: "host:port" or ":port", or a path if
-// [WithNetwork] says unix. Port 0 lets the system choose; fxshutdown.Server.Addr
-// tells the result. An empty one, or none, means [DefaultAddr].
+// [WithNetwork] is unix. Port 0 lets the system choose; fxshutdown.Server.Addr
+// returns the result. An empty address, or none, means [DefaultAddr].
 func WithAddr(addr string) Option {
 	return stringOption("WithAddr", "Addr", addr, func(s *settings) *string { return &s.Addr })
 }
@@ -117,11 +118,11 @@ func WithNetwork(network string) Option {
 	return stringOption("WithNetwork", "Network", network, func(s *settings) *string { return &s.Network })
 }
 
-// WithListener serves the connections of ln instead of listening. The server
-// takes it over: the stop closes it. It excludes WithAddr and WithNetwork, and
-// overrides what [Config] says about them. Say whose it is by [WithListenerOwned]: a
-// server that knows loses no client of its accept queue. If a socket option is all
-// that you need, [WithListenConfig] leaves the listening to the server.
+// WithListener serves the connections of ln instead of listening. The server takes it
+// over: the stop closes it. It excludes WithAddr and WithNetwork, and overrides what
+// [Config] says about them. Use [WithListenerOwned] to say whose it is: a server that
+// knows loses no client in its accept queue. If all you need is a socket option,
+// [WithListenConfig] leaves the listening to the server. Default: none.
 func WithListener(ln net.Listener) Option {
 	o := option{name: "WithListener", sets: []string{"Listener"}}
 	if isNil(ln) {
@@ -136,14 +137,14 @@ func WithListener(ln net.Listener) Option {
 	return o
 }
 
-// WithListenerOwned tells whose the listener of [WithListener] is. owned is asked
-// when the stop begins, and must not block.
+// WithListenerOwned says whose the listener of [WithListener] is. owned is called when
+// the stop begins, and must not block.
 //
-// True: this process alone serves the socket, and nobody will after it. The stop
-// then treats it as one that the server opened by itself. On Linux that needs plain
-// TCP: a net.ListenConfig with SetMultipathTCP(false). False: systemd, a parent or a
-// successor keeps the socket open. Then clients are accepted and answered for as long
-// as older connections remain, and the rest of the queue is left to them.
+// True: this process alone serves the socket, and nobody will after it. The stop then
+// treats it like one that the server opened. On Linux, that requires plain TCP: a
+// net.ListenConfig with SetMultipathTCP(false). False: systemd, a parent or a successor
+// keeps the socket open. Then clients are accepted and answered while older connections
+// remain, and the rest of the queue is left to whoever comes next.
 //
 // Default: it is not known. See fxshutdown.Config.ListenerOwned.
 func WithListenerOwned(owned func() bool) Option {
@@ -151,27 +152,27 @@ func WithListenerOwned(owned func() bool) Option {
 		func(s *settings) { s.listenerOwned = owned })
 }
 
-// WithListenerHandedOver tells whether a successor accepts from the socket of
-// [WithListener] already, as after an upgrade of tableflip that has succeeded: then
-// the stop closes the listener at once, and leaves its queue to the successor,
-// whatever WithListenerOwned says. handedOver is asked when the stop begins, and must
-// not block. Default: nobody does. See fxshutdown.Config.ListenerHandedOver.
+// WithListenerHandedOver says whether a successor already accepts from the socket of
+// [WithListener], as after a successful upgrade by tableflip. Then the stop closes the
+// listener at once and leaves its queue to the successor, whatever WithListenerOwned
+// says. handedOver is called when the stop begins, and must not block. Default: nobody
+// does. See fxshutdown.Config.ListenerHandedOver.
 func WithListenerHandedOver(handedOver func() bool) Option {
 	return valueOption("WithListenerHandedOver", "ListenerHandedOver", handedOver, handedOver == nil,
 		func(s *settings) { s.handedOver = handedOver })
 }
 
 // WithListenConfig listens with lc, for a socket option (its Control) or keep-alive
-// probes of your own. The listener is then the server's own, unlike that of
-// [WithListener], which excludes it. Multipath TCP is switched off: it refuses to
-// ignore new handshakes during a stop. Default: a zero net.ListenConfig.
+// probes of your own. Unlike the listener of [WithListener], which excludes it, this one
+// is the server's own. Multipath TCP is switched off: it refuses to ignore new handshakes
+// during a stop. Default: a zero net.ListenConfig.
 func WithListenConfig(lc net.ListenConfig) Option {
 	return valueOption("WithListenConfig", "ListenConfig", lc, false, func(s *settings) { s.listenConfig = &lc })
 }
 
-// WithTLS serves TLS with a copy of cfg, which must have a source of
-// certificates: Certificates, GetCertificate or GetConfigForClient. It takes the
-// place of WithTLSFiles and the other way round. Default: no TLS.
+// WithTLS serves TLS with a copy of cfg, which must have a source of certificates:
+// Certificates, GetCertificate or GetConfigForClient. It replaces an earlier
+// WithTLSFiles, and vice versa. Default: no TLS.
 func WithTLS(cfg *tls.Config) Option {
 	o := option{name: "WithTLS", args: fmt.Sprintf("%T", cfg), sets: []string{"TLS"}}
 	switch {
@@ -189,9 +190,10 @@ func WithTLS(cfg *tls.Config) Option {
 	return o
 }
 
-// WithTLSFiles serves TLS with a certificate chain and its key from PEM files,
-// which are read once, when the app is built. For certificates that are
-// replaced while the app runs, give [WithTLS] a GetCertificate. Default: no TLS.
+// WithTLSFiles serves TLS with a certificate chain and its key from PEM files, which are
+// read once, when the app is built. For certificates that are replaced while the app
+// runs, give [WithTLS] a GetCertificate. It is an error if both names are empty.
+// Default: no TLS.
 func WithTLSFiles(certFile, keyFile string) Option {
 	o := option{
 		name:  "WithTLSFiles",
@@ -209,16 +211,17 @@ func WithTLSFiles(certFile, keyFile string) Option {
 }
 
 // WithHandler serves h. An http.Handler in the graph is then left alone, unless the
-// option is built by [AsOption]: then it is constructed, and not used. See [Module]
-// about handlers.
+// option is built by [AsOption]: then the graph's handler is constructed but not used.
+// See [Module] about handlers. Default: the http.Handler of the graph.
 func WithHandler(h http.Handler) Option {
 	return valueOption("WithHandler", "Handler", h, isNilHandler(h), func(s *settings) { s.handler = h })
 }
 
-// WithDefaultServeMux serves http.DefaultServeMux if there is no other handler,
-// with whatever any package registered there (net/http/pprof does). Without it
-// a server with no handler does not start, nor does it with it if the graph shows an
-// http.Handler that cannot be had: give WithHandler(http.DefaultServeMux) then.
+// WithDefaultServeMux serves http.DefaultServeMux if there is no other handler, with
+// whatever any package has registered there, as net/http/pprof does. Without this option,
+// a server that has no handler does not start. Even with it, the server does not start if
+// the graph shows an http.Handler that cannot be built; then use
+// WithHandler(http.DefaultServeMux). Default: off.
 func WithDefaultServeMux() Option {
 	return option{
 		name:  "WithDefaultServeMux",
@@ -228,27 +231,28 @@ func WithDefaultServeMux() Option {
 }
 
 // WithConfig sets every setting that is not zero in cfg, as the options of the
-// same names would, and leaves the others as they are.
+// same names would, and leaves the others unchanged.
 func WithConfig(cfg Config) Option { return configOption("WithConfig", cfg) }
 
-// WithIdleGrace sets how long a connection that waits for a request must be
-// quiet before the stop drops it. Zero is [fxshutdown.DefaultIdleGrace],
-// a negative value none.
+// WithIdleGrace sets how long the client of a connection that waits for a request must be
+// quiet before the stop drops it. Zero means [fxshutdown.DefaultIdleGrace], a negative
+// value none.
 func WithIdleGrace(d time.Duration) Option {
 	return durationOption("WithIdleGrace", "IdleGrace", d, func(c *Config) *time.Duration { return &c.IdleGrace })
 }
 
-// WithShutdownDelay sets how long the server goes on as before once it was told
-// to stop, or got a signal of [WithUnreadySignals], while its readiness fails already, so
-// that load balancers look away. It is part of the app's stop timeout, and skipped, as the log then says, by a server
-// that never had a connection, or if the stop timeout has no room for it. Default: none.
+// WithShutdownDelay sets how long the server goes on as before once it is told to stop,
+// or receives a signal of [WithUnreadySignals], while its readiness already fails, so
+// that load balancers look away. The delay is part of the app's stop timeout. It is
+// skipped, and the log says so, by a server that never had a connection, or if it does
+// not fit the stop timeout. Default: none.
 func WithShutdownDelay(d time.Duration) Option {
 	return durationOption("WithShutdownDelay", "ShutdownDelay", d, func(c *Config) *time.Duration { return &c.ShutdownDelay })
 }
 
 // WithRequestGrace sets the time from the start of the drain after which the contexts
-// of the requests still running are cancelled. Default: none, only the end of the budget
-// cancels them.
+// of the requests that are still running are cancelled. It must not be shorter than
+// IdleGrace. Default: none, only the end of the budget cancels them.
 func WithRequestGrace(d time.Duration) Option {
 	return durationOption("WithRequestGrace", "RequestGrace", d, func(c *Config) *time.Duration { return &c.RequestGrace })
 }
@@ -260,11 +264,11 @@ func WithHijackGrace(d time.Duration) Option {
 	return durationOption("WithHijackGrace", "HijackGrace", d, func(c *Config) *time.Duration { return &c.HijackGrace })
 }
 
-// WithMaxConnectionAge sets after how long, a tenth more or less, a connection retires
+// WithMaxConnectionAge sets the age, give or take a tenth, at which a connection retires
 // while the server serves, so that clients move to servers that were started since: its
 // next response says "Connection: close", or GOAWAY is sent on it, and
-// [fxshutdown.Draining] of its requests is closed. Nothing is lost by it, and nothing is
-// cut, unless Config.MaxConnectionAgeGrace says when. Default: none.
+// [fxshutdown.Draining] of its requests is closed. Nothing is lost, and nothing is cut,
+// unless Config.MaxConnectionAgeGrace says when. Default: none.
 func WithMaxConnectionAge(d time.Duration) Option {
 	return durationOption("WithMaxConnectionAge", "MaxConnectionAge", d, func(c *Config) *time.Duration { return &c.MaxConnectionAge })
 }
@@ -275,23 +279,23 @@ func WithDrainTimeout(d time.Duration) Option {
 	return durationOption("WithDrainTimeout", "DrainTimeout", d, func(c *Config) *time.Duration { return &c.DrainTimeout })
 }
 
-// WithStopReserve sets what the drain leaves of the stop timeout to the OnStop
-// hooks that come after it. Zero is a tenth of the time left when the stop
-// begins, 2 s at most; a negative value is none, and those hooks may be skipped.
+// WithStopReserve sets what the drain leaves of the stop timeout to the OnStop hooks that
+// come after it. Zero means a tenth of the time left when the stop begins, at most 2 s. A
+// negative value means none; those hooks may then be skipped.
 func WithStopReserve(d time.Duration) Option {
 	return durationOption("WithStopReserve", "StopReserve", d, func(c *Config) *time.Duration { return &c.StopReserve })
 }
 
-// WithUnreadySignals makes readiness fail as soon as one of the signals arrives, and not
-// when Fx gets to the server's OnStop, which may be seconds later, if other hooks stop
-// before. ShutdownDelay counts from the signal, too. Nothing else changes: it is for
-// the signals that Fx acts on as well, and Fx gets them all the same. With another signal,
-// or in an app that no signal ends (neither Run, nor Wait or Done, is called), the server
-// serves on and readiness stays failed: see fxshutdown.Server.SetUnready.
+// WithUnreadySignals makes readiness fail as soon as one of the signals arrives, not when
+// Fx gets to the server's OnStop, which may be seconds later if other hooks stop first.
+// ShutdownDelay also counts from the signal. Nothing else changes: the option is for
+// signals that Fx acts on, and Fx still receives them. With another signal, or in an app
+// that no signal ends (because none of Run, Wait and Done is called), the server
+// continues to serve and readiness keeps failing: see fxshutdown.Server.SetUnready.
 //
-// The signals are taken from OnStart to the end of OnStop, so they do not kill the
-// process meanwhile. An Interrupt or SIGTERM that comes before the whole app has started,
-// when Fx does not listen yet, stops it once it has.
+// The server receives the signals from OnStart to the end of OnStop, so they do not kill
+// the process meanwhile. An Interrupt or SIGTERM that arrives before the whole app has
+// started, when Fx does not listen yet, stops the app once it has.
 //
 // Each of several servers needs the option. Without arguments the signals are
 // os.Interrupt and syscall.SIGTERM. Default: no signals.
@@ -303,13 +307,13 @@ func WithUnreadySignals(signals ...os.Signal) Option {
 // WithForceSignals ends the drain by force when one of the signals arrives after the one
 // that began the stop: usually the second Ctrl-C, which Fx itself ignores.
 //
-// One that arrives within 500 ms of the first does not force: wrappers such as npm, make
-// and shells pass on a Ctrl-C that the terminal has sent to the server already. The
-// server listens from the beginning of its OnStop on. The 500 ms count from there,
-// whatever began the stop, and a signal that came before, while other hooks stopped, is
-// not seen. With [WithUnreadySignals] for the same signals the server has seen them all:
-// the 500 ms count from the first, and a later one that came before OnStop forces as soon
-// as that begins.
+// A signal that arrives within 500 ms of the first does not force: wrappers such as npm,
+// make and shells pass on a Ctrl-C that the terminal has already sent to the server. The
+// server listens from the beginning of its OnStop. The 500 ms count from there, whatever
+// began the stop, and a signal that came earlier, while other hooks stopped, goes unseen.
+// With [WithUnreadySignals] for the same signals, the server has seen them all: the
+// 500 ms count from the first, and a later one that came before OnStop forces as soon as
+// OnStop begins.
 //
 // Each of several servers needs the option. Without arguments the signals are
 // os.Interrupt and syscall.SIGTERM. Default: no signals.
@@ -323,9 +327,9 @@ func WithReadTimeout(d time.Duration) Option {
 	return durationOption("WithReadTimeout", "ReadTimeout", d, func(c *Config) *time.Duration { return &c.ReadTimeout })
 }
 
-// WithReadHeaderTimeout sets http.Server.ReadHeaderTimeout. Zero is
-// [DefaultReadHeaderTimeout], or the ReadTimeout if that is shorter; a negative
-// value none.
+// WithReadHeaderTimeout sets http.Server.ReadHeaderTimeout. Zero means
+// [DefaultReadHeaderTimeout], or the ReadTimeout if that is shorter; a negative value
+// means none.
 func WithReadHeaderTimeout(d time.Duration) Option {
 	return durationOption("WithReadHeaderTimeout", "ReadHeaderTimeout", d, func(c *Config) *time.Duration { return &c.ReadHeaderTimeout })
 }
@@ -335,28 +339,28 @@ func WithWriteTimeout(d time.Duration) Option {
 	return durationOption("WithWriteTimeout", "WriteTimeout", d, func(c *Config) *time.Duration { return &c.WriteTimeout })
 }
 
-// WithIdleTimeout sets http.Server.IdleTimeout, for the time while the server
-// runs; [WithIdleGrace] is for the stop. Zero is [DefaultIdleTimeout], a negative
-// value none.
+// WithIdleTimeout sets http.Server.IdleTimeout, which applies while the server serves;
+// [WithIdleGrace] is for the stop. Zero means [DefaultIdleTimeout], a negative value
+// none.
 func WithIdleTimeout(d time.Duration) Option {
 	return durationOption("WithIdleTimeout", "IdleTimeout", d, func(c *Config) *time.Duration { return &c.IdleTimeout })
 }
 
-// WithMaxHeaderBytes sets http.Server.MaxHeaderBytes. Zero is
+// WithMaxHeaderBytes sets http.Server.MaxHeaderBytes. Zero means
 // http.DefaultMaxHeaderBytes; a negative value is an error.
 func WithMaxHeaderBytes(n int) Option {
 	return intOption("WithMaxHeaderBytes", "MaxHeaderBytes", n, func(c *Config) *int { return &c.MaxHeaderBytes })
 }
 
-// WithMaxConnections bounds how many connections are open at a time, during a stop too:
-// clients beyond them wait in the kernel's accept queue, for their turn. Zero is no
-// limit; a negative value is an error. See fxshutdown.Config.MaxConnections.
+// WithMaxConnections bounds how many connections are open at a time, during a stop too;
+// further clients wait in the kernel's accept queue for their turn. Zero means no limit;
+// a negative value is an error. See fxshutdown.Config.MaxConnections.
 func WithMaxConnections(n int) Option {
 	return intOption("WithMaxConnections", "MaxConnections", n, func(c *Config) *int { return &c.MaxConnections })
 }
 
 // WithProtocols sets http.Server.Protocols to a copy of p, for instance to serve
-// HTTP/2 without TLS. Default: HTTP/1, and HTTP/2 with TLS.
+// HTTP/2 without TLS. Default: HTTP/1, and HTTP/2 over TLS.
 func WithProtocols(p *http.Protocols) Option {
 	o := option{name: "WithProtocols", sets: []string{"Protocols"}}
 	switch {
@@ -411,9 +415,9 @@ func WithConnState(f func(net.Conn, http.ConnState)) Option {
 	return valueOption("WithConnState", "ConnState", f, f == nil, func(s *settings) { s.connState = f })
 }
 
-// WithLogger sends the server's events to l, as it is. Default: the
-// fxshutdown.Logger of the graph, or else its *zap.Logger, or else slog.Default, to
-// whose lines the name of the server is added.
+// WithLogger sends the server's events to l, unchanged. Default: the fxshutdown.Logger of
+// the graph, or else its *zap.Logger, or else slog.Default; the name of the server is
+// added to the lines of these.
 func WithLogger(l fxshutdown.Logger) Option {
 	o := valueOption("WithLogger", "Logger", l, isNil(l), func(s *settings) { s.logger = l })
 	if z, ok := l.(*ZapLogger); ok && z != nil && z.Logger == nil {

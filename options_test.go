@@ -245,7 +245,7 @@ func TestOptionSocketMode(t *testing.T) {
 		{fxhttp.Config{}, []fxhttp.Option{mode}, "SocketMode 0606 needs Network unix"},
 		{unix, []fxhttp.Option{mode, fxhttp.WithListener(listenPlain(t))}, "exclude each other"},
 		{unix, []fxhttp.Option{mode, fxhttp.WithNetwork("tcp"), fxhttp.WithAddr(":0")}, "SocketMode 0606 needs Network unix"},
-		{unix, []fxhttp.Option{fxhttp.WithConfig(fxhttp.Config{SocketMode: "660"})}, `SocketMode "660" is no mode`},
+		{unix, []fxhttp.Option{fxhttp.WithConfig(fxhttp.Config{SocketMode: "660"})}, `SocketMode "660" is not a mode`},
 	} {
 		app := fx.New(fx.NopLogger, provideHandler(text("")), fx.Supply(tt.config), fxhttp.Module(tt.opts...))
 		wantError(t, app.Err(), tt.want)

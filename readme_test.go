@@ -1,143 +1,189 @@
 package fxhttp_test
 
 import (
-	"bufio"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"go.uber.org/fx"
-	"go.uber.org/fx/fxtest"
-
 	"github.com/fxshutdown/fxhttp"
-	"github.com/fxshutdown/fxhttp/fxshutdown"
 	"github.com/fxshutdown/fxhttp/internal/testproc"
 )
 
-// TestReadme runs the program of the README, and finds options that it does not list.
+// TestReadme finds a README that takes longer than five minutes, and settings that the
+// docs do not list.
 func TestReadme(t *testing.T) {
-	text, err := os.ReadFile("README.md")
+	if words := strings.Fields(readPage(t, "README.md")); len(words) > 1200 {
+		t.Errorf("README.md has %d words, want at most 1200", len(words))
+	}
+
+	options := readPage(t, "docs/options.md")
+	wantListed := func(names ...string) {
+		for _, name := range names {
+			if strings.Contains(options, "`"+name+"`") {
+				return
+			}
+		}
+		t.Errorf("docs/options.md does not list `%s`", names[0])
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), "options.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, decl := range file.Decls {
+		f, ok := decl.(*ast.FuncDecl)
+		if ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "With") {
+			wantListed(f.Name.Name)
+		}
+	}
+	for f := range reflect.TypeFor[fxhttp.Config]().Fields() {
+		if !strings.HasPrefix(f.Name, "TLS") { // WithTLSFiles
+			wantListed("Config."+f.Name, "With"+f.Name)
+		}
+	}
+}
 
-	t.Run("Options", func(t *testing.T) {
-		file, err := parser.ParseFile(token.NewFileSet(), "options.go", nil, 0)
+// TestGoBlocks tests the Go code of the README and the docs. A program is built, and, if it
+// serves /hello, run and stopped. A fragment stands, line by line, in a test.
+func TestGoBlocks(t *testing.T) {
+	docs, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := fragmentsOf(t, "*_test.go", "admin/*_test.go", "fxshutdown/*_test.go")
+	block := regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
+	for _, page := range append(docs, "README.md") {
+		for i, code := range block.FindAllStringSubmatch(readPage(t, page), -1) {
+			t.Run(fmt.Sprintf("%s/%d", page, i+1), func(t *testing.T) {
+				switch {
+				case strings.HasPrefix(code[1], "package main"):
+					testProgram(t, code[1])
+				case !strings.Contains(tests, withoutIndent(code[1])):
+					t.Errorf("no test has the lines\n%s", code[1])
+				}
+			})
+		}
+	}
+}
+
+func readPage(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// fragmentsOf returns the lines of all files that match, without their indentation.
+func fragmentsOf(t *testing.T, patterns ...string) string {
+	t.Helper()
+	var all strings.Builder
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, decl := range file.Decls {
-			f, ok := decl.(*ast.FuncDecl)
-			if ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "With") && !strings.Contains(string(text), "`"+f.Name.Name+"`") {
-				t.Errorf("README.md does not list `%s`", f.Name.Name)
-			}
+		for _, file := range files {
+			all.WriteString(withoutIndent(readPage(t, file)))
 		}
-	})
-
-	t.Run("Program", func(t *testing.T) {
-		if runtime.GOOS == "windows" {
-			t.Skip("a process cannot be sent an interrupt")
-		}
-		programs := regexp.MustCompile("(?s)```go\n(package main.*?)```").FindAllSubmatch(text, -1)
-		if len(programs) != 2 {
-			t.Fatalf("README.md has %d programs, want the first one and that with an admin server", len(programs))
-		}
-		onLoopback := strings.NewReplacer(`":8080"`, `"127.0.0.1:0"`, `"localhost:8081"`, `"127.0.0.1:0"`)
-		for _, code := range programs {
-			dir := t.TempDir()
-			source, program := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
-			if err := os.WriteFile(source, []byte(onLoopback.Replace(string(code[1]))), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if out, err := exec.Command("go", "build", "-o", program, source).CombinedOutput(); err != nil {
-				t.Fatalf("go build: %v\n%s", err, out)
-			}
-			runProgram(t, exec.Command(program), strings.Contains(string(code[1]), "fxhttpadmin"))
-		}
-	})
+	}
+	return all.String()
 }
 
-// TestInYourTests is the test of the README.
-func TestInYourTests(t *testing.T) {
-	var server *fxshutdown.Server
-	app := fxtest.New(t,
-		fxhttp.Module(fxhttp.WithAddr("127.0.0.1:0")),
-		fx.Provide(func() http.Handler { return text("hello\n") }),
-		fx.Populate(&server),
-	)
-	app.RequireStart()
-	defer app.RequireStop()
-	resp, err := http.Get("http://" + server.Addr().String() + "/hello")
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	http.DefaultClient.CloseIdleConnections()
-
-	var admin *fxshutdown.Server
-	other := fxtest.New(t, fxhttp.Module(fxhttp.WithName("admin")), fx.Replace(fx.Annotate(fxhttp.Config{Addr: "127.0.0.1:0"}, fx.ResultTags(`name:"admin"`))),
-		fx.Provide(fx.Annotate(func() http.Handler { return text("") }, fx.ResultTags(`name:"admin"`))),
-		fx.Populate(fx.Annotate(&admin, fx.ParamTags(`name:"admin"`))))
-	other.RequireStart().RequireStop()
+func withoutIndent(code string) string {
+	return regexp.MustCompile(`(?m)^\t+`).ReplaceAllString(strings.TrimSpace(code), "")
 }
 
-// runProgram starts the program, asks it, and its admin server if it has one, and stops it.
-func runProgram(t *testing.T, cmd *exec.Cmd, hasAdmin bool) {
-	t.Helper()
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
+// testProgram builds a program and, if it serves /hello, runs it, asks it, and its admin
+// server if it has one, and stops it.
+func testProgram(t *testing.T, code string) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process cannot be sent an interrupt")
+	}
+	addr, admin := unusedAddr(t), unusedAddr(t)
+	code = strings.NewReplacer(`":8080"`, strconv.Quote(addr), `"localhost:8081"`, strconv.Quote(admin)).Replace(code)
+	dir := t.TempDir()
+	source, program := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
+	if err := os.WriteFile(source, []byte(code), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if out, err := exec.Command("go", "build", "-o", program, source).CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	if !strings.Contains(code, `/hello"`) {
+		return
+	}
+
+	var output strings.Builder
+	cmd := exec.Command(program)
+	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := testproc.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
-	defer cmd.Process.Kill()
 	stuck := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
 	defer stuck.Stop()
+	wantPage(t, "http://"+addr+"/hello", "hello\n")
+	if strings.Contains(code, "fxhttpadmin") {
+		wantPage(t, "http://"+admin+"/readyz?verbose", "[+]server/admin ok\n[+]server/http ok\n")
+		wantPage(t, "http://"+admin+"/", "<!doctype html>")
+	}
+	if err := testproc.Interrupt(cmd.Process); err != nil {
+		cmd.Process.Kill()
+		t.Error(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the program ended with %v\n%s", err, &output)
+	}
+}
 
-	started := regexp.MustCompile(`http server started.*?(server=admin )?addr=(\S+)`)
-	addr, admin, running := "", "", false // Which of them is logged first is open.
-	for lines := bufio.NewScanner(stderr); (addr == "" || !running || hasAdmin && admin == "") && lines.Scan(); {
-		running = running || strings.Contains(lines.Text(), "RUNNING")
-		if m := started.FindStringSubmatch(lines.Text()); m != nil && m[1] != "" {
-			admin = m[2]
-		} else if m != nil {
-			addr = m[2]
+// unusedAddr returns an address for a program that cannot choose one by itself. Its port is
+// none of those that systems give to clients.
+func unusedAddr(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
+		if ln, err := net.Listen("tcp", addr); err == nil {
+			ln.Close()
+			return addr
 		}
 	}
-	ask := func(url, want string) {
-		t.Helper()
-		resp, err := http.Get(url)
+	t.Fatal("no port is free")
+	return ""
+}
+
+// wantPage asks for a page until there is an answer, and checks how that begins.
+func wantPage(t *testing.T, url, want string) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		resp, err := client.Get(url)
+		if err != nil && time.Now().Before(end) {
+			continue // it does not listen yet
+		}
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
+			return
 		}
 		body, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
 		if err != nil || !strings.HasPrefix(string(body), want) {
 			t.Errorf("GET %s = %q, %v, want %q", url, body, err, want)
 		}
-	}
-	ask("http://"+addr+"/hello", "hello\n")
-	if hasAdmin {
-		ask("http://"+admin+"/readyz?verbose", "[+]server/admin ok\n[+]server/http ok\n")
-		ask("http://"+admin+"/", "<!doctype html>")
-	}
-	http.DefaultClient.CloseIdleConnections()
-	if err := testproc.Interrupt(cmd.Process); err != nil {
-		t.Fatal(err)
-	}
-	io.Copy(io.Discard, stderr)
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("the program ended with %v", err)
+		return
 	}
 }

@@ -13,20 +13,20 @@ import (
 //
 //	fx.Annotate(newMetrics, fx.ParamTags(`group:"fxhttp.servers"`)) // takes []fxhttp.NamedServer
 //
-// Whoever takes the group has all servers constructed, and their settings read, but none
-// of their handlers built. One made as a literal has no Stopping.
+// Taking the group constructs all servers and reads their settings, but builds none of
+// their handlers. A NamedServer made as a literal has no Stopping event.
 type NamedServer struct {
-	// Name is that of [WithName], and empty without.
+	// Name is that of [WithName], or empty.
 	Name string
 
-	// Server is the server, as Module provides it.
+	// Server is the server that Module provides.
 	Server *fxshutdown.Server
 
 	events *stopRecorder // nil in a literal
 }
 
-// Stopping returns the event that began the stop: how its time is divided. ok is false
-// before the stop, and until the event has reached the server's Logger.
+// Stopping returns the event with which the stop began; it shows how the time is divided.
+// ok is false before the stop, and until the event has reached the server's Logger.
 func (s NamedServer) Stopping() (event fxshutdown.Stopping, ok bool) {
 	if s.events == nil {
 		return event, false

@@ -120,7 +120,7 @@ func (s *settings) apply(l layer, opt Option) {
 		}
 		for _, setting := range o.sets {
 			if prev, ok := s.origins[setting]; ok && prev.layer == layerGraph {
-				s.fail("%v and %v, both built from the graph, set %s: their order is random", prev.by, o, setting)
+				s.fail("%v and %v, both built from the graph, set %s: their order is not defined", prev.by, o, setting)
 				return
 			}
 		}

@@ -91,12 +91,12 @@ func (s *settings) overridden(cfg Config) (warnings []string) {
 // checkListener finds what fits only a listener that is given, or one that is not.
 func (s *settings) checkListener() {
 	if s.listener != nil && s.listenConfig != nil {
-		s.fail("%s and %s exclude each other: a listener that is given listens already",
+		s.fail("%s and %s exclude each other: a given listener already listens",
 			s.origins["Listener"].by, s.origins["ListenConfig"].by)
 	}
 	for _, setting := range []string{"ListenerOwned", "ListenerHandedOver"} {
 		if o, ok := s.origins[setting]; ok && s.listener == nil {
-			s.fail("%s needs WithListener: one that the server opens by itself is its own", o.by)
+			s.fail("%s needs WithListener: a listener that the server opens is its own", o.by)
 		}
 	}
 }

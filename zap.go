@@ -11,11 +11,12 @@ import (
 
 // ZapLogger logs the events of a server through zap, in the words and at the levels of
 // [fxshutdown.Describe]. [Module] uses it if the graph has a *zap.Logger; a named
-// server's lines carry its name as the field "server".
+// server's lines carry its name in the field "server".
 //
-// A duration is logged as the encoder of the Logger is configured to: as seconds by that
-// of [zap.NewProduction].
+// The encoder of the Logger decides how a duration is written: that of
+// [zap.NewProduction] writes seconds.
 type ZapLogger struct {
+	// Logger must not be nil.
 	Logger *zap.Logger
 
 	logLevel   zapcore.Level // the zero value is info level
@@ -24,13 +25,13 @@ type ZapLogger struct {
 
 var _ fxshutdown.Logger = (*ZapLogger)(nil)
 
-// UseLogLevel sets the level of the ordinary lines, which are those at info level
-// otherwise. Lines at warn level stay there: they tell what a stop had to force, or what
-// it lost. Call it before the logger is used.
+// UseLogLevel sets the level of ordinary lines, which is info by default. Lines at warn
+// level stay there: they say what a stop had to force, or what it lost. Call it before
+// the logger is used.
 func (l *ZapLogger) UseLogLevel(level zapcore.Level) { l.logLevel = level }
 
-// UseErrorLevel sets the level of the lines about errors of the server, which are those
-// at error level otherwise. Call it before the logger is used.
+// UseErrorLevel sets the level of lines about errors of the server, which is error by
+// default. Call it before the logger is used.
 func (l *ZapLogger) UseErrorLevel(level zapcore.Level) { l.errorLevel = &level }
 
 // LogEvent implements [fxshutdown.Logger].

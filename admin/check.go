@@ -14,22 +14,22 @@ const DefaultCheckTimeout = 800 * time.Millisecond
 
 // Check is a condition of readiness: a database that answers, a cache that is warm.
 //
-// It says nothing of the app's fxhttp servers, whose readiness is known already. Whether
-// a failing dependency shall take every instance out of the load balancer at once is
-// worth a thought.
+// The readiness of the app's fxhttp servers is known already and needs no Check. Consider
+// whether a failing dependency should take every instance out of the load balancer at
+// once.
 type Check struct {
 	// Name consists of letters, digits, '.', '-', '_' and '/', such as "database". It
 	// must not begin with "server/".
 	Name string
 
 	// Func returns nil if the condition holds. Its context ends with the timeout. It may
-	// be called while other checks run, but never twice at a time: probes that come
-	// together share a call, and one that does not return fails its check until it does.
-	// A panic is a failure. The error is logged, and not shown to who asks.
+	// be called while other checks run, but never twice at the same time: probes that
+	// come together share a call, and a call that does not return fails its check until
+	// it does. A panic is a failure. The error is logged, but not part of the response.
 	Func func(context.Context) error
 }
 
-var errCheckTimeout = errors.New("it has not returned in time")
+var errCheckTimeout = errors.New("it did not return in time")
 
 // checker calls a Check.
 type checker struct {
@@ -73,15 +73,15 @@ func (c *checker) result() error {
 	return err
 }
 
-// run is the goroutine of a call. It ends when the check returns, which it shall do when
+// run is the goroutine of a call. It ends when the check returns, which it must do when
 // its context ends.
 func (c *checker) run(running *call) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
 	defer cancel()
-	err := errors.New("it has ended its goroutine")
+	err := errors.New("it ended its goroutine")
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("it has panicked: %v", v)
+			err = fmt.Errorf("it panicked: %v", v)
 		}
 		running.err = err
 		close(running.done)

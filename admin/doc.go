@@ -1,5 +1,5 @@
-// Package fxhttpadmin gives an app on fxhttp an admin server: probes, statistics, and, if
-// asked for, a live page that shows what holds a stop.
+// Package fxhttpadmin gives an app on fxhttp an admin server: probes, statistics, and,
+// optionally, a live page that shows what holds a stop.
 //
 //	fx.New(
 //		fxhttp.Module(fxhttp.WithAddr(":8080")),
@@ -18,28 +18,28 @@
 //     passes, 503 otherwise; see [Ready]. /readyz/NAME asks one of them.
 //   - /stats: [fxshutdown.Stats] of every server, by name, as JSON.
 //
-// These show names and numbers. The routes below show more, and are there only if asked
-// for. They belong on a loopback address, where they answer to its names alone, or behind
-// the authentication of [WithAuth]:
+// These show names and numbers. The routes below show more, and exist only if an option
+// adds them. They belong on a loopback address, where they answer only to its names, or
+// behind the authentication of [WithAuth]:
 //
 //   - / ([WithPage]): a page that follows the servers live.
 //   - /requests ([WithRequests]): the requests in flight, as JSON.
 //   - /debug/pprof/ ([WithPprof]): profiles.
 //   - /retire ([WithRetire]): a POST tells the clients of a server to go.
 //
-// Of a request they show method, path, age, client address and protocol, escaped and cut
+// Of a request, they show method, path, age, client address and protocol, escaped and cut
 // as in [fxshutdown.Request]; never a query, a header or a body. No response may be
 // cached.
 //
 // # Names
 //
-// A server is called by the name of fxhttp.WithName, one without a name [Unnamed]. An app
-// that has both a server without a name and one that is named so is refused.
+// A server is known by the name of fxhttp.WithName; one without a name is called
+// [Unnamed]. An app that has both an unnamed server and one named [Unnamed] is refused.
 //
 // # On a server of your own
 //
 // Each route is a plain handler too: [Live], [Ready], [Stats], [Requests], [NewPage],
 // [Pprof], [Retire]. They take the servers that fxhttp.Module adds to the value group
-// "fxhttp.servers", and can be served by one of these: readiness on the same server then
-// fails for those who still have a connection to it.
+// "fxhttp.servers". One of these servers can serve them itself; once it stops, only
+// clients that still have a connection to it see readiness fail.
 package fxhttpadmin

@@ -24,13 +24,13 @@ const (
 	serversTag = `group:"fxhttp.servers"`
 )
 
-// Module adds the admin server; the package comment says what it serves. It is a
-// fxhttp.Module of the name "admin" with fxhttp.WithStopLast: it takes and provides what
-// such a one does, its http.Handler included, which an fx.Decorate may wrap.
+// Module adds the admin server; the package comment says what it serves. It is an
+// fxhttp.Module with the name "admin" and fxhttp.WithStopLast, and takes and provides
+// what such a Module does, including its http.Handler, which an fx.Decorate may wrap.
 //
 // What a [Check] needs is constructed before the hook of the first server is appended, so
-// it starts before all of them and stops after them. Failing checks are logged by the
-// *zap.Logger of the graph, or else by slog.Default, once for each change.
+// it starts before all of them and stops after them. When a check begins to fail or
+// passes again, the *zap.Logger of the graph, or else slog.Default, logs it once.
 func Module(opts ...Option) fx.Option {
 	s := &settings{checkTimeout: DefaultCheckTimeout}
 	for i, o := range opts {
@@ -61,11 +61,11 @@ type routes struct {
 }
 
 // AsCheck adds a [Check] that is built from the graph: constructor returns a Check, or a
-// Check and an error. It adds it to the value group "fxhttpadmin.checks", which Module
+// Check and an error. The Check joins the value group "fxhttpadmin.checks", which Module
 // takes.
 func AsCheck(constructor any) fx.Option {
 	if t := reflect.TypeOf(constructor); t == nil || t.Kind() != reflect.Func || t.NumOut() == 0 || t.Out(0) != reflect.TypeFor[Check]() {
-		return fx.Error(fmt.Errorf("fxhttpadmin.AsCheck: %T is no constructor of a fxhttpadmin.Check", constructor))
+		return fx.Error(fmt.Errorf("fxhttpadmin.AsCheck: %T is not a constructor of an fxhttpadmin.Check", constructor))
 	}
 	return fx.Provide(fx.Annotated{Group: "fxhttpadmin.checks", Target: constructor})
 }

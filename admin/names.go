@@ -37,7 +37,7 @@ func checkServers(servers []fxhttp.NamedServer) error {
 		case s.Server == nil:
 			return fmt.Errorf("fxhttpadmin: the server %q is nil", name)
 		case seen[name]:
-			return fmt.Errorf("fxhttpadmin: two servers are called %q (one without a name is): give them other names by fxhttp.WithName", name)
+			return fmt.Errorf("fxhttpadmin: two servers are called %q (one without a name is): give them other names with fxhttp.WithName", name)
 		default:
 			seen[name] = true
 		}
@@ -52,7 +52,7 @@ func checkName(name string) error {
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if part == "" || part == "." || part == ".." {
-			return errors.New("a part of it is empty, or made of dots")
+			return errors.New("a part of it is empty or consists of dots")
 		}
 		for _, r := range part {
 			switch {

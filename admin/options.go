@@ -9,9 +9,9 @@ import (
 	"github.com/fxshutdown/fxhttp"
 )
 
-// DefaultAddr is where the admin server listens: on every address of the machine, for a
-// kubelet or a load balancer to probe it. [WithAddr]("localhost:8081") is for a machine
-// whose probes are local.
+// DefaultAddr is where the admin server listens: on every address of the machine, so that
+// a kubelet or a load balancer can probe it. Use [WithAddr]("localhost:8081") where
+// probes are local.
 const DefaultAddr = ":8081"
 
 // Option is a setting of [Module]. Its String shows it as it was written.
@@ -40,39 +40,41 @@ type option struct {
 func (o option) String() string    { return "fxhttpadmin." + o.text }
 func (o option) apply(s *settings) { o.set(s) }
 
-// WithAddr sets the address of the admin server, as fxhttp.WithAddr does. All its other
-// settings, and this one too, can come from a fxhttp.Config with the tag `name:"admin"`,
-// or from fxhttp.AsNamedOption("admin", …). Default: [DefaultAddr].
+// WithAddr sets the address of the admin server, as fxhttp.WithAddr does. This and all
+// its other settings can also come from an fxhttp.Config with the tag `name:"admin"`, or
+// from fxhttp.AsNamedOption("admin", …). Default: [DefaultAddr].
 func WithAddr(addr string) Option {
 	return option{fmt.Sprintf("WithAddr(%q)", addr), func(s *settings) { s.server = append(s.server, fxhttp.WithAddr(addr)) }}
 }
 
-// WithCheckTimeout bounds each [Check]. Default: [DefaultCheckTimeout].
+// WithCheckTimeout bounds each [Check]. It must be positive. Default:
+// [DefaultCheckTimeout].
 func WithCheckTimeout(d time.Duration) Option {
 	text := fmt.Sprintf("WithCheckTimeout(%v)", d)
 	return option{text, func(s *settings) {
 		if s.checkTimeout = d; d <= 0 {
-			s.errs = append(s.errs, fmt.Errorf("fxhttpadmin.%s: a check needs time", text))
+			s.errs = append(s.errs, fmt.Errorf("fxhttpadmin.%s: the timeout must be positive", text))
 		}
 	}}
 }
 
-// WithPage adds the live page, at /, and /events, which feeds it. Default: none.
+// WithPage adds the live page at /, and /events, which feeds it. Default: no page.
 func WithPage() Option { return option{"WithPage()", func(s *settings) { s.page = true }} }
 
-// WithRequests adds /requests; see [Requests]. Default: none.
+// WithRequests adds /requests; see [Requests]. Default: off.
 func WithRequests() Option { return option{"WithRequests()", func(s *settings) { s.requests = true }} }
 
-// WithPprof adds /debug/pprof/; see [Pprof]. Default: none.
+// WithPprof adds /debug/pprof/; see [Pprof]. Default: off.
 func WithPprof() Option { return option{"WithPprof()", func(s *settings) { s.pprof = true }} }
 
-// WithRetire adds /retire; see [Retire]. Default: none.
+// WithRetire adds /retire; see [Retire]. Default: off.
 func WithRetire() Option { return option{"WithRetire()", func(s *settings) { s.retire = true }} }
 
-// WithAuth wraps what WithPage, WithRequests, WithPprof and WithRetire add, and neither
-// the probes nor /stats: middleware decides who may see it. It is called once for each
-// route, when the app is built. Default: everybody who can connect; on a loopback address
-// only by the name of one, so that no web site can lead a browser there (DNS rebinding).
+// WithAuth wraps what WithPage, WithRequests, WithPprof and WithRetire add, but neither
+// the probes nor /stats: middleware decides who may see these routes. It is called once
+// for each route, when the app is built. Default: everybody who can connect may see them,
+// on a loopback address only under a loopback name or address, so that no website can
+// lead a browser there (DNS rebinding).
 func WithAuth(middleware func(http.Handler) http.Handler) Option {
 	return option{fmt.Sprintf("WithAuth(%T)", middleware), func(s *settings) {
 		if s.auth = middleware; middleware == nil {

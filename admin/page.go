@@ -48,10 +48,10 @@ func hashOf(element string) string {
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// Page is a handler that serves the live page, and, at a path that ends in /events, the
-// stream that feeds it. Mount it on a path that ends in a slash, and on "events" below. It
-// serves 16 streams at a time. They end when the server that serves them drains; one that
-// does not read holds the drain for 5 s at most.
+// Page is a handler that serves the live page and, at a path that ends in /events, the
+// stream that feeds it. Mount it on a path that ends in a slash, and on "events" below
+// that path. It serves at most 16 streams at a time. They end when the server that serves
+// them drains; a client that does not read holds the drain for at most 5 s.
 type Page struct {
 	servers []fxhttp.NamedServer
 	html    http.Handler
@@ -79,8 +79,8 @@ func NewPage(servers ...fxhttp.NamedServer) *Page {
 	return p
 }
 
-// Run samples the connections every two seconds, until ctx ends, so that whoever opens the
-// page sees the last five minutes. A sample looks at every connection.
+// Run samples the connections every two seconds until ctx ends, so that the page can show
+// the last five minutes when it is opened. A sample looks at every connection.
 func (p *Page) Run(ctx context.Context) {
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()

@@ -18,16 +18,16 @@ import (
 // maxProfile bounds the seconds of a profile of the CPU, or of a trace.
 const maxProfile = 5 * time.Minute
 
-// Pprof returns a handler of profiles for "go tool pprof" and "go tool trace". Mount it
-// on /debug/pprof/{$} and /debug/pprof/{profile}:
+// Pprof returns a handler that serves profiles for "go tool pprof" and "go tool trace".
+// Mount it on /debug/pprof/{$} and /debug/pprof/{profile}:
 //
-//   - profile and trace, for ?seconds= (30 and 1 by default, 5 minutes at most), or until
+//   - profile and trace, for ?seconds= (by default 30 and 1, at most 5 minutes), or until
 //     the server drains
 //   - every profile of runtime/pprof, such as heap and goroutine, with ?debug= and, for
 //     the heap, ?gc=1
 //
-// It is not net/http/pprof, which registers its handlers in http.DefaultServeMux as soon
-// as a program imports it, and shows the command line.
+// It does not use net/http/pprof, which registers its handlers in http.DefaultServeMux as
+// soon as a program imports it, and which shows the command line.
 func Pprof() http.Handler {
 	return safely(func(w http.ResponseWriter, r *http.Request) {
 		switch name := r.PathValue("profile"); name {
@@ -75,7 +75,7 @@ func record(w http.ResponseWriter, r *http.Request, name string, lasts time.Dura
 	if s := r.URL.Query().Get("seconds"); s != "" {
 		seconds, err := strconv.ParseFloat(s, 64)
 		if err != nil || !(seconds > 0) { // NaN neither
-			http.Error(w, "seconds is no positive number", http.StatusBadRequest)
+			http.Error(w, "seconds is not a positive number", http.StatusBadRequest)
 			return
 		}
 		lasts = time.Duration(min(seconds, maxProfile.Seconds()) * float64(time.Second))

@@ -31,9 +31,9 @@ func TestPprof(t *testing.T) {
 		{"/debug/pprof/goroutine?debug=1", 200, "goroutine profile: total ", text},
 		{"/debug/pprof/profile?seconds=0.05", 200, gzip, binary},
 		{"/debug/pprof/trace?seconds=0.05", 200, "go 1.", binary},
-		{"/debug/pprof/profile?seconds=-1", 400, "seconds is no positive number", text},
-		{"/debug/pprof/trace?seconds=soon", 400, "seconds is no positive number", text},
-		{"/debug/pprof/profile?seconds=NaN", 400, "seconds is no positive number", text},
+		{"/debug/pprof/profile?seconds=-1", 400, "seconds is not a positive number", text},
+		{"/debug/pprof/trace?seconds=soon", 400, "seconds is not a positive number", text},
+		{"/debug/pprof/profile?seconds=NaN", 400, "seconds is not a positive number", text},
 		{"/debug/pprof/cmdline", 404, "no such profile", text},
 		{"/debug/pprof/heap/x", 404, "", text},
 	} {

@@ -13,9 +13,9 @@ import (
 	"github.com/fxshutdown/fxhttp"
 )
 
-// Live returns a handler for liveness probes. It returns 200 as long as it is called at
-// all: a process that drains, or whose database is gone, is not helped by being killed.
-// With ?verbose it has the words of Kubernetes.
+// Live returns a handler for liveness probes. Its status is always 200: killing a process
+// that drains, or whose database is gone, does not help it. With ?verbose, the response
+// has the words of Kubernetes.
 func Live() http.Handler {
 	return safely(func(w http.ResponseWriter, r *http.Request) {
 		text := "ok\n"
@@ -28,30 +28,33 @@ func Live() http.Handler {
 
 // ReadyConfig says what [Ready] asks.
 type ReadyConfig struct {
-	// Servers are asked first. Each is a check of the name "server/" and its own.
+	// Servers are listed first. Each is a check named "server/" and the server's name.
 	Servers []fxhttp.NamedServer
 
+	// Checks are listed next, by name.
 	Checks []Check
 
-	// CheckTimeout bounds each Check; all run at a time. Zero is DefaultCheckTimeout.
+	// CheckTimeout bounds each Check; all run at the same time. Zero means
+	// DefaultCheckTimeout; a negative value is an error.
 	CheckTimeout time.Duration
 
-	// Log is told when a Check begins to fail, and, with a nil error, when it passes
-	// again. It is called by the goroutine of a request. Default: nobody is.
+	// Log is called when a Check begins to fail and, with a nil error, when it passes
+	// again. It is called by the goroutine of a request. Default: nil, nothing is logged.
 	Log func(check string, err error)
 }
 
-// Ready returns a handler for readiness probes: 200 if all that cfg names is ready, 503
-// and a list of it otherwise. Mount it on /readyz, and on /readyz/{name...} for a single
-// check.
+// Ready returns a handler for readiness probes. Its status is 200 if everything in cfg is
+// ready; otherwise it is 503, and the response lists the checks. Mount it on /readyz, and
+// on /readyz/{name...} for single checks.
 //
-// It knows the parameters of the API server of Kubernetes
+// It understands the parameters of the Kubernetes API server
 // (kubernetes.io/docs/reference/using-api/health-checks): ?verbose lists the checks, and
-// ?exclude=NAME, which may be repeated, leaves some out. As there, why a check has failed
-// is not shown; unlike there the status of a failure is 503, and an excluded name that
-// does not exist is counted, not repeated.
+// ?exclude=NAME, which may be repeated, leaves some out. As in Kubernetes, the response
+// does not say why a check has failed. Unlike there, the status of a failure is 503, and
+// excluded names that do not exist are counted, not repeated.
 //
-// Names that are missing, wrong, or there twice, and a nil Func, are errors.
+// Ready returns an error for names that are missing, invalid or used twice, and for a nil
+// Func.
 func Ready(cfg ReadyConfig) (http.Handler, error) {
 	if err := checkServers(cfg.Servers); err != nil {
 		return nil, err

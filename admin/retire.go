@@ -12,16 +12,19 @@ import (
 // maxForm is how long the body of a POST to Retire may be.
 const maxForm = 4 << 10
 
-// Retire returns a handler that tells clients to go while their server serves on, by
-// [fxshutdown.Server.Retire]. It takes a POST with two values, in a form or in the query:
+// Retire returns a handler that tells clients to go while their server continues to
+// serve, through [fxshutdown.Server.Retire]. It takes a POST with two values, in a form
+// or in the query:
 //
 //	curl -d server=http -d remote=192.0.2.7 localhost:8081/retire
 //
-// server is the name of one, remote the IP address of a client, or IP address and port of
-// a connection; without it all connections of the server are chosen. The response is JSON,
-// with the number of those that were retired and had not been before.
+// server is the name of a server. remote is the IP address of a client, or IP address and
+// port of a connection; without it, all connections of the server are chosen. The
+// response is JSON, with the number of connections that were retired and had not been
+// before.
 //
-// What a browser sends from another origin is refused with 403 (http.CrossOriginProtection).
+// Requests that a browser sends from another origin are refused with status 403
+// (http.CrossOriginProtection).
 func Retire(servers ...fxhttp.NamedServer) http.Handler {
 	post := forMethods("POST", func(m string) bool { return m == http.MethodPost }, func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)

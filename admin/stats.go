@@ -7,8 +7,8 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// Stats returns a handler that shows the account of each server, by its name, as JSON.
-// Each request looks at every connection.
+// Stats returns a handler that shows the [fxshutdown.Stats] of each server, by name, as
+// JSON. Each request looks at every connection.
 func Stats(servers ...fxhttp.NamedServer) http.Handler {
 	return safely(func(w http.ResponseWriter, r *http.Request) {
 		all := make(map[string]fxshutdown.Stats, len(servers))
@@ -19,8 +19,8 @@ func Stats(servers ...fxhttp.NamedServer) http.Handler {
 	})
 }
 
-// Requests returns a handler that shows the requests in flight of each server, by its
-// name, the oldest first, as JSON. It shows paths: see the package comment.
+// Requests returns a handler that shows the requests in flight of each server, by name,
+// oldest first, as JSON. It shows paths: see the package comment.
 func Requests(servers ...fxhttp.NamedServer) http.Handler {
 	return safely(func(w http.ResponseWriter, r *http.Request) {
 		all := make(map[string][]fxshutdown.Request, len(servers))

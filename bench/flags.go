@@ -51,11 +51,11 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 		"), measures (lost stop steady), loads ("+strings.Join(loadIDs(), " ")+
 		"), obstacles ("+strings.Join(obstacleIDs(), " ")+"); writes to bench/work/results")
 	fs.IntVar(&c.rounds, "rounds", 20, "how often each measurement is made")
-	fs.BoolVar(&c.steady, "steady", false, "measure the steady state alone, print it, and write nothing")
+	fs.BoolVar(&c.steady, "steady", false, "measure only the steady state, print it, and write nothing")
 	fs.StringVar(&c.base, "base", "", "with -steady: the subject that Go servers are compared with (nethttp)")
 	pairs := fs.Int("pairs", 21, "with -steady: how many pairs of servers are compared")
 	fs.BoolVar(&c.quick, "quick", false, "one short round, to see that everything works; writes to bench/work/results")
-	fs.BoolVar(&c.render, "render", false, "measure nothing: write table and plots anew from results.json and notes.json")
+	fs.BoolVar(&c.render, "render", false, "measure nothing: renew table and plots from results.json and notes.json")
 	fs.StringVar(&c.out, "out", "", "directory to write to (bench/results)")
 	if err := fs.Parse(args); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/fx"
@@ -11,12 +12,35 @@ import (
 )
 
 // runBare runs the API as one would without fxhttp: an http.Server whose hooks
-// call Serve and Shutdown.
-func runBare(addr string, protocols *http.Protocols, useTLS bool, work time.Duration) {
+// call Serve and Shutdown, and another one for readiness, which fails for the time of
+// delay before that.
+func runBare(addr, admin string, protocols *http.Protocols, useTLS bool, delay, work time.Duration) {
+	var ready atomic.Bool
 	fx.New(
 		fx.Provide(zap.NewProduction, newDatabase, newAPI(work)),
+		fx.Invoke(func(lc fx.Lifecycle) {
+			mux := http.NewServeMux()
+			mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
+				if !ready.Load() {
+					w.WriteHeader(http.StatusServiceUnavailable)
+				}
+			})
+			srv := &http.Server{Handler: mux}
+			lc.Append(fx.Hook{
+				OnStart: func(context.Context) error {
+					ln, err := net.Listen("tcp", admin)
+					if err != nil {
+						return err
+					}
+					go srv.Serve(ln)
+					return nil
+				},
+				OnStop: func(context.Context) error { return srv.Close() },
+			})
+		}),
 		fx.Invoke(func(lc fx.Lifecycle, api http.Handler) {
-			srv := &http.Server{Handler: api, Protocols: protocols}
+			// The timeouts that fxhttp has by default.
+			srv := &http.Server{Handler: api, Protocols: protocols, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 			if useTLS {
 				srv.TLSConfig = selfSigned()
 			}
@@ -31,9 +55,14 @@ func runBare(addr string, protocols *http.Protocols, useTLS bool, work time.Dura
 					} else {
 						go srv.Serve(ln)
 					}
+					ready.Store(true)
 					return nil
 				},
-				OnStop: srv.Shutdown,
+				OnStop: func(ctx context.Context) error {
+					ready.Store(false)
+					time.Sleep(delay)
+					return srv.Shutdown(ctx)
+				},
 			})
 		}),
 		fx.StopTimeout(15*time.Second),

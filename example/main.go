@@ -1,5 +1,5 @@
 // Command example is a small service on fxhttp: an API on one server, readiness
-// and statistics on another, a database to close after the last request.
+// and statistics on another, and a database to close after the last request.
 //
 //	go run ./example
 //	curl -N localhost:8080/events      # and, in another terminal:
@@ -9,10 +9,11 @@
 // API server stops, the database is closed, the admin server stops last.
 //
 // The API also has /items/{name}, /upload (POST) and /clock (a WebSocket). The admin
-// server, on port 8081, has a page that shows the stop live, at /, and /readyz, /stats
-// and /requests, which lists what runs. With -tls
-// the API speaks TLS, with -delay 5s it looks unready before it drains, and with -bare
-// it is served by http.Server alone, to see the difference.
+// server, on port 8081, has a page at / that shows the stop live, and /readyz, /stats and
+// /requests, which lists the requests in flight. With -tls the API speaks TLS, with
+// -delay 5s it looks unready before it drains, and with -bare a plain http.Server serves
+// it, to show the difference. To stop it with kill, send the signal to a built binary:
+// go run does not pass it on.
 package main
 
 import (
@@ -35,11 +36,11 @@ func main() {
 	work := flag.Duration("work", 2*time.Second, "how long a report takes")
 	delay := flag.Duration("delay", 0, "ShutdownDelay of the API: how long readiness fails before the drain")
 	useTLS := flag.Bool("tls", false, "serve the API with TLS, and a certificate made for this run")
-	bare := flag.Bool("bare", false, "serve the API by http.Server alone, for comparison")
+	bare := flag.Bool("bare", false, "serve the API with a plain http.Server, for comparison; the admin server has /readyz alone then")
 	flag.Parse()
 
 	// A log that nobody reads any more, as after Ctrl-C in a pipe, must not end a stop:
-	// a Go program that writes to one dies of SIGPIPE.
+	// a Go program that writes to such a pipe dies of SIGPIPE.
 	signal.Ignore(syscall.SIGPIPE)
 
 	// HTTP/1, and HTTP/2 with or without TLS.
@@ -58,7 +59,7 @@ func main() {
 	}
 
 	if *bare {
-		runBare(*addr, &protocols, *useTLS, *work)
+		runBare(*addr, *admin, &protocols, *useTLS, *delay, *work)
 		return
 	}
 	fx.New(

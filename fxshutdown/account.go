@@ -9,16 +9,16 @@ import "net"
 //	undecided   its handler has returned; whether its response is written is not known yet
 //	answered    its response was handed to the network
 //	failed      its handler panicked, or wrote less than it had declared
-//	hijacked    its handler took the connection over
-//	aborted     the stop cut it off, or had cancelled its context, and it failed then
+//	hijacked    its handler took over the connection
+//	aborted     the stop cut it off, or it failed after the stop had cancelled its context
 //	ended       EndOnDrain, or the stop, had cancelled a stream of EndOnDrain, and its handler
-//	            gave it up then: by http.ErrAbortHandler, or a response that is not complete
+//	            then gave up: with http.ErrAbortHandler, or an incomplete response
 //
-// net/http says that an HTTP/1 response is written by the next state of its
-// connection. Of HTTP/2 it says so only when the connection has no other stream, and
-// flushes when the user's hook has heard of that. So it counts as written, too, when
-// something was written since and another request begins or returns; and after
-// schedulingSlack in which nothing is written, nor on HTTP/1 read.
+// The next state of an HTTP/1 connection shows that net/http has written its response. On
+// HTTP/2 there is such a state only when the connection has no other stream, and net/http
+// flushes after the user's hook has been told. So a response also counts as written when
+// something was written since and another request begins or returns, and after
+// schedulingSlack in which nothing is written, nor, on HTTP/1, read.
 //
 // The fields are guarded by conn.mu. Those that have ended are in retirement.
 type account struct {
@@ -75,12 +75,12 @@ func (a *account) countAnsweredLocked() {
 	a.undecided = nil
 }
 
-// maxUndecided bounds what is kept of the requests of an HTTP/2 client that resets
-// streams while it reads nothing: as many as net/http lets one have at a time.
+// maxUndecided bounds what is kept about the requests of an HTTP/2 client that resets
+// streams while it reads nothing: as many as net/http allows at a time.
 const maxUndecided = 250
 
-// countWrittenLocked does it when another request begins or returns. On HTTP/2 that
-// alone says nothing: something must have been written since.
+// countWrittenLocked does so when another request begins or returns. On HTTP/2 that alone
+// is not enough: something must have been written since.
 func (c *conn) countWrittenLocked() {
 	if c.h2 == nil || c.writes.ended() != c.wroteBefore || c.undecided.len() >= maxUndecided {
 		c.countAnsweredLocked()
@@ -95,9 +95,9 @@ func (x *exchange) len() (n int) {
 	return n
 }
 
-// countOldAnswerLocked does it for responses that had all the time it takes to
-// write their ends. While net/http reads on HTTP/1, it may be what comes before the
-// response; when it has written, that was the response.
+// countOldAnswerLocked does so for responses that had enough time for their ends to be
+// written. While net/http reads on HTTP/1, it may be reading what comes before the
+// response; once it has written, that was the response.
 func (c *conn) countOldAnswerLocked() {
 	slack := schedulingSlack
 	if c.h2 == nil {
@@ -113,7 +113,7 @@ func (c *conn) countOldAnswerLocked() {
 	}
 }
 
-// begin puts x on the account. It reports false if it is too late.
+// begin puts x on the account. It returns false if it is too late.
 func (c *conn) begin(x *exchange, major int) bool {
 	changed := false
 	c.mu.Lock()
@@ -145,14 +145,14 @@ func (c *conn) begin(x *exchange, major int) bool {
 	case c.retired.Load():
 		changed = c.holdLocked() || c.set.limits.grace > 0 && !c.exit.drains
 	case c.set.limits.requests > 0 && c.requestsLocked() >= c.set.limits.requests:
-		c.retireServingLocked()
+		c.retireServingLocked(forRequests)
 		changed = true
 	}
 	return true
 }
 
-// end takes x off those that run. returned is whether its handler did, and did
-// not panic.
+// end removes x from the running requests. returned is whether its handler returned, and
+// did not panic.
 func (c *conn) end(x *exchange, returned bool) {
 	short := returned && x.isShort()
 	c.mu.Lock()
@@ -170,7 +170,7 @@ func (c *conn) end(x *exchange, returned bool) {
 		c.noteClientLocked(now, -1)
 	}
 	stage := c.stage.Load()
-	// A stream was told to end, and may do it as it likes.
+	// A stream was told to end, and may end in any way.
 	lost := x.cancelled && !x.streams() && (!returned || short || x.response&writeFailed != 0)
 	switch {
 	case x.aborted || x.hijacked:
@@ -200,7 +200,7 @@ func (c *conn) end(x *exchange, returned bool) {
 		c.stage.setLocked(stageClosed) // its Close goes past us
 	}
 	if x.hijacked {
-		// Who keeps the request's context is not to keep net/http's buffers too.
+		// Whoever keeps the request's context must not keep net/http's buffers too.
 		x.rw = &hijackedWriter{header: x.rw.Header(), conn: c}
 	}
 	var cancelled *Request
@@ -223,7 +223,7 @@ func (c *conn) end(x *exchange, returned bool) {
 	}
 }
 
-// bodyEndsLocked notes that the body of an HTTP/2 request is read, or given up.
+// bodyEndsLocked notes that the body of an HTTP/2 request was read, or given up.
 func (c *conn) bodyEndsLocked(x *exchange) {
 	if x.bodyOpen {
 		x.bodyOpen = false
@@ -261,8 +261,8 @@ func (c *conn) requestsLocked() uint64 {
 	return t.begun()
 }
 
-// removeLocked takes x out of the list. It walks: HTTP/1 runs one handler at a
-// time, HTTP/2 as many as its MaxConcurrentStreams, which net/http sets to 250.
+// removeLocked removes x from the list. It walks the list: HTTP/1 runs one handler at a
+// time, HTTP/2 at most MaxConcurrentStreams, which net/http sets to 250.
 func (a *account) removeLocked(x *exchange) {
 	p := &a.running
 	for *p != x {

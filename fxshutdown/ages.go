@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// lifetime is what a connection has besides if connections have a maximum age, or if
-// something will be due for it when it has retired.
+// lifetime is what a connection has in addition if connections have a maximum age, or if
+// something will be due for it after it has retired.
 type lifetime struct {
 	conn  *conn
 	ends  moment // when it is too old, or to be looked at
@@ -39,7 +39,7 @@ func (a *ages) remove(l *lifetime) {
 	}
 }
 
-// take returns a connection that is too old, and takes it out, or, if there is none,
+// take removes and returns a connection that is too old. If there is none, it returns
 // when there will be one.
 func (a *ages) take(now moment) (old *conn, next moment) {
 	a.mu.Lock()
@@ -79,8 +79,8 @@ func (h *ageHeap) Pop() any {
 	return l
 }
 
-// jittered returns d, a tenth more or less, so that connections that were made
-// together do not all end together.
+// jittered returns d, give or take a tenth, so that connections that were made together
+// do not all end together.
 func jittered(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.9 + 0.2*rand.Float64()))
 }

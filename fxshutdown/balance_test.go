@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
@@ -25,6 +26,9 @@ func (s *server) checkAccount() {
 	}
 	if st.Accepted != st.Closed {
 		s.t.Errorf("Stats() after the stop: Accepted = %d, Closed = %d, want the same", st.Accepted, st.Closed)
+	}
+	if st.Dropped != uint64(r.Dropped) || st.Dropped+st.Cut > st.Closed {
+		s.t.Errorf("Stats() after the stop = %+v, Report().Dropped = %d, want as many dropped, and no more ended than closed", st, r.Dropped)
 	}
 	if got := r.Answered + r.Failed + r.Ended + r.Hijacked + r.AbortedCount; r.Requests != got || r.Undecided != 0 {
 		s.t.Errorf("Report().Requests = %d, but Answered %d + Failed %d + Ended %d + Hijacked %d + AbortedCount %d = %d, Undecided %d",
@@ -93,6 +97,22 @@ func wantAborted(t testing.TB, what string, err, reason error, path string) {
 	if text := err.Error(); !strings.Contains(text, "GET") || !strings.Contains(text, path) {
 		t.Errorf("%s = %q, want method and path in it", what, text)
 	}
+}
+
+// fdsWatched tells whether a test that runs watches the descriptors of the process. What
+// runs side by side within it has them in common.
+var fdsWatched atomic.Bool
+
+// watchFDs checks at the end of the test that it has left no socket open.
+func watchFDs(t testing.TB) {
+	if !fdsWatched.CompareAndSwap(false, true) {
+		return
+	}
+	fds := openFDs(t)
+	t.Cleanup(func() {
+		checkFDs(t, fds)
+		fdsWatched.Store(false)
+	})
 }
 
 // openFDs counts the descriptors of the process that are sockets.

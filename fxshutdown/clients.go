@@ -11,13 +11,12 @@ import (
 // A client is quiet, not a connection. A pool, be it a proxy's or that of
 // http.Transport, is one client: responses that say close take its newest
 // connections away, and it reaches for older ones, each of which has been quiet.
-// So what happens on one connection of a client counts for all of them, those
-// included that are gone.
+// So what happens on one connection of a client counts for all of them, including those
+// that are gone.
 //
 // A client is a remote IP address; all peers of a unix socket are one. An address
-// that is no IP address stands for itself. The addresses are those that the
-// listener's connections tell: with the PROXY protocol, those of the proxy's
-// clients.
+// that is not an IP address stands for itself. The addresses are those that the
+// listener's connections report: with the PROXY protocol, those of the proxy's clients.
 
 // client is what is known of a client while its connections retire.
 type client struct {
@@ -39,7 +38,7 @@ func (cl *client) note(at moment) {
 // isBusy reports whether a request of the client runs.
 func (cl *client) isBusy() bool { return cl.running.Load() > 0 }
 
-// quietSince returns since when the client is quiet, if it is not busy.
+// quietSince returns since when the client has been quiet, if it is not busy.
 func (cl *client) quietSince() moment { return moment(cl.seen.Load()) }
 
 // maxWait returns how much longer than IdleGrace a quiet connection of the client is
@@ -48,7 +47,7 @@ func (cl *client) maxWait() time.Duration {
 	return max(maxClientWait, time.Duration(cl.wait.Load()))
 }
 
-// measure asks how far away the client is, once, by one of its connections. It
+// measure asks, once, how far away the client is, through one of its connections. It
 // reports whether that changes maxWait.
 func (cl *client) measure(nc net.Conn) bool {
 	if cl.wait.Load() != 0 {

@@ -15,10 +15,9 @@ import (
 // conn is a tracked connection: it stands between net/http, or crypto/tls, and
 // the connection that the listener accepted.
 //
-// A conn serves, then it retires, then it is gone. Retiring it is the one thing
-// that a stop does to it: its next response says close, the requests on it learn
-// that they should end, and once its client is quiet it is dropped. See
-// [conn.retire].
+// A conn serves, then it retires, then it is gone. Retiring it is the only thing that a
+// stop does to it: its next response says close, the requests on it learn that they
+// should end, and once its client is quiet it is dropped. See [conn.retire].
 //
 // The goroutine that reads decides whether a connection is idle; see
 // conn_read.go.
@@ -69,8 +68,7 @@ type conn struct {
 	lazy     bool // it is a socket whose deadlines nobody else moves or makes up; see conn_read.go
 }
 
-// retirement is what a connection that retires has besides. It is guarded by
-// conn.mu.
+// retirement is what a connection that retires has in addition. It is guarded by conn.mu.
 type retirement struct {
 	at     moment        // when it retired, or the stop took it over; 0: neither
 	told   chan struct{} // closed when it does; nil until somebody asks for it
@@ -79,6 +77,7 @@ type retirement struct {
 	client *client       // nil if its address is not known yet
 	drains bool          // a stop has taken it over
 	late   bool          // it was accepted later
+	cut    bool          // it was open when its time was over
 	ended  uint32        // its requests that have ended; see account
 
 	overdue moment // when its requests were cancelled for having gone on too long; 0: they were not
@@ -96,8 +95,8 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// tlsStateConn is a conn whose connection is not a *tls.Conn and yet can tell its
-// TLS state: net/http asks for that to fill in Request.TLS.
+// tlsStateConn is a conn whose connection is not a *tls.Conn, but knows its TLS state:
+// net/http asks for that to fill in Request.TLS.
 type tlsStateConn struct {
 	*conn
 	connectionStater
@@ -150,8 +149,8 @@ func (c *conn) WriteTo(w io.Writer) (int64, error) {
 	return io.Copy(w, struct{ io.Reader }{c})
 }
 
-// SetWriteDeadline passes on what makes a difference: net/http lifts the write
-// deadline after each response, be there one or not.
+// SetWriteDeadline passes on only what makes a difference: net/http lifts the write
+// deadline after each response, whether there is one or not.
 func (c *conn) SetWriteDeadline(t time.Time) error {
 	if t.IsZero() && c.lazy && !c.writeBy.Load() {
 		return nil
@@ -193,15 +192,15 @@ func (c *conn) retire() {
 	c.retireLocked()
 }
 
-// retireServingLocked does it while the server serves.
-func (c *conn) retireServingLocked() {
+// retireServingLocked retires the connection while the server serves.
+func (c *conn) retireServingLocked(why retireCause) {
 	c.retireLocked()
-	c.set.retired.Add(1)
+	c.set.retired[why].Add(1)
 }
 
-// drain does it for a stop, whose times count from here, and for which what the client
-// does on its other connections matters. The connection may have retired before, while
-// the server served.
+// drain retires the connection for a stop. The times of the stop count from here, and
+// what the client does on its other connections matters. The connection may have retired
+// before, while the server served.
 func (c *conn) drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

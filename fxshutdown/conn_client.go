@@ -18,8 +18,8 @@ func (c *conn) joinClientLocked() {
 	cl.running.Add(c.countRunningLocked())
 }
 
-// leaveClientLocked is its reverse: what still runs on a connection that is closed
-// is no sign of its client.
+// leaveClientLocked is the reverse: what still runs on a closed connection is not a sign
+// of its client.
 func (c *conn) leaveClientLocked() {
 	if c.exit != nil && c.exit.client != nil {
 		c.exit.client.running.Add(-c.countRunningLocked())
@@ -43,7 +43,7 @@ func (c *conn) wasLastOfClientLocked() bool {
 }
 
 // clientStirredLocked reports whether there was a sign of the client on another
-// connection, since the reader was interrupted and in time.
+// connection, in time and after the reader was interrupted.
 func (c *conn) clientStirredLocked(now moment) bool {
 	if c.exit.client == nil {
 		return false

@@ -30,13 +30,17 @@ func (c *conn) Close() error {
 		c.h2.releaseLocked()
 	}
 	retired := c.retired.Load()
+	delivers := retired && c.h2 != nil && !c.cut
 	lingers := retired && c.stage.Load().active() && c.h2 == nil && !c.cut && c.sendsOnLocked()
 	c.mu.Unlock()
 	if lingers || retired && !isSocket(c.Conn) { // which may take its time
 		c.set.changed(c)
 	}
-	if lingers {
+	switch {
+	case lingers:
 		c.linger()
+	case delivers:
+		c.deliver()
 	}
 	err := c.Conn.Close()
 	c.mu.Lock()
@@ -71,7 +75,7 @@ func (c *conn) takeoverOver() {
 // TLS its owner reads the peer's end before we would.
 func (c *conn) mustAsk() bool { return c.set.hooked || c.set.useTLS }
 
-// hasEndedUnseen reports whether a hijacked connection has ended without a word to us.
+// hasEndedUnseen reports whether a hijacked connection has ended unnoticed by us.
 func (c *conn) hasEndedUnseen() bool {
 	return c.stage.Load() == stageHijacked && c.mustAsk() && c.hasEnded()
 }
@@ -104,14 +108,14 @@ func (c *conn) closingLocked() {
 	}
 }
 
-// sendsOnLocked reports whether the client sends on behind the request that is
-// answered, as far as one can tell: it has done so, or there is something to read.
+// sendsOnLocked reports whether the client sends more behind the request that was
+// answered, as far as can be known: it has done so, or there is something to read.
 func (c *conn) sendsOnLocked() bool {
 	return c.ahead.any() || c.part || unread(c.underTLS())
 }
 
-// linger closes our side and reads on while the client still sends. One that
-// sends nothing any more costs a lastRead.
+// linger closes our side and reads on while the client still sends. A client that no
+// longer sends anything costs a lastRead.
 func (c *conn) linger() {
 	if c.closeWrite() != nil {
 		return
@@ -139,11 +143,12 @@ func (c *conn) halfCloseLocked(now moment) *Request {
 		c.dropped = true
 		return nil
 	}
+	c.exit.cut = true
 	return c.takeoverEndLocked()
 }
 
-// closesBy returns when a connection that net/http closes is cut: what its client
-// still sends is read on, for as long as it goes on sending and not for ever.
+// closesBy returns when a connection that net/http closes is cut. What its client still
+// sends is read, while it goes on sending, but not forever.
 func closesBy(quiet, asked moment, reading bool) moment {
 	at := quiet + maxServerStall
 	if reading {

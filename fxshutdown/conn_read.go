@@ -17,8 +17,8 @@ import (
 // net/http moves the deadline six times a request, and all that counts is where
 // it stands while somebody reads.
 
-// errDropped is what net/http reads from a connection that is dropped. As an
-// *net.OpError of a read it is one of those that net/http does not answer.
+// errDropped is what net/http reads from a connection that is dropped. net/http does not
+// answer an *net.OpError of a read.
 var errDropped = &net.OpError{Op: "read", Net: "tcp", Err: errors.New("connection dropped by the stop")}
 
 // readDeadline is the deadline of reads: the one that was asked for, and the one
@@ -97,15 +97,15 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 }
 
-// isTimeout reports whether a read ended at a deadline. Not every connection
-// says so by os.ErrDeadlineExceeded.
+// isTimeout reports whether a read ended at a deadline. Not every connection returns
+// os.ErrDeadlineExceeded then.
 func isTimeout(err error) bool {
 	var t interface{ Timeout() bool }
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &t) && t.Timeout()
 }
 
-// beginRead notes that now it is the client's turn. What came before, the
-// computing of a TLS handshake say, was not its silence.
+// beginRead notes that it is now the client's turn. What came before, such as computing a
+// TLS handshake, was not its silence.
 func (c *conn) beginRead(size int) {
 	c.reading.Store(readsOf(size))
 	retired := c.retired.Load()
@@ -229,8 +229,8 @@ func (c *conn) timedOutLocked(err error) (again bool, _ error) {
 	return false, errDropped
 }
 
-// interruptLocked asks the reader to drop the connection unless something has
-// come. A final interruption is the client's last chance.
+// interruptLocked asks the reader to drop the connection unless something has arrived. A
+// final interruption is the client's last chance.
 func (c *conn) interruptLocked(now moment, final bool) {
 	c.exit.asked = now
 	c.intr = interruptRead{state: interruptPending}
@@ -264,10 +264,9 @@ func (c *conn) resumeLocked() {
 	c.deadline.apply(c)
 }
 
-// SetReadDeadline moves the socket's deadline only where that can make a
-// difference. One that is earlier than the one of a read under way is such, and
-// the first of a connection; that none is wanted any more, or that an idle
-// connection has another one, is seen by the next read.
+// SetReadDeadline moves the socket's deadline only where that can make a difference: if
+// the new one is earlier than that of a read under way, or is the first of a connection.
+// If it is lifted, or if an idle connection gets another one, the next read sees that.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	at := c.set.momentOf(t)
 	c.deadline.wanted.Store(int64(at))

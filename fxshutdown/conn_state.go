@@ -53,8 +53,8 @@ func (s *stageValue) Load() stage { return stage(s.v.Load()) }
 // setLocked is called with the lock of the connection held.
 func (s *stageValue) setLocked(to stage) { s.v.Store(uint32(to)) }
 
-// writeCount counts writes: in its lower half those under way, in its upper half
-// those that have ended, which only tells one count from another.
+// writeCount counts writes: in its lower half those under way, in its upper half those
+// that have ended, which serves only to tell two counts apart.
 type writeCount struct{ v atomic.Uint32 }
 
 func (w *writeCount) begin() (underWay uint16) { return uint16(w.v.Add(1)) }
@@ -116,8 +116,8 @@ func (c *conn) waitingLocked() bool {
 	return c.stage.Load().waits() && c.running == nil && c.writes.underWay() == 0
 }
 
-// checkLocked reports what cannot be true at once, all of it in one place. Tests
-// call it in the middle of everything.
+// checkLocked returns an error for a combination of states that is impossible. All of
+// them are listed here; tests call it at any time.
 func (c *conn) checkLocked() error {
 	s := c.stage.Load()
 	e := retirement{}

@@ -24,9 +24,9 @@ type connSet struct {
 	maxOpen int           // connections in the set; 0: no limit. New writes it
 	freed   chan struct{} // receives when one is gone, if there is a limit; for the accepting goroutine
 
-	cancelled atomic.Bool             // the contexts of all requests are
-	retired   atomic.Uint64           // connections that retired while the server served
-	watcher   atomic.Pointer[watcher] // who looks after the connections that retire; nil: nobody yet
+	cancelled atomic.Bool                 // the contexts of all requests are
+	retired   [retireCauses]atomic.Uint64 // connections that retired while the server served
+	watcher   atomic.Pointer[watcher]     // who looks after the connections that retire; nil: nobody yet
 
 	limits  limits    // written by New
 	ages    ages      // of the connections that are not too old
@@ -39,7 +39,8 @@ type connSet struct {
 	shut     bool   // no connection is accepted any more
 	early    int    // connections left of those that were open when all retired
 	totals   totals // of the connections that are gone
-	dropped  int    // of these, those that were dropped
+	dropped  uint64 // of these, those that were dropped
+	cut      uint64 // and those that were cut
 }
 
 // watcher is the one door by which a connection reaches what is above it. Its
@@ -133,9 +134,7 @@ func (cs *connSet) remove(c *conn) {
 	cs.totals.Closed++
 	c.mu.Lock()
 	cs.totals.addLocked(c)
-	if c.dropped {
-		cs.dropped++
-	}
+	countEndLocked(c, &cs.dropped, &cs.cut)
 	late := c.exit != nil && c.exit.late
 	c.mu.Unlock()
 	last := cs.list.n == 0
@@ -162,6 +161,16 @@ func (cs *connSet) remove(c *conn) {
 	}
 }
 
+// countEndLocked counts c, which is closed, by what closed it. The caller holds c.mu.
+func countEndLocked(c *conn, dropped, cut *uint64) {
+	switch {
+	case c.dropped:
+		*dropped++
+	case c.exit != nil && c.exit.cut:
+		*cut++
+	}
+}
+
 // hasRoom reports whether the limit lets one more connection in.
 func (cs *connSet) hasRoom() bool {
 	if cs.maxOpen == 0 {
@@ -179,7 +188,7 @@ func (cs *connSet) changed(c *conn) {
 	}
 }
 
-// retireAll retires every connection for a stop, those included that are still to come.
+// retireAll retires every connection for a stop, including those that are still to come.
 func (cs *connSet) retireAll() {
 	cs.mu.Lock()
 	cs.retiring = cs.now()
@@ -190,8 +199,8 @@ func (cs *connSet) retireAll() {
 	}
 }
 
-// retireLater does it for those that are still to come, and returns the others. Who was
-// told before, while the server served, has no turn of his own.
+// retireLater does so for those that are still to come, and returns the others. A client
+// that was told before, while the server served, has no turn of its own.
 func (cs *connSet) retireLater() (turns []*conn) {
 	cs.mu.Lock()
 	cs.retiring, cs.spreads = cs.now(), true
@@ -228,8 +237,8 @@ func (cs *connSet) hasEarly() bool {
 	return cs.early > 0
 }
 
-// snapshot lets the caller look at the connections without the lock. It uses the
-// space of buf.
+// snapshot returns the connections, to be looked at without the lock. It uses the space
+// of buf.
 func (cs *connSet) snapshot(buf []*conn) []*conn {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -248,41 +257,40 @@ func (cs *connSet) cancelledEnded(r Request, lost bool) {
 	}
 }
 
-// droppedCount returns how many connections were dropped.
-func (cs *connSet) droppedCount() int {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	return cs.dropped
-}
-
 // count returns the public account and the totals of all connections, open or gone.
 func (cs *connSet) count() (Stats, totals) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	t := cs.totals
-	var st Stats
+	st := Stats{Dropped: cs.dropped, Cut: cs.cut}
 	for c := cs.list.head; c != nil; c = c.next {
 		c.mu.Lock()
 		c.countOldAnswerLocked()
 		t.addLocked(c)
 		st.InFlight += c.running.len()
-		if !c.cut { // otherwise only its handlers are left
-			switch c.stage.Load().connState() {
-			case http.StateNew:
-				st.New++
-			case http.StateActive:
-				st.Active++
-			case http.StateIdle:
-				st.Idle++
-			case http.StateHijacked:
-				st.Hijacked++
-			}
+		state := c.stage.Load().connState()
+		if c.cut {
+			state = http.StateClosed // only its handlers are left
+		}
+		switch state {
+		case http.StateNew:
+			st.New++
+		case http.StateActive:
+			st.Active++
+		case http.StateIdle:
+			st.Idle++
+		case http.StateHijacked:
+			st.Hijacked++
+		default:
+			countEndLocked(c, &st.Dropped, &st.Cut)
 		}
 		c.mu.Unlock()
 	}
 	st.Accepted = t.Accepted
 	st.Closed = t.Accepted - uint64(st.Open())
-	st.Retired = cs.retired.Load()
+	st.RetiredByAge = cs.retired[forAge].Load()
+	st.RetiredByRequests = cs.retired[forRequests].Load()
+	st.Retired = st.RetiredByAge + st.RetiredByRequests + cs.retired[chosen].Load()
 	st.Requests, st.Undecided = t.begun(), int(t.Undecided)
 	st.Answered, st.Failed, st.Ended = t.Answered, t.Failed, t.Ended
 	st.HijackedTotal, st.Aborted = t.Hijacked, t.Aborted

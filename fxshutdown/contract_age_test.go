@@ -42,7 +42,7 @@ var ageScenarios = []scenario{
 		s.get(c, "/").wantClose(t, !m.h2)
 		s.get(c, "/").wantClose(t, false)
 		time.Sleep(goAwayEnd)
-		if st := s.Stats(); st.Accepted != 2 || st.Retired != 1 || st.Open() != 1 {
+		if st := s.Stats(); st.Accepted != 2 || st.RetiredByAge != 1 || st.Retired != 1 || st.Open() != 1 {
 			t.Errorf("Stats() = %+v, want another connection, and the first one retired and gone", st)
 		}
 		if isClosed(s.Draining()) || isClosed(s.Stopping()) {
@@ -171,7 +171,7 @@ var ageScenarios = []scenario{
 			time.Sleep(time.Second)
 		}
 		time.Sleep(goAwayEnd)
-		if st := s.Stats(); st.Accepted != 3 || st.Retired != 3 || st.Open() != 0 {
+		if st := s.Stats(); st.Accepted != 3 || st.RetiredByRequests != 3 || st.Retired != 3 || st.Open() != 0 {
 			t.Errorf("Stats() = %+v, want three connections of three requests, retired and gone", st)
 		}
 	}},

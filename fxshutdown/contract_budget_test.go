@@ -186,7 +186,7 @@ func TestTimingBudget(t *testing.T) {
 	}
 }
 
-// Durations that mean "for ever" must not overflow into "at once".
+// Durations that mean "forever" must not overflow into "at once".
 func TestHugeDurations(t *testing.T) {
 	const huge = time.Duration(math.MaxInt64)
 	for name, set := range map[string]func(*fxshutdown.Config){

@@ -16,7 +16,7 @@ import (
 // What their stops take exactly is among the idleScenarios.
 var connectionScenarios = []scenario{
 	// http-shutdown: "Shutdown should cut off server with no traffic".
-	{"NoTraffic", sockets, allModes, func(t *testing.T, m mode) {
+	{"NoTraffic", together, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello)
 		s.mustStop()
 		if _, err := s.dial(context.Background()); err == nil {
@@ -28,7 +28,7 @@ var connectionScenarios = []scenario{
 	}},
 
 	// http-terminator: "server stops accepting new connections after terminate".
-	{"NoNewConnections", sockets, allModes, func(t *testing.T, m mode) {
+	{"NoNewConnections", together, allModes, func(t *testing.T, m mode) {
 		s, g, got := startHeld(t, m, "/slow")
 		done := s.stopIn(patience)
 		event[*fxshutdown.ListenerClosed](s)
@@ -42,7 +42,7 @@ var connectionScenarios = []scenario{
 	}},
 
 	// http-terminator: "empties internal socket collection".
-	{"BookkeepingEmpties", sockets, allModes, func(t *testing.T, m mode) {
+	{"BookkeepingEmpties", together, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello)
 		const n = 5
 		for range n {
@@ -59,7 +59,7 @@ var connectionScenarios = []scenario{
 	}},
 
 	// stoppable: keep-alive connections are ended.
-	{"KeepAliveEnded", sockets, allModes, func(t *testing.T, m mode) {
+	{"KeepAliveEnded", together, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello)
 		const n = 10
 		for range n {
@@ -81,7 +81,7 @@ var connectionScenarios = []scenario{
 	}},
 
 	// Connections in the accept queue are clients that believe they are connected.
-	{"AcceptQueue", sockets, h1Modes, func(t *testing.T, m mode) {
+	{"AcceptQueue", together, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, idleGrace(patience))
 		const n = 64
 		conns := make([]net.Conn, n)
@@ -109,7 +109,7 @@ var connectionScenarios = []scenario{
 		s.wantReport(account{answered: n})
 	}},
 
-	{"Silent", sockets, h1Modes, func(t *testing.T, m mode) {
+	{"Silent", together, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello)
 		for range 50 {
 			s.raw()
@@ -118,7 +118,7 @@ var connectionScenarios = []scenario{
 		measureIdle(t, s, bound)
 	}},
 
-	{"HalfHeader", sockets, h1Modes, func(t *testing.T, m mode) {
+	{"HalfHeader", together, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello)
 		for range 50 {
 			s.raw().send("GET / HTTP/1.1\r\nHo")
@@ -127,7 +127,7 @@ var connectionScenarios = []scenario{
 		measureIdle(t, s, bound)
 	}},
 
-	{"HTTP2", sockets, h2Modes, func(t *testing.T, m mode) {
+	{"HTTP2", together, h2Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello)
 		for range 20 {
 			s.get(s.client(), "/").want(t, "hello")
@@ -139,7 +139,7 @@ var connectionScenarios = []scenario{
 		}
 	}},
 
-	{"HTTP2Raw", sockets, h2Modes, func(t *testing.T, m mode) {
+	{"HTTP2Raw", together, h2Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello)
 		for range 20 {
 			c := s.rawH2()

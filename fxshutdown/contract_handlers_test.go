@@ -14,11 +14,11 @@ import (
 
 // handlerScenarios are about handlers that misbehave while the server drains.
 var handlerScenarios = []scenario{
-	{"Panic", sockets, allModes, panics("on purpose")},
-	{"Abort", sockets, allModes, panics(http.ErrAbortHandler)},
+	{"Panic", together, allModes, panics("on purpose")},
+	{"Abort", together, allModes, panics(http.ErrAbortHandler)},
 
 	// What failed before the stop is on the account, and not in the report.
-	{"PanicBeforeStop", sockets, allModes, func(t *testing.T, m mode) {
+	{"PanicBeforeStop", together, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })
 		s.get(s.client(), "/")
 		s.calls.wait(t)
@@ -52,7 +52,7 @@ var handlerScenarios = []scenario{
 	}},
 
 	// A write after the handler's end is the handler's mistake, and hurts nobody else.
-	{"WriteAfterEnd", sockets, h2Modes, func(t *testing.T, m mode) {
+	{"WriteAfterEnd", together, h2Modes, func(t *testing.T, m mode) {
 		var writers sync.WaitGroup
 		ended := make(chan struct{})
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {

@@ -182,7 +182,7 @@ var hookScenarios = []scenario{
 	}},
 }
 
-// blocksIn returns a scenario whose ConnState hook blocks in a state, for ever.
+// blocksIn returns a scenario whose ConnState hook blocks in a state, forever.
 func blocksIn(state http.ConnState, most time.Duration) func(*testing.T, mode) {
 	return func(t *testing.T, m mode) {
 		release := make(chan struct{})

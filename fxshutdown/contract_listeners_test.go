@@ -64,7 +64,7 @@ var listenerScenarios = []scenario{
 	{"Final/Timeout", bubbles, allModes, final(os.ErrDeadlineExceeded)},
 
 	// A listener whose Close fails is reported, and is no error of Stop.
-	{"CloseFails", sockets, allModes, func(t *testing.T, m mode) {
+	{"CloseFails", together, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, on(&faultyListener{Listener: listen(t, "tcp", "127.0.0.1:0"), close: errOdd}))
 		s.get(s.client(), "/").want(t, "hello")
 		s.mustStop()
@@ -78,7 +78,7 @@ var listenerScenarios = []scenario{
 
 	// One that somebody closed under the server has failed once, and not again when
 	// the stop closes it.
-	{"ClosedByOthers", sockets, []mode{h1}, func(t *testing.T, m mode) {
+	{"ClosedByOthers", together, []mode{h1}, func(t *testing.T, m mode) {
 		l := listen(t, "tcp", "127.0.0.1:0")
 		s := start(t, m, hello, on(l))
 		l.Close()
@@ -93,7 +93,7 @@ var listenerScenarios = []scenario{
 	}},
 
 	// A TCP listener that does not show its SetDeadline.
-	{"NoSetDeadline", sockets, allModes, func(t *testing.T, m mode) {
+	{"NoSetDeadline", together, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, on(struct{ net.Listener }{listen(t, "tcp", "127.0.0.1:0")}), idleGrace(patience))
 		const n = 32
 		conns := make([]net.Conn, n)
@@ -111,7 +111,7 @@ var listenerScenarios = []scenario{
 	}},
 
 	// No lock is held while it is asked for its address.
-	{"AddrAsksTheServer", sockets, []mode{h1}, func(t *testing.T, m mode) {
+	{"AddrAsksTheServer", together, []mode{h1}, func(t *testing.T, m mode) {
 		l := &askingListener{Listener: listen(t, "tcp", "127.0.0.1:0")}
 		s := newServer(t, m, hello, on(l))
 		l.ask = func() { s.Stats() }

@@ -13,7 +13,7 @@ import (
 // shutdownScenarios call Shutdown and Close on the http.Server that was given to New:
 // they do what net/http documents.
 var shutdownScenarios = []scenario{
-	{"ShutdownWaits", sockets, allModes, func(t *testing.T, m mode) {
+	{"ShutdownWaits", together, allModes, func(t *testing.T, m mode) {
 		g := newGate()
 		defer g.open()
 		s := newServer(t, m, g.ServeHTTP)
@@ -47,7 +47,7 @@ var shutdownScenarios = []scenario{
 
 	// "If the provided context expires before the shutdown is complete,
 	// Shutdown returns the context's error": it interrupts nothing.
-	{"ShutdownContext", sockets, allModes, func(t *testing.T, m mode) {
+	{"ShutdownContext", together, allModes, func(t *testing.T, m mode) {
 		s, g, got := startHeld(t, m, "/slow")
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 		defer cancel()
@@ -69,7 +69,7 @@ var shutdownScenarios = []scenario{
 		s.wantReport(account{answered: 1})
 	}},
 
-	{"Close", sockets, allModes, func(t *testing.T, m mode) {
+	{"Close", together, allModes, func(t *testing.T, m mode) {
 		entered, release := make(chan context.Context, 1), make(chan struct{})
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			entered <- r.Context()
@@ -90,7 +90,7 @@ var shutdownScenarios = []scenario{
 		}
 	}},
 
-	{"ConcurrentlyWithStop", sockets, allModes, func(t *testing.T, m mode) {
+	{"ConcurrentlyWithStop", together, allModes, func(t *testing.T, m mode) {
 		g := newGate()
 		defer g.open()
 		s := newServer(t, m, g.ServeHTTP)
@@ -121,7 +121,7 @@ var shutdownScenarios = []scenario{
 		s.wantReport(account{answered: 1})
 	}},
 
-	{"ShutdownAfterStop", sockets, []mode{h1}, func(t *testing.T, m mode) {
+	{"ShutdownAfterStop", together, []mode{h1}, func(t *testing.T, m mode) {
 		s := start(t, m, hello)
 		s.mustStop()
 		if err := s.http.Shutdown(context.Background()); err != nil {
@@ -133,7 +133,7 @@ var shutdownScenarios = []scenario{
 	}},
 
 	// A bare http.Server that was shut down serves no more.
-	{"ShutdownBeforeStart", sockets, []mode{h1}, func(t *testing.T, m mode) {
+	{"ShutdownBeforeStart", together, []mode{h1}, func(t *testing.T, m mode) {
 		s := newServer(t, m, hello)
 		if err := s.http.Shutdown(context.Background()); err != nil {
 			t.Errorf("Shutdown() = %v, want nil", err)
@@ -145,7 +145,7 @@ var shutdownScenarios = []scenario{
 		s.mustStop()
 	}},
 
-	{"CloseBeforeStart", sockets, []mode{h1}, func(t *testing.T, m mode) {
+	{"CloseBeforeStart", together, []mode{h1}, func(t *testing.T, m mode) {
 		s := newServer(t, m, hello)
 		if err := s.http.Close(); err != nil {
 			t.Errorf("http.Server.Close() = %v, want nil", err)
@@ -158,7 +158,7 @@ var shutdownScenarios = []scenario{
 	}},
 
 	// A Shutdown from a handler, with the handler's own request running.
-	{"FromHandler", sockets, allModes, func(t *testing.T, m mode) {
+	{"FromHandler", together, allModes, func(t *testing.T, m mode) {
 		done := make(chan error, 1)
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			srv := r.Context().Value(http.ServerContextKey).(*http.Server)

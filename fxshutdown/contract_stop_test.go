@@ -13,7 +13,7 @@ import (
 
 // stopScenarios are about Stop itself: who calls it, how often, and what is told.
 var stopScenarios = []scenario{
-	{"StopTwice", sockets, allModes, func(t *testing.T, m mode) {
+	{"StopTwice", together, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello)
 		s.get(s.client(), "/").want(t, "hello")
 		s.mustStop()
@@ -30,7 +30,7 @@ var stopScenarios = []scenario{
 		}
 	}},
 
-	{"StopConcurrently", sockets, allModes, func(t *testing.T, m mode) {
+	{"StopConcurrently", together, allModes, func(t *testing.T, m mode) {
 		s, g, got := startHeld(t, m, "/slow")
 		const n = 10
 		errs := make(chan error, n)
@@ -48,7 +48,7 @@ var stopScenarios = []scenario{
 	}},
 
 	// Close while the readiness delay runs does not wait for it.
-	{"CloseDuringDelay", sockets, []mode{h1}, func(t *testing.T, m mode) {
+	{"CloseDuringDelay", together, []mode{h1}, func(t *testing.T, m mode) {
 		s := start(t, m, hello, config(func(c *fxshutdown.Config) { c.ShutdownDelay = time.Hour }))
 		s.get(s.client(), "/").want(t, "hello")
 		s.states.wait(t, http.StateIdle, 1)
@@ -63,7 +63,7 @@ var stopScenarios = []scenario{
 
 	// TestTwoServers stops one server while another starts and serves, with the
 	// same handler.
-	{"TwoServers", sockets, allModes, func(t *testing.T, m mode) {
+	{"TwoServers", together, allModes, func(t *testing.T, m mode) {
 		first, g, got := startHeld(t, m, "/slow")
 		done := first.stopIn(patience)
 		second := start(t, m, hello)
@@ -77,7 +77,7 @@ var stopScenarios = []scenario{
 		second.mustStop()
 	}},
 
-	{"Callbacks", sockets, allModes, func(t *testing.T, m mode) {
+	{"Callbacks", together, allModes, func(t *testing.T, m mode) {
 		g := newGate()
 		defer g.open()
 		s := newServer(t, m, g.ServeHTTP)
@@ -98,7 +98,7 @@ var stopScenarios = []scenario{
 		pending(t, "RegisterOnShutdown", called)
 	}},
 
-	{"EventsInOrder", sockets, allModes, func(t *testing.T, m mode) {
+	{"EventsInOrder", together, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello)
 		s.get(s.client(), "/").want(t, "hello")
 		s.mustStop()
@@ -119,7 +119,7 @@ var stopScenarios = []scenario{
 		}
 	}},
 
-	// Stop in a hook of a connection waits for that hook, but not for ever.
+	// Stop in a hook of a connection waits for that hook, but not forever.
 	{"StopFromConnState/Idle", bubbles, h1Modes, stopFromConnState(http.StateIdle)},
 	{"StopFromConnState/Closed", bubbles, h1Modes, stopFromConnState(http.StateClosed)},
 }

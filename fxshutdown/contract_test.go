@@ -25,7 +25,7 @@ import "testing"
 // own published tests.
 type scenario struct {
 	name  string
-	where func(*testing.T, []mode, func(*testing.T, mode)) // sockets or bubbles
+	where func(*testing.T, []mode, func(*testing.T, mode)) // sockets, together or bubbles
 	modes []mode
 	run   func(*testing.T, mode)
 }
@@ -62,11 +62,13 @@ var contract = []struct {
 	{"AgeLate", ageLateScenarios},
 	{"AgeStop", ageStopScenarios},
 	{"Spread", spreadScenarios},
+	{"Progress", progressScenarios},
 }
 
 func TestContract(t *testing.T) {
 	for _, c := range contract {
 		t.Run(c.concern, func(t *testing.T) {
+			watchFDs(t)
 			named := map[string]bool{}
 			for _, sc := range c.scenarios {
 				if named[sc.name] {

@@ -12,7 +12,7 @@ import (
 // trafficScenarios are about requests that run, or come, while the server stops.
 var trafficScenarios = []scenario{
 	// http-shutdown: "with outstanding traffic": what runs is finished.
-	{"OutstandingTraffic", sockets, allModes, func(t *testing.T, m mode) {
+	{"OutstandingTraffic", together, allModes, func(t *testing.T, m mode) {
 		g := newGate()
 		defer g.open()
 		s := start(t, m, g.ServeHTTP)
@@ -39,7 +39,7 @@ var trafficScenarios = []scenario{
 
 	// http-terminator: "ongoing requests receive {connection: close} header".
 	// HTTP/2 has no such header.
-	{"RunningResponsesSayClose", sockets, allModes, func(t *testing.T, m mode) {
+	{"RunningResponsesSayClose", together, allModes, func(t *testing.T, m mode) {
 		s, g, got := startHeld(t, m, "/slow")
 		done := s.stopIn(patience)
 		g.open()
@@ -54,7 +54,7 @@ var trafficScenarios = []scenario{
 
 	// http-terminator: "… receive {connection: close} header when new request
 	// is made reusing an existing socket".
-	{"SecondRequestOverSameSocket", sockets, h1Modes, func(t *testing.T, m mode) {
+	{"SecondRequestOverSameSocket", together, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, idleGrace(patience))
 		c := s.raw()
 		c.get("/first")
@@ -74,7 +74,7 @@ var trafficScenarios = []scenario{
 
 	// A response whose header was written before the stop could not say close:
 	// its client may send another request.
-	{"RequestAfterCommittedResponse", sockets, h1Modes, func(t *testing.T, m mode) {
+	{"RequestAfterCommittedResponse", together, h1Modes, func(t *testing.T, m mode) {
 		release := make(chan struct{})
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, "hel")
@@ -106,7 +106,7 @@ var trafficScenarios = []scenario{
 
 	// http-terminator: "does not send {connection: close} when server is not
 	// terminating".
-	{"NoCloseHeaderWithoutStop", sockets, allModes, func(t *testing.T, m mode) {
+	{"NoCloseHeaderWithoutStop", together, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello)
 		c := s.client()
 		for range 3 {
@@ -116,7 +116,7 @@ var trafficScenarios = []scenario{
 		}
 	}},
 
-	{"OneConnectionWithoutStop", sockets, h1Modes, func(t *testing.T, m mode) {
+	{"OneConnectionWithoutStop", together, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello)
 		c := s.raw()
 		for range 3 {
@@ -130,7 +130,7 @@ var trafficScenarios = []scenario{
 
 	// http-terminator: "returns (httpServer) when the last connection closes"
 	// and not a polling interval later. The exact time is in TestTiming.
-	{"ReturnsWithLastResponse", sockets, allModes, func(t *testing.T, m mode) {
+	{"ReturnsWithLastResponse", together, allModes, func(t *testing.T, m mode) {
 		s, g, got := startHeld(t, m, "/slow")
 		done := s.stopIn(0)
 		g.open()
@@ -143,7 +143,7 @@ var trafficScenarios = []scenario{
 	}},
 
 	// The first request of a connection that was made before the stop.
-	{"LateFirstRequest", sockets, h1Modes, func(t *testing.T, m mode) {
+	{"LateFirstRequest", together, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, idleGrace(patience))
 		const n = 400
 		conns := make([]*rawConn, n)
@@ -165,7 +165,7 @@ var trafficScenarios = []scenario{
 	}},
 
 	// An upload that is half done when the stop begins.
-	{"Upload", sockets, allModes, func(t *testing.T, m mode) {
+	{"Upload", together, allModes, func(t *testing.T, m mode) {
 		half := make(chan struct{})
 		const size = 1 << 20
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
@@ -191,7 +191,7 @@ var trafficScenarios = []scenario{
 
 	// A download under way when the stop begins, to a client that reads slowly:
 	// the handler is long done when the last byte is read.
-	{"Download", sockets, allModes, func(t *testing.T, m mode) {
+	{"Download", together, allModes, func(t *testing.T, m mode) {
 		const size = 8 << 20
 		body := strings.Repeat("d", size)
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, body) })
@@ -211,7 +211,7 @@ var trafficScenarios = []scenario{
 
 	// TestGoAway checks that an HTTP/2 client is told to go, by a frame, while its
 	// stream runs, and that the stream is answered.
-	{"GoAway", sockets, h2Modes, func(t *testing.T, m mode) {
+	{"GoAway", together, h2Modes, func(t *testing.T, m mode) {
 		g := newGate()
 		defer g.open()
 		s := start(t, m, g.ServeHTTP)

@@ -14,11 +14,10 @@ import (
 	"time"
 )
 
-// The http.Server that was given to New cannot serve. Its Shutdown is the only
-// way to run what RegisterOnShutdown registered, and a server in shutdown drops
-// requests that it has read (go.dev/issue/75591) and closes connections whose
-// running response could not say so any more. Called late, Shutdown would let
-// streams wait for a callback that does not come.
+// The http.Server that was given to New cannot serve. Its Shutdown is the only way to run
+// what RegisterOnShutdown registered, but a server in shutdown drops requests that it has
+// read (go.dev/issue/75591) and closes connections whose running response could no longer
+// say so. Called late, Shutdown would let streams wait for a callback that does not come.
 //
 // So there are two:
 //
@@ -38,7 +37,7 @@ var claimed sync.Map
 
 func claim(srv *http.Server) error {
 	if _, taken := claimed.LoadOrStore(srv, true); taken {
-		return errors.New("fxshutdown: another Server serves this http.Server already")
+		return errors.New("fxshutdown: another Server already serves this http.Server")
 	}
 	return nil
 }
@@ -113,7 +112,7 @@ func park(srv *http.Server, onShutdown, onCut func()) (*sentinel, error) {
 // release lets the request end. It may be called more than once.
 func (s *sentinel) release() { s.letOnce.Do(func() { close(s.released) }) }
 
-// onState is what the hook that the given server has is told of the connection.
+// onState receives what the given server's hook is told about the connection.
 func (s *sentinel) onState(state http.ConnState) {
 	if state == http.StateClosed {
 		close(s.gone)
@@ -210,7 +209,7 @@ func loggerOf(srv *http.Server) *log.Logger {
 	return log.Default()
 }
 
-// copySettings copies every exported field, those that a later Go may add included.
+// copySettings copies every exported field, including those that a later Go may add.
 func copySettings(dst, src *http.Server) {
 	d, s := reflect.ValueOf(dst).Elem(), reflect.ValueOf(src).Elem()
 	for i := range d.NumField() {

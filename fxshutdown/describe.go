@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// Describe returns an event as a line of a log: its level, its words and its attributes.
-// Every logger of this module writes what Describe returns, and so should yours: then all
+// Describe returns an event as a line of a log: its level, message and attributes. Every
+// logger of this module writes what Describe returns, and so should yours: then all
 // loggers use the same words and keys.
 //
-// The level is Info for the ordinary course of a server; Warn for what clients may have
-// noticed, or will: what was retried, cancelled, cut or aborted; and Error for a
-// listener that failed. An attribute is a string, a number, a bool, a [time.Duration],
-// an error, a group of these, or a []Request of at most ten requests. The slice belongs
-// to the caller.
+// The level is Info for the ordinary course of a server, Warn for what clients may have
+// noticed or will notice (what was retried, cancelled, cut or aborted), and Error for a
+// listener that failed. An attribute is a string, a number, a bool, a [time.Duration], an
+// error, a group of these, or a []Request of at most ten requests. The slice belongs to
+// the caller.
 //
-// What a client chose is escaped and cut as [Request] says: nobody can forge a line, or
-// make a long one.
+// What a client chose is escaped and cut as [Request] says: no client can forge a line or
+// make one long.
 //
-// A log is read by programs too, so a message or a key changes in a major version only.
+// Programs read logs too, so a message or a key changes only in a major version.
 func Describe(e Event) (level slog.Level, message string, attrs []slog.Attr) {
 	return e.describe()
 }
@@ -255,5 +255,5 @@ func (r Request) attrs() []slog.Attr {
 	return attrs
 }
 
-// LogValue makes a Request a group of attributes, with the keys of its JSON.
+// LogValue returns the Request as a group of attributes, with the keys of its JSON.
 func (r Request) LogValue() slog.Value { return slog.GroupValue(r.attrs()...) }

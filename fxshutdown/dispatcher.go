@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// dispatcher brings events to a Logger one after another. Its goroutine lives
-// while there are events, so it needs no stop.
+// dispatcher delivers events to a Logger one after another. Its goroutine lives while
+// there are events, so it need not be stopped.
 type dispatcher struct {
 	logger Logger // nil: events go nowhere
 
@@ -70,7 +70,7 @@ func (d *dispatcher) log(e Event) {
 	d.logger.LogEvent(e)
 }
 
-// flush waits until all events are logged, for most at the most.
+// flush waits until all events are logged, at most for most.
 func (d *dispatcher) flush(most time.Duration) {
 	d.mu.Lock()
 	idle := d.idle

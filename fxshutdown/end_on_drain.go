@@ -7,36 +7,39 @@ import (
 )
 
 // EndOnDrain returns a handler that serves h and cancels the context of a request when
-// its connection is told to go, with [ErrDraining] as its cause. It is for streams whose
+// its connection is told to go, with [ErrDraining] as the cause. It is for streams whose
 // handlers do not know of [Draining]: httputil.ReverseProxy, libraries for server-sent
 // events, grpc.Server.ServeHTTP.
 //
-// The context is cancelled at the moment at which Draining closes; a request that has
-// flushed nothing by then, is younger than 250 ms, or begins later, has 250 ms from then or
-// from its own beginning, so that a quick one is answered. Put EndOnDrain around the routes
-// of streams, not around requests that take longer: to it a long response that is sent
-// piece by piece is a stream. ReverseProxy answers 502 to a request that is cancelled
-// before the backend has answered.
+// The context is cancelled at the moment when Draining closes. A request that has not
+// flushed anything by then, or is younger than 250 ms, has 250 ms more, and one that
+// begins later has 250 ms from its beginning, so that quick requests are answered. Put
+// EndOnDrain around the routes of streams, not around other requests that take longer: a
+// long response that is sent piece by piece looks like a stream. ReverseProxy answers 502
+// to a request that is cancelled before the backend has answered.
 //
-// The request counts as a stream (Request.Stream), whether it has flushed something
-// or not: a stop that has to cut it has no error for it. One that was cancelled and whose
-// handler then panics with http.ErrAbortHandler, writes less than it declares or
-// fails to write, has ended (Report.Ended). One whose handler returns normally is
-// answered; one whose handler panics with another value has failed.
+// The request counts as a stream (Request.Stream), whether it has flushed something or
+// not: a stop that has to cut it does not return an error for it. A request that was
+// cancelled and whose handler then panics with http.ErrAbortHandler, writes less than it
+// declares, or fails to write, has ended (Report.Ended). One whose handler returns
+// normally is answered; one whose handler panics with another value has failed.
 //
-// What its client sees is up to the handler. If it returns normally, the response is
-// complete: over HTTP/1 its last chunk is sent, over HTTP/2 END_STREAM. After
-// http.ErrAbortHandler an HTTP/1 connection is closed without the last chunk; an HTTP/2
-// stream is reset with INTERNAL_ERROR (2). grpc.Server.ServeHTTP ends the response with
-// the status that the service returns, if that is quick enough, or without one: grpc-go's
-// client reports it, or codes.Internal (measured with v1.82: 8 of 12, and 4).
+// What the client sees is up to the handler. If the handler returns normally, the
+// response is complete: over HTTP/1 the last chunk is sent, over HTTP/2 END_STREAM. After
+// http.ErrAbortHandler, an HTTP/1 connection is closed without the last chunk, and an
+// HTTP/2 stream is reset with INTERNAL_ERROR (2). grpc.Server.ServeHTTP ends the response
+// with the status that the service returns, if that is quick enough, or without one;
+// grpc-go's client then reports codes.Internal (measured with v1.82: 8 of 12 had the
+// status, 4 codes.Internal).
 //
-// A handler that hijacks its connection and does not look at its context loses it
-// 500 ms later, or after Config.HijackGrace if that is shorter: our side is closed, the
-// rest 100 ms later. Report.Cut has it; the reason is ErrDraining, or ErrHijackGrace.
+// A handler that hijacks its connection and does not look at its context loses the
+// connection 500 ms later, or after Config.HijackGrace if that is shorter: our side is
+// closed first, the rest 100 ms later. Report.Cut lists it; the reason is ErrDraining or
+// ErrHijackGrace.
 //
-// It costs such a request a goroutine. Where no [Server] serves the request, in a test
-// with net/http/httptest say, h is called as it is. EndOnDrain panics if h is nil.
+// EndOnDrain costs each such request a goroutine. Where no [Server] serves the request,
+// such as in a test with net/http/httptest, h is called as it is. EndOnDrain panics if h
+// is nil.
 func EndOnDrain(h http.Handler) http.Handler {
 	if f, ok := h.(http.HandlerFunc); h == nil || ok && f == nil {
 		panic("fxshutdown: EndOnDrain of a nil handler")
@@ -51,7 +54,7 @@ func EndOnDrain(h http.Handler) http.Handler {
 	})
 }
 
-// drainNotice is what the handler of a request knows of the drain.
+// drainNotice is what the handler of a request knows about the drain.
 type drainNotice uint8
 
 const (
@@ -105,7 +108,7 @@ func (x *exchange) cancelOnDrain(ctx context.Context, told <-chan struct{}, canc
 	cancel(ErrDraining)
 }
 
-// notice notes what the handler knows, which only becomes more.
+// notice notes what the handler knows, which can only grow.
 func (x *exchange) notice(n drainNotice) {
 	c := x.conn
 	c.mu.Lock()
@@ -116,13 +119,13 @@ func (x *exchange) notice(n drainNotice) {
 	}
 }
 
-// followLocked takes down what the handler of the request, x, knows of the drain.
+// followLocked notes what the handler of the request, x, knows about the drain.
 func (t *takeover) followLocked(x *exchange) {
 	t.stream, t.ends = x.streams(), x.noticed >= endsOnDrain
 }
 
-// endsIn returns how long a request whose connection has just retired, or had when it
-// began, is left alone.
+// endsIn returns how long a request is left alone whose connection has just retired, or
+// had retired when the request began.
 func (x *exchange) endsIn() time.Duration {
 	c := x.conn
 	c.mu.Lock()
@@ -146,8 +149,8 @@ func (x *exchange) wasToldToEndLocked() bool {
 	return x.noticed > endsOnDrain || x.noticed == endsOnDrain && x.cancelled
 }
 
-// hasEndedLocked reports whether a request that was told to end did so without a complete
-// response.
+// hasEndedLocked reports whether a request that was told to end has done so without a
+// complete response.
 func (x *exchange) hasEndedLocked(returned, short bool) bool {
 	if !returned {
 		return x.noticed == abandonedOnDrain

@@ -9,7 +9,7 @@ import (
 
 // Errors of [Server.Start].
 var (
-	// ErrStarted is returned by a Start that follows another.
+	// ErrStarted is returned by a Start that follows another one.
 	ErrStarted = errors.New("fxshutdown: server already started")
 
 	// ErrStopped is returned by a Start that follows, or was interrupted by,
@@ -17,36 +17,40 @@ var (
 	ErrStopped = errors.New("fxshutdown: server was stopped")
 )
 
-// Causes of cancelled request contexts, to be compared by errors.Is with
-// context.Cause(r.Context()), and reasons in a [Report].
+// Causes of cancelled request contexts, to be compared with context.Cause(r.Context())
+// through errors.Is, and reasons in a [Report].
 var (
-	// ErrStopping is every cancellation by a stop; the others wrap it.
+	// ErrStopping stands for every cancellation by a stop; the others, except
+	// ErrDraining, wrap it.
 	ErrStopping = errors.New("fxshutdown: the server is stopping")
 
-	// ErrRequestGrace: the request was still running RequestGrace into the drain.
+	// ErrRequestGrace means that the request was still running RequestGrace into the
+	// drain.
 	ErrRequestGrace = fmt.Errorf("%w: RequestGrace is over", ErrStopping)
 
-	// ErrHijackGrace: the hijacked connection was still open HijackGrace into the
-	// drain. It is a reason only; contexts are not cancelled for it.
+	// ErrHijackGrace means that the hijacked connection was still open HijackGrace into
+	// the drain. It is only a reason; contexts are not cancelled for it.
 	ErrHijackGrace = fmt.Errorf("%w: HijackGrace is over", ErrStopping)
 
-	// ErrDraining: the connection of the request was told to go, and EndOnDrain serves
-	// the request. It is not an ErrStopping: a connection may be told for itself.
+	// ErrDraining means that the connection of the request was told to go, and that
+	// EndOnDrain serves the request. It is not an ErrStopping: a single connection may be
+	// told to go while the server serves.
 	ErrDraining = errors.New("fxshutdown: the connection was told to go, and EndOnDrain ended the request")
 
-	// ErrBudget: the time of the stop is nearly used up, be it that of Stop's
-	// context or DrainTimeout. It is a context.DeadlineExceeded too, as the error of
-	// an http.Server's Shutdown is.
+	// ErrBudget means that the time of the stop, that of Stop's context or DrainTimeout,
+	// is nearly used up. It is a context.DeadlineExceeded too, like the error of an
+	// http.Server's Shutdown.
 	ErrBudget error = &reason{"its time is used up", []error{ErrStopping, context.DeadlineExceeded}}
 
-	// ErrForced: Close was called, here or on the http.Server, or the context
-	// of Stop was cancelled: then the error is a context.Canceled too.
+	// ErrForced means that Close was called, here or on the http.Server, or that the
+	// context of Stop was cancelled. In the latter case the error is a context.Canceled
+	// too.
 	ErrForced = fmt.Errorf("%w: by force", ErrStopping)
 )
 
-// ErrConnectionAge is the cause of a request context that was cancelled, and the reason
-// why a connection was cut, while the server served: what ran on a connection that had
-// retired went on for longer than MaxConnectionAgeGrace.
+// ErrConnectionAge means that a request or a hijacked connection went on for longer than
+// MaxConnectionAgeGrace after its connection had retired. It is the cause of a context
+// that was cancelled, and the reason why a connection was cut, while the server served.
 var ErrConnectionAge = errors.New("fxshutdown: MaxConnectionAgeGrace is over")
 
 // errCanceled is the ErrForced of a Stop whose context was cancelled.
@@ -61,28 +65,27 @@ type reason struct {
 func (r *reason) Error() string   { return ErrStopping.Error() + ": " + r.text }
 func (r *reason) Unwrap() []error { return r.is }
 
-// AbortedError is the error of a Stop that had to abort requests: they had
-// begun, and their clients got no complete response. By errors.Is it is its Reason, and
-// so context.DeadlineExceeded for a stop that ran out of time, and context.Canceled for
-// one whose context was cancelled.
+// AbortedError is the error of a Stop that had to abort requests: they had begun, and
+// their clients got no complete response. It unwraps to its Reason, so errors.Is finds
+// context.DeadlineExceeded for a stop that ran out of time, and context.Canceled for one
+// whose context was cancelled.
 type AbortedError struct {
-	// Count counts the requests that were aborted, those that are streams excepted. (See
-	// Request.Stream.)
+	// Count counts the aborted requests, except streams (see Request.Stream).
 	Count int
 
-	// Requests are those requests, the oldest first, and 100 at most.
+	// Requests has the oldest of them, oldest first, at most 100.
 	Requests []Request
 
-	// Unbegun counts those that were cut off before their handlers began. They are not
-	// in Count.
+	// Unbegun counts the requests that were cut off before their handlers began. They are
+	// not in Count.
 	Unbegun int
 
-	// Reason is why: an error that is ErrBudget, ErrForced or ErrRequestGrace, or
-	// ErrStopping alone. To be compared by errors.Is.
+	// Reason is an error that is ErrBudget, ErrForced or ErrRequestGrace, or only
+	// ErrStopping. Compare it with errors.Is.
 	Reason error
 }
 
-// Error is a line that names the requests by method, path and age, ten of them at most.
+// Error returns a line that names at most ten of the requests by method, path and age.
 func (e *AbortedError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v: %d aborted", e.Reason, e.Count+e.Unbegun)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// cutAll is phase 5: what did not end by itself is cancelled, then cut.
+// cutAll is phase 5: what did not end on its own is cancelled, then cut.
 func (st *stop) cutAll() bool {
 	s := st.s
 	st.spread.finish()
@@ -91,15 +91,17 @@ type cutResult struct {
 	unbegun  bool // a request was read, and had not reached its handler
 }
 
-// cutLocked takes the connection off its users whatever it does, without the
-// courtesy of crypto/tls, which may take 5 s a connection, and says what that
-// cost.
+// cutLocked takes the connection away from its users, whatever it is doing, without the
+// courtesy of crypto/tls, which may take 5 s a connection. It returns what that cost.
 func (c *conn) cutLocked() (res cutResult) {
 	stage := c.stage.Load()
 	if c.cut || stage == stageGone {
 		return res
 	}
 	c.cut = true
+	if c.exit != nil {
+		c.exit.cut = c.exit.cut || stage < stageClosed
+	}
 	if c.h2 != nil {
 		c.h2.releaseLocked()
 	}

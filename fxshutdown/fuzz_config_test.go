@@ -61,7 +61,7 @@ func wantNamed(t *testing.T, cfg fxshutdown.Config, err error) {
 		"is not a stream network": !slices.Contains(networks, cfg.Network),
 		"Listener":                cfg.Listener != nil && cfg.Network != "",
 		"at birth":                cfg.RequestGrace > 0 && cfg.RequestGrace < idle,
-		"no room for IdleGrace":   bounded && cfg.DrainTimeout <= idle,
+		"longer than IdleGrace":   bounded && cfg.DrainTimeout <= idle,
 		"RequestGrace %v never":   bounded && cfg.RequestGrace >= cfg.DrainTimeout,
 		"HijackGrace %v never":    bounded && cfg.HijackGrace >= cfg.DrainTimeout,
 	}

@@ -46,7 +46,7 @@ const (
 
 	// struct inet_diag_req_v2 begins with family, protocol, extensions, a byte of
 	// padding and a mask of states. The socket's identity follows, which in
-	// struct inet_diag_msg stands at the same place but for the mask: source port,
+	// struct inet_diag_msg is in the same place except for the mask: source port,
 	// destination port, source address, destination address, and 12 bytes more.
 	// A handshake's third byte is how often its SYN-ACK was sent again.
 	diagReqLen     = 56
@@ -56,11 +56,11 @@ const (
 	diagSrc        = 4 // in the identity
 )
 
-// abandoned is how often the answer to a client's SYN was sent again until that
-// client counts as gone: it has been silent for 3 s. A port scanner is.
+// abandoned is how often the answer to a client's SYN was sent again before the client
+// counts as gone: it has been silent for 3 s, as port scanners are.
 const abandoned = 2
 
-// askSockDiag asks by netlink (sock_diag(7)), which needs no privilege.
+// askSockDiag asks through netlink (sock_diag(7)), which needs no privilege.
 func (a listenAddress) askSockDiag() (int, error) {
 	fd, err := syscall.Socket(syscall.AF_NETLINK, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC, syscall.NETLINK_INET_DIAG)
 	if err != nil {
@@ -81,9 +81,9 @@ func (a listenAddress) askSockDiag() (int, error) {
 		return 0, os.NewSyscallError("netlink sendto", err)
 	}
 
-	buf := make([]byte, 32<<10) // as large as a part of the answer gets
+	buf := make([]byte, 32<<10) // no part of the answer is larger
 	for n := 0; ; {
-		// The kernel has each part ready when it is asked for.
+		// The kernel has each part ready when asked for it.
 		size, _, err := syscall.Recvfrom(fd, buf, syscall.MSG_DONTWAIT)
 		if err == syscall.EINTR {
 			continue

@@ -17,6 +17,7 @@ import (
 // The clients of a server that is some way off are seen while their handshakes are
 // under way, complete them though new ones are ignored, and are not seen any more.
 func TestHandshakes(t *testing.T) {
+	t.Parallel()
 	// So long that all servers are asked before the first handshake is complete.
 	far, err := link.Open(link.Config{RTT: time.Second})
 	if errors.Is(err, link.ErrUnavailable) {
@@ -146,7 +147,9 @@ func count(t *testing.T, end *link.End, l *net.TCPListener) (n [3]int) {
 
 // A client that is gone before it has completed its handshake counts for 3 s.
 func TestHandshakesOfTheGone(t *testing.T) {
-	far, err := link.Open(link.Config{RTT: 200 * time.Millisecond})
+	t.Parallel()
+	// So long that it is seen, and the cable pulled, before the handshake is complete.
+	far, err := link.Open(link.Config{RTT: time.Second})
 	if errors.Is(err, link.ErrUnavailable) {
 		t.Skip(err)
 	}
@@ -156,10 +159,11 @@ func TestHandshakesOfTheGone(t *testing.T) {
 	t.Cleanup(far.Close)
 	l := listenAt(t, far.Server, "tcp4", far.Server.Addr(0))
 	dialed := make(chan struct{})
+	ctx, giveUp := context.WithCancel(context.Background())
 	go func() {
 		defer close(dialed)
 		far.Client.Do(func() error {
-			c, err := net.DialTimeout("tcp", l.Addr().String(), 3*time.Second)
+			c, err := new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
 			if err == nil {
 				c.Close()
 			}
@@ -179,6 +183,7 @@ func TestHandshakesOfTheGone(t *testing.T) {
 	await([3]int{1, 1, 1})
 	far.Pull()
 	await([3]int{0, 0, 1})
+	giveUp()
 	<-dialed
 }
 

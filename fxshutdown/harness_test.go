@@ -56,8 +56,7 @@ func startHeld(t testing.TB, m mode, path string, settings ...setting) (*server,
 // newServer is start without Start.
 func newServer(t testing.TB, m mode, handler http.HandlerFunc, settings ...setting) *server {
 	t.Helper()
-	fds := openFDs(t)
-	t.Cleanup(func() { checkFDs(t, fds) })
+	watchFDs(t)
 	s := &server{t: t, mode: m, calls: &calls{}, states: newStates(), events: newEvents(), errors: &syncBuffer{}, clientTimeout: patience}
 	s.http = &http.Server{
 		Addr:     "127.0.0.1:0",

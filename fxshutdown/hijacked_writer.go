@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// hijackedWriter stands in for net/http's ResponseWriter when the handler that hijacked
-// its connection has returned, and says the same as that to those who still use it. What
-// logs a misuse does not reach it; see misuse.go.
+// hijackedWriter replaces net/http's ResponseWriter after the handler that hijacked its
+// connection has returned, and answers like it to those who still use it. Misuse that is
+// logged does not get here; see misuse.go.
 type hijackedWriter struct {
 	header http.Header
 	conn   *conn

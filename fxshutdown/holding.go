@@ -1,6 +1,6 @@
 package fxshutdown
 
-// holdKind is a kind of what can keep a stop waiting.
+// holdKind is what keeps a stop waiting.
 type holdKind uint8
 
 const (
@@ -9,17 +9,17 @@ const (
 	holdsH2C
 )
 
-// hint says what can be done about it.
+// hint returns what can be done about it.
 func (k holdKind) hint() string {
 	switch k {
 	case holdsHijacked:
-		return "a hijacked connection is waited for until its owner closes it: Config.HijackGrace limits that, " +
-			"fxshutdown.EndOnDrain ends a proxied one"
+		return "the stop waits for a hijacked connection until its owner closes it: Config.HijackGrace limits that, " +
+			"and fxshutdown.EndOnDrain ends a proxied one"
 	case holdsH2C:
 		return "h2c.NewHandler serves HTTP/2 on connections that it hijacks: " +
 			"set the http.Server's Protocols to unencrypted HTTP/2 instead"
 	}
-	return "a handler that does not end by itself can wait for fxshutdown.Draining(r.Context()); " +
+	return "a handler that does not end on its own can wait for fxshutdown.Draining(r.Context()); " +
 		"fxshutdown.EndOnDrain ends proxied streams and those of libraries"
 }
 

@@ -95,9 +95,9 @@ func (c *conn) noteHook(by int8) {
 
 type connKey struct{}
 
-// connContext gives the handlers of a connection their conn and makes
-// http.ServerContextKey the server that was given to New, at the price of one
-// allocation a connection and none a request.
+// connContext gives the handlers of a connection their conn, and makes
+// http.ServerContextKey the server that was given to New. It costs one allocation per
+// connection and none per request.
 type connContext struct {
 	context.Context
 	conn *conn

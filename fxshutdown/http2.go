@@ -17,13 +17,13 @@ import (
 // that are open. Some clients take it for the end of all of them (java.net.http of
 // JDK 17, httpx 0.23): a request that runs, and is answered, fails there. So GOAWAY
 // is sent when no stream runs, a moment after the last response. A busy client
-// never leaves such a moment by itself: what it sends is held back, unread, until its
-// running requests are answered and GOAWAY is written. What it sent meanwhile is
-// above GOAWAY's last stream then: refused, never processed, and safe to be sent
-// elsewhere (RFC 9113, section 6.8). CONTRIBUTING has the measurements.
+// never leaves such a moment on its own: what it sends is held back, unread, until its
+// running requests are answered and GOAWAY is written. What it sent meanwhile is then
+// above GOAWAY's last stream: refused, never processed, and safe to send elsewhere
+// (RFC 9113, section 6.8). CONTRIBUTING has the measurements.
 
-// http2State is what a connection has besides if it speaks HTTP/2. It is guarded
-// by conn.mu, but for server, which is written once.
+// http2State is what a connection has in addition if it speaks HTTP/2. It is guarded by
+// conn.mu, except for server, which is written once.
 type http2State struct {
 	// server is a private http.Server that serves this connection alone: HTTP/2's
 	// state belongs to the server on which it was configured, so its Shutdown sends
@@ -47,6 +47,7 @@ type http2State struct {
 	writers  atomic.Int32 // handlers in Write
 	wroteAt  moment       // when the last write ended, since the connection retired
 	stuckAt  moment       // since when a response has looked as if it could not go on; 0: it does not
+	delivery delivery     // of the last response
 }
 
 // goAway is how far a connection is told by GOAWAY.
@@ -70,8 +71,8 @@ func (c *conn) speaksHTTP2(server *http.Server) {
 // response that says close would make net/http send it at once.
 func (c *conn) sendsGoAway() bool { return c.h2 != nil && c.h2.server != nil }
 
-// holdLocked holds back what a busy client sends from here on, if somebody watches
-// who releases it. It reports whether that is new.
+// holdLocked holds back what a busy client sends from here on, if there is a watcher that
+// will release it. It reports whether that is new.
 func (c *conn) holdLocked() bool {
 	if !c.sendsGoAway() || c.set.watcher.Load() == nil || c.running == nil {
 		return false
@@ -89,7 +90,7 @@ func (h *http2State) releaseLocked() {
 	h.gate.Broadcast()
 }
 
-// releaseAll lets go on whatever is held back: the requests that run may need it to be
+// releaseAll releases whatever is held back: running requests may need it in order to be
 // answered.
 func (cs *connSet) releaseAll() {
 	for _, c := range cs.snapshot(nil) {
@@ -101,9 +102,9 @@ func (cs *connSet) releaseAll() {
 	}
 }
 
-// starvedLocked reports whether a response needs what is held back to go on: a
-// handler writes, or net/http writes the end of a response, and nothing is written. One
-// look does not tell: both are so for a moment in each response.
+// starvedLocked reports whether a response needs what is held back in order to go on: a
+// handler writes, or net/http writes the end of a response, but nothing gets out. One
+// look is not enough: each response is in that state for a moment.
 func (h *http2State) starvedLocked(c *conn, now moment) bool {
 	writes := h.writers.Load() > 0 || c.running == nil && c.stage.Load() == stageActive
 	switch {

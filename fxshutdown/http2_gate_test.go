@@ -53,7 +53,7 @@ func TestHoldAfterClose(t *testing.T) {
 				end(c)
 				c.begin(newTestExchange(c, "/"), 2)
 				if c.h2.heldAt != 0 {
-					t.Error("what the client sends is held back for ever")
+					t.Error("what the client sends is held back forever")
 				}
 			})
 		})
@@ -105,7 +105,7 @@ func TestEndReleases(t *testing.T) {
 					t.Fatal("nothing is held back")
 				}
 				if end(c); !passes(c) {
-					t.Error("its reader waits for ever")
+					t.Error("its reader waits forever")
 					c.Close()
 				}
 			})

@@ -3,7 +3,7 @@ package fxshutdown
 // What is due for an HTTP/2 connection that has retired.
 
 // decideStreams is for an HTTP/2 connection whose streams run. GOAWAY waits for
-// them, and not for ever.
+// them, and not forever.
 func decideStreams(v view, now moment) verdict {
 	due, at := actGoAway, max(v.heldAt, v.retiredAt)+maxHold
 	switch {

@@ -77,7 +77,7 @@ type reportJSON struct {
 	ListenerErr string       `json:"listener_error,omitempty"`
 }
 
-// MarshalJSON writes durations and errors as text, and what Graceful returns.
+// MarshalJSON writes durations and errors as text, and adds the result of Graceful.
 func (r Report) MarshalJSON() ([]byte, error) {
 	return json.Marshal(reportJSON{
 		reportFields: reportFields(r),
@@ -89,8 +89,8 @@ func (r Report) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// UnmarshalJSON reads what MarshalJSON writes. Of errors it knows those of this package;
-// others have their text alone.
+// UnmarshalJSON reads what MarshalJSON writes. It recognises the errors of this package;
+// of others it keeps only the text.
 func (r *Report) UnmarshalJSON(data []byte) error {
 	var v reportJSON
 	if err := json.Unmarshal(data, &v); err != nil {

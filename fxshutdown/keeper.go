@@ -14,13 +14,23 @@ type limits struct {
 	grace    time.Duration // how long what runs on one that has retired may go on
 }
 
+// retireCause is why a connection retires while the server serves.
+type retireCause uint8
+
+const (
+	forAge retireCause = iota
+	forRequests
+	chosen // by Retire
+	retireCauses
+)
+
 // needed reports whether connections retire by themselves.
 func (l limits) needed() bool { return l.age > 0 || l.requests > 0 }
 
-// keeper looks after the connections that retire while the server serves: those that
-// are too old, have carried too many requests, or were chosen by Retire. It begins with
-// the first of these and ends when a stop takes over. An HTTP/1 connection needs
-// nothing: its next response says close, and IdleTimeout ends it if none comes.
+// keeper looks after the connections that retire while the server serves: those that are
+// too old, have carried too many requests, or were chosen by Retire. It starts with the
+// first of these and ends when a stop takes over. An HTTP/1 connection needs no action:
+// its next response says close, and if none comes IdleTimeout ends it.
 type keeper struct {
 	tender
 	events *dispatcher
@@ -36,7 +46,7 @@ type keeper struct {
 	tellAt moment // when it is; only run uses it
 }
 
-// tellEvery is how often it is told that requests were cut, at most.
+// tellEvery is the shortest interval at which AgeGraceOver is emitted.
 const tellEvery = time.Second
 
 func newKeeper(set *connSet, events *dispatcher, g graces) *keeper {
@@ -102,20 +112,20 @@ func (k *keeper) retireOld(now moment) (next moment) {
 		if c == nil {
 			return next
 		}
-		k.retire(c)
+		k.retire(c, forAge)
 	}
 }
 
-// retire retires a connection while the server serves. It reports whether it was not
-// told to go already. When a stop has taken over it does nothing.
-func (k *keeper) retire(c *conn) bool {
+// retire retires a connection while the server serves. It reports whether the connection
+// had not been told to go already. Once a stop has taken over it does nothing.
+func (k *keeper) retire(c *conn, why retireCause) bool {
 	if isClosed(k.quit) {
 		return false
 	}
 	c.mu.Lock()
 	ok := !c.retired.Load() && c.stage.Load() < stageClosed
 	if ok {
-		c.retireServingLocked()
+		c.retireServingLocked(why)
 	}
 	c.mu.Unlock()
 	if ok {
@@ -132,8 +142,8 @@ func (k *keeper) changed(c *conn) {
 	}
 }
 
-// plan makes the keeper look at a connection at the given moment, or earlier, if that was
-// planned: a look too many costs little.
+// plan makes the keeper look at a connection at the given moment, or earlier if that was
+// planned: an extra look costs little.
 func (k *keeper) plan(c *conn, at moment) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -221,7 +231,7 @@ func (k *keeper) overLocked() *AgeGraceOver {
 	return k.over
 }
 
-// tellOften tells what was cut, not too often, and returns when it will.
+// tellOften reports what was cut, but not too often, and returns when it will do so next.
 func (k *keeper) tellOften(now moment) (next moment) {
 	k.mu.Lock()
 	untold := k.over != nil

@@ -11,14 +11,14 @@ import (
 type socket struct {
 	syscall.RawConn
 
-	// Who knows of handshakes: references for this socket alone, and soon, and the
+	// Sources that know of handshakes: references, for this socket alone and fast, and
 	// others, of which the first that answers counts.
 	references func(*socket) (int, error)
 	others     []func(listenAddress) (int, error)
 }
 
-// kernelOf returns what the kernel tells of l, nil if it tells nothing: it is no TCP
-// listener, or hides its socket, or the kernel is another that poses as Linux.
+// kernelOf returns the kernel's view of l, or nil if there is none: l is not a TCP
+// listener, or hides its socket, or the kernel is another one that poses as Linux.
 func kernelOf(l net.Listener) kernel {
 	sc, ok := l.(syscall.Conn)
 	if !ok {
@@ -43,9 +43,9 @@ func kernelOf(l net.Listener) kernel {
 	return s
 }
 
-// queued asks by TCP_INFO, of which a listening socket has three figures: its state,
-// the length of its queue, and the bound of that, which is never zero
-// (tcp_get_info in net/ipv4/tcp.c).
+// queued asks through TCP_INFO. A listening socket has three figures there: its state,
+// the length of its queue, and the bound of that, which is never zero (tcp_get_info in
+// net/ipv4/tcp.c).
 func (s *socket) queued() (n int, ok bool) {
 	const (
 		listening = 10 // TCP_LISTEN, in the first byte
@@ -63,7 +63,7 @@ func (s *socket) queued() (n int, ok bool) {
 
 // tcpInfo returns the first eight words of TCP_INFO.
 func tcpInfo(fd uintptr) ([8]uint32, error) {
-	// The name is another option's; it gets 32 bytes of any.
+	// The function is named for another option, but gets 32 bytes of any.
 	info, err := syscall.GetsockoptICMPv6Filter(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO)
 	if err != nil {
 		return [8]uint32{}, err
@@ -71,19 +71,18 @@ func tcpInfo(fd uintptr) ([8]uint32, error) {
 	return info.Data, nil
 }
 
-// handshakes counts the clients whose handshake is under way: the kernel has
-// answered their SYN, and the packet that completes the handshake is still on its
-// way. To them a server that closes the socket now would be one that broke a
-// connection.
+// handshakes counts the clients whose handshake is under way: the kernel has answered
+// their SYN, and the packet that completes the handshake is still on its way. To them, a
+// server that closes the socket now breaks a connection.
 //
-// Where the references say that there is none, that is all. Otherwise they may be
-// somebody else's, and the kernel is asked for its table of connections, which
-// takes milliseconds: nothing for a tight loop. Both tables are those of the calling
-// thread's network namespace. What the second cannot tell apart is counted too, but
-// never more than there are references: the handshakes of other sockets that listen
-// on the same address and port (SO_REUSEPORT), and clients that have connected and
-// sent nothing yet, if the listener has TCP_DEFER_ACCEPT. A handshake by SYN cookie,
-// which the kernel resorts to when its queue overflows, leaves no trace.
+// If the references say that there is none, that is all. Otherwise the references may be
+// somebody else's, and the kernel is asked for its table of connections, which takes
+// milliseconds and is not for a tight loop. Both tables are those of the calling thread's
+// network namespace. What the second cannot distinguish is counted too, but never more
+// than there are references: the handshakes of other sockets that listen on the same
+// address and port (SO_REUSEPORT), and clients that have connected and sent nothing yet,
+// if the listener has TCP_DEFER_ACCEPT. A handshake by SYN cookie, which the kernel uses
+// when its queue overflows, leaves no trace.
 func (s *socket) handshakes() (int, error) {
 	most, refErr := s.references(s)
 	if refErr == nil && most == 0 {

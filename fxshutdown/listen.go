@@ -24,7 +24,7 @@ func listen(ctx context.Context, cfg Config, addr string) (net.Listener, error) 
 	if cfg.ListenConfig != nil {
 		lc = *cfg.ListenConfig
 	}
-	lc.SetMultipathTCP(false) // it refuses the filter of ignoreSYNs
+	lc.SetMultipathTCP(false) // which refuses the filter of ignoreSYNs
 	open := func() (net.Listener, error) { return lc.Listen(ctx, cfg.Network, addr) }
 	if mode := cfg.SocketMode; mode != 0 {
 		if isAbstract(addr) {
@@ -42,14 +42,14 @@ func listen(ctx context.Context, cfg Config, addr string) (net.Listener, error) 
 	return ln, nil
 }
 
-// isAbstract reports whether the address of a unix socket is a name of Linux's that has
-// no file.
+// isAbstract reports whether the address of a unix socket is an abstract name, a feature
+// of Linux, which has no file.
 func isAbstract(addr string) bool {
 	return strings.HasPrefix(addr, "@") || strings.HasPrefix(addr, "\x00")
 }
 
-// removeStale removes the socket that a crashed process left behind: a file
-// that is a socket and that nobody listens on.
+// removeStale removes the socket that a crashed process left behind: a file that is a
+// socket on which nobody listens.
 func removeStale(path string) bool {
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Type() != os.ModeSocket {

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// listener is what the serving server accepts from. It waits by itself and
-// returns only final errors: net/http sleeps up to a second on temporary ones,
-// and a deadline is one of them.
+// listener is what the serving server accepts from. It does the waiting itself and
+// returns only final errors: net/http sleeps for up to a second after a temporary one,
+// and takes a deadline for that.
 type listener struct {
 	net.Listener
 	conns      *connSet
@@ -65,9 +65,8 @@ func newListener(l net.Listener, conns *connSet, events *dispatcher, openedHere 
 	return ln
 }
 
-// Accept returns the next connection, those that are queued when the server
-// closes the listener included, and then a final error. Only the goroutine of
-// Serve calls it.
+// Accept returns the next connection, including those that are queued when the server
+// closes the listener, and then a final error. Only the goroutine of Serve calls it.
 func (l *listener) Accept() (net.Conn, error) {
 	for delay := time.Duration(0); ; {
 		if isClosed(l.closing) {
@@ -115,7 +114,7 @@ func pause(d time.Duration, end <-chan struct{}) {
 	}
 }
 
-// isTemporary is what net/http asks an accept error.
+// isTemporary is the question that net/http asks an accept error.
 func isTemporary(err error) bool {
 	var t interface{ Temporary() bool }
 	return errors.As(err, &t) && t.Temporary()

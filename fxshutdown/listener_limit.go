@@ -2,9 +2,8 @@ package fxshutdown
 
 import "time"
 
-// awaitRoom waits while as many connections are open as may be, but not beyond the
-// beginning of the listener's end. A client that comes meanwhile waits in the accept
-// queue.
+// awaitRoom waits while the limit of open connections is reached, until the listener
+// begins to close. A client that comes meanwhile waits in the accept queue.
 func (l *listener) awaitRoom() {
 	for !l.conns.hasRoom() && !isClosed(l.closing) {
 		l.tellLimit()
@@ -19,10 +18,10 @@ func (l *listener) awaitRoom() {
 }
 
 // awaitTurn is awaitRoom for a queue that is being emptied, and ends with the listener.
-// Where the kernel tells that nobody waits, it waits as long as an accept would.
+// If the kernel says that nobody waits, it waits as long as an accept would.
 //
-// The time does not count for those who were in the queue when that began. Those who
-// come later, where they cannot be kept away, have what it takes otherwise to empty it.
+// For clients that were in the queue at the beginning, the time does not count. Later
+// ones, where they cannot be kept away, have the time that emptying takes otherwise.
 func (l *listener) awaitTurn(wait time.Duration) {
 	if waiting, told := l.waiting(); told && waiting == 0 {
 		pause(wait, l.closed)
@@ -49,8 +48,8 @@ func (l *listener) starve() {
 	}
 }
 
-// tellLimit says, now and then, that clients wait because of the limit. Where the
-// kernel does not tell whether any do, they are believed to.
+// tellLimit reports from time to time that clients wait because of the limit. Where the
+// kernel does not say whether any wait, it assumes so.
 func (l *listener) tellLimit() {
 	now := l.conns.now()
 	if l.events.logger == nil || l.limitToldAt != 0 && now < l.limitToldAt+limitPause {
@@ -66,7 +65,7 @@ func (l *listener) tellLimit() {
 	l.events.emit(&LimitReached{MaxConnections: l.conns.maxOpen, Stats: stats})
 }
 
-// waiting returns how many clients are in the accept queue, if the kernel tells.
+// waiting returns how many clients are in the accept queue, if the kernel knows.
 func (l *listener) waiting() (n int, told bool) {
 	if l.kernel == nil {
 		return 0, false

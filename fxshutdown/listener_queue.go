@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// queue is what the accepting goroutine knows of the accept queue while it empties
-// it.
+// queue is what the accepting goroutine knows about the accept queue while emptying it.
 type queue struct {
 	until    time.Time // when that ends at the latest; zero: it has not begun
 	accepted int
@@ -90,8 +89,8 @@ func (l *listener) acceptQueued() (net.Conn, error) {
 	return nil, net.ErrClosed
 }
 
-// waitFor returns for how long to wait for the next connection; zero: the queue
-// is empty, or is left as it is.
+// waitFor returns how long to wait for the next connection. Zero means that the queue is
+// empty, or is left as it is.
 func (l *listener) waitFor(now time.Time) time.Duration {
 	q := &l.queue
 	if l.owner == ownerOther || isClosed(l.closed) {
@@ -108,8 +107,8 @@ func (l *listener) waitFor(now time.Time) time.Duration {
 	if queued > 0 {
 		return queueLook
 	}
-	// While new clients come all the time, somebody's handshake is always under
-	// way: then a short gap is the best that there is.
+	// While new clients keep coming, somebody's handshake is always under way: then a
+	// short gap is the best that can be had.
 	flood := !l.keptAway && q.accepted > fewQueued
 	if told && !flood && !q.untold {
 		if wait, ok := l.awaitHandshakes(now); ok {
@@ -123,8 +122,8 @@ func (l *listener) waitFor(now time.Time) time.Duration {
 	return min(queueLook, want-q.silent)
 }
 
-// awaitHandshakes is waitFor for a queue that is empty, where the kernel knows
-// who is on the way to it. It reports false if it does not.
+// awaitHandshakes is waitFor for an empty queue, where the kernel knows who is on the way
+// to it. It returns false where the kernel does not.
 func (l *listener) awaitHandshakes(now time.Time) (wait time.Duration, ok bool) {
 	q := &l.queue
 	if q.handshakes > 0 && now.Before(q.askAt) {
@@ -148,9 +147,9 @@ func (l *listener) awaitHandshakes(now time.Time) (wait time.Duration, ok bool) 
 	return q.askEvery, true
 }
 
-// cannotAccept is called when an accept has failed in a way that may pass: the
-// process is out of descriptors, most likely. Then those that come free when
-// connections end are waited for, as long as there are connections.
+// cannotAccept is called when an accept has failed in a way that may pass, most likely
+// because descriptors ran out. While there are connections, it waits for the descriptors
+// that they free when they end.
 func (l *listener) cannotAccept(err error) {
 	q := &l.queue
 	q.failed++

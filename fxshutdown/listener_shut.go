@@ -13,10 +13,10 @@ const (
 	ownerOther         // somebody else keeps it open: closing it here resets nobody
 )
 
-// shut makes Accept empty the queue and end, and closes the listener. What is in
-// the queue of a socket that is somebody else's too is left to him. shut reports
-// whether the listener is closed: not if its Close blocks. When giveUp is closed
-// it no longer waits for the queue to be empty.
+// shut makes Accept empty the queue and end, and closes the listener. If the socket is
+// also somebody else's, its queue is left to them. shut reports whether the listener is
+// closed, which it is not if its Close blocks. When giveUp is closed, shut no longer
+// waits for the queue to be empty.
 func (l *listener) shut(o owner, giveUp <-chan struct{}) bool {
 	l.owner = o
 	l.keepOthersAway()
@@ -71,9 +71,9 @@ func (l *listener) keepOthersAway() {
 	}
 }
 
-// awaitStill returns when an accept has waited for queueStill in vain: then the
-// queue of a listener without deadlines was empty. What counts are looks that were on
-// time: when the machine has no time for us, it may have none for who accepts.
+// awaitStill returns when an accept has waited for queueStill in vain: then the queue of
+// a listener without deadlines was empty. Only looks that were on time count: if the
+// machine has no time for us, it may have none for the accepting goroutine either.
 func (l *listener) awaitStill(giveUp <-chan struct{}) {
 	t := time.NewTicker(queueStillLook)
 	defer t.Stop()
@@ -89,7 +89,7 @@ func (l *listener) awaitStill(giveUp <-chan struct{}) {
 		before := looked
 		looked = l.conns.now()
 		switch since := moment(l.acceptingSince.Load()); {
-		case since == 0, looked > before+2*queueStillLook && looked < began+maxQueue:
+		case since == 0, looked > before+2*queueStillLook && looked < began+maxHandshake:
 			still = looked
 		default:
 			still = max(still, since)

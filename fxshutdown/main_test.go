@@ -1,9 +1,25 @@
 package fxshutdown_test
 
 import (
+	"flag"
+	"os"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// sideBySide is how many tests run at a time that may: they wait most of the time.
+const sideBySide = 8
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) { // the default
+		if err := f.Value.Set(strconv.Itoa(sideBySide)); err != nil {
+			os.Stderr.WriteString(err.Error())
+			os.Exit(2)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}

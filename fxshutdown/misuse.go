@@ -8,8 +8,8 @@ import (
 )
 
 // net/http logs the misuse of an HTTP/1 ResponseWriter, and names the first caller
-// outside of net/http: that would be us. So the wrapper finds it by itself, and logs it
-// in net/http's words. (HTTP/2 logs none.)
+// outside of net/http, which would be us. So the wrapper detects misuse itself, and logs
+// it in net/http's words. (HTTP/2 logs none.)
 
 // headerState says how far the header of a response is.
 type headerState uint8
@@ -62,8 +62,8 @@ func (x *exchange) isHijacked() bool {
 	return x.hijacked
 }
 
-// logMisuse is called by a method of the ResponseWriter. It names who called that, or
-// who called the net/http function that did.
+// logMisuse is called by a method of the ResponseWriter. It names the caller of that
+// method, or of the net/http function that called it.
 func (x *exchange) logMisuse(what string) {
 	var pcs [16]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])

@@ -68,7 +68,7 @@ func (s *sim) check(after string) {
 	synctest.Wait()
 	s.observe()
 	now := time.Now()
-	want := fxshutdown.Stats{Accepted: uint64(len(s.conns)), Requests: uint64(s.begun), Failed: uint64(s.failed), Aborted: uint64(s.aborted)}
+	want := fxshutdown.Stats{Accepted: uint64(len(s.conns)), Requests: uint64(s.begun), Failed: uint64(s.failed), Aborted: uint64(s.aborted), Dropped: uint64(s.dropped)}
 	for i, c := range s.conns {
 		switch c.state {
 		case http.StateNew:
@@ -92,6 +92,11 @@ func (s *sim) check(after string) {
 		}
 		c.mu.Unlock()
 	}
+	for _, c := range s.conns {
+		if c.reported && c.state == http.StateClosed {
+			want.Cut++
+		}
+	}
 	want.Closed = want.Accepted - uint64(want.Open())
 	got := s.server.Stats()
 	// The model knows their sum.
@@ -105,7 +110,7 @@ func (s *sim) check(after string) {
 	if s.cutTime.IsZero() && got != want {
 		s.t.Errorf("after %s: Stats() = %+v, want %+v", after, got, want)
 	}
-	if got.Open() != int(got.Accepted-got.Closed) || got.New < 0 || got.Active < 0 || got.Idle < 0 || got.Hijacked < 0 || got.InFlight < 0 {
+	if got.Open() != int(got.Accepted-got.Closed) || got.Dropped+got.Cut > got.Closed || got.New < 0 || got.Active < 0 || got.Idle < 0 || got.Hijacked < 0 || got.InFlight < 0 {
 		s.t.Errorf("after %s: Stats() = %+v do not agree with each other", after, got)
 	}
 	if isClosed(s.server.Draining()) != s.isDraining() {

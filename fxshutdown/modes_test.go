@@ -44,20 +44,33 @@ func (m mode) scheme() string {
 	return "http"
 }
 
-// sockets runs a scenario over each of modes, in real time. It is for what a pipe
-// cannot show.
+// sockets runs a scenario over each of modes, in real time and side by side: most of it
+// is waiting. It is for what a pipe cannot show.
 func sockets(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {
 	t.Helper()
+	watchFDs(t)
 	for _, m := range modes {
-		t.Run(m.name, func(t *testing.T) { scenario(t, m) })
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			scenario(t, m)
+		})
 	}
+}
+
+// together is sockets for scenarios that wait even longer: it runs one beside the others of
+// its concern.
+func together(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {
+	t.Parallel()
+	sockets(t, modes, scenario)
 }
 
 // bubbles runs a scenario over each of modes, in a synctest bubble each and on
 // connections in memory: its clock is exact.
 func bubbles(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {
 	t.Helper()
-	sockets(t, modes, func(t *testing.T, m mode) {
-		synctest.Test(t, func(t *testing.T) { scenario(t, m) })
-	})
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { scenario(t, m) })
+		})
+	}
 }

@@ -10,8 +10,13 @@ import (
 // unsent reports whether the kernel still has bytes of nc that its peer has not
 // acknowledged (SIOCOUTQ, tcp(7)): whoever is to get them is reading.
 func unsent(nc net.Conn) bool {
-	n, known := askSocket(nc, syscall.TIOCOUTQ)
+	n, known := unsentBytes(nc)
 	return known && n > 0
+}
+
+// unsentBytes returns how many they are.
+func unsentBytes(nc net.Conn) (n int32, known bool) {
+	return askSocket(nc, syscall.TIOCOUTQ)
 }
 
 // unread reports whether the kernel has bytes of nc's peer that nobody has read

@@ -10,6 +10,9 @@ import (
 // unsent can ask the kernel on Linux only.
 func unsent(net.Conn) bool { return false }
 
+// unsentBytes can ask the kernel on Linux only.
+func unsentBytes(net.Conn) (n int32, known bool) { return 0, false }
+
 // unread can ask the kernel on Linux only: elsewhere there may always be something.
 func unread(net.Conn) bool { return true }
 

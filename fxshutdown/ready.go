@@ -5,15 +5,14 @@ import (
 	"net/http"
 )
 
-// Ready returns a handler for readiness probes: 200 while the server serves,
-// 503 before Start, and from SetUnready or the beginning of a stop on. It belongs on a
-// server that outlives this one, such as an admin server, but works on this one too. A
-// handler that has conditions of its own can check them first and then call this one.
+// Ready returns a handler for readiness probes. Its status is 200 while the server
+// serves, and 503 before Start and after SetUnready or the beginning of a stop. It
+// belongs on a server that outlives this one, such as an admin server, but works on this
+// one too. A handler that has conditions of its own can check them first and then call
+// this one.
 func (s *Server) Ready() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		ready := s.state == stateServing && s.err == nil && s.unreadyAt == 0
-		s.mu.Unlock()
+		ready := s.IsReady()
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
 		if !ready {
@@ -25,19 +24,26 @@ func (s *Server) Ready() http.Handler {
 	})
 }
 
+// IsReady reports what Ready's handler answers.
+func (s *Server) IsReady() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == stateServing && s.err == nil && s.unreadyAt == 0
+}
+
 // Stopping returns a channel that is closed when clients should look away: as soon as
-// Ready fails because of a stop, before ShutdownDelay, or because of SetUnready, which
-// may come long before the stop. It is the time to leave a service registry.
+// Ready fails, whether because of a stop, before ShutdownDelay, or because of SetUnready,
+// which may come long before the stop. That is the time to leave a service registry.
 func (s *Server) Stopping() <-chan struct{} { return s.stopping }
 
-// SetUnready makes Ready fail for good, and closes Stopping; nothing else changes. It is
-// for who knows that a stop will come before Stop is called: ShutdownDelay then counts
-// from here, and the stop waits only for what is left of it. If no stop comes the server
-// serves on, unready.
+// SetUnready makes Ready fail for good and closes Stopping; nothing else changes. Call it
+// if you know that a stop is coming before Stop is called: ShutdownDelay then counts from
+// here, and the stop waits only for what is left of it. If no stop comes, the server
+// continues to serve, unready.
 //
-// reason says why, in the event [Unready]; it is escaped, and cut after 256 bytes. The
-// first call counts. Further ones, and those after a stop has begun, do nothing. It may be
-// called in every state, also before Start, and does not block.
+// The event [Unready] has the reason, escaped and cut after 256 bytes. Only the first
+// call counts; further calls, and calls after a stop has begun, do nothing. SetUnready
+// may be called in every state, including before Start, and does not block.
 func (s *Server) SetUnready(reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// Draining returns a channel that is closed when the connection that carries the
-// request of ctx is told to go, at the latest when the drain of its server begins,
-// and marks that request as a stream. ctx is the context of a request or one
-// derived from it. It is for handlers that do not end by themselves: server-sent
-// events, long polls, WebSockets.
+// Draining returns a channel that is closed when the connection that carries the request
+// of ctx is told to go, at the latest when the drain of its server begins. It also marks
+// that request as a stream. ctx is the context of a request, or one derived from it.
+// Draining is for handlers that do not end on their own: server-sent events, long polls,
+// WebSockets.
 //
-// A stream that has flushed a part of its response, and still does not end before
-// the stop's time is over, is reported, but is no error. Other requests on an
-// HTTP/2 connection are not affected.
+// A stream that has flushed part of its response, and still does not end before the
+// stop's time is over, is reported, but is not an error. Other requests on an HTTP/2
+// connection are not affected.
 //
-// A handler that cannot ask for it, that of a proxy or of a library, can be wrapped by
-// [EndOnDrain].
+// A handler that cannot ask for Draining, such as that of a proxy or a library, can be
+// wrapped in [EndOnDrain].
 //
-// Given the context of a connection (http.Server.ConnContext) it returns the
-// channel and marks nothing. For any other context it returns nil, which blocks
-// for ever.
+// Given the context of a connection (http.Server.ConnContext), Draining returns the
+// channel and marks nothing. For any other context it returns nil, which blocks forever
+// in a select.
 func Draining(ctx context.Context) <-chan struct{} {
 	x, _ := ctx.Value(exchangeKey{}).(*exchange)
 	if x != nil {

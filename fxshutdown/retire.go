@@ -7,46 +7,47 @@ import (
 
 // ConnInfo describes an open connection.
 type ConnInfo struct {
-	// RemoteAddr is the client's address, escaped and cut as that of a [Request].
+	// RemoteAddr is the client's address, escaped and cut like that of a [Request].
 	RemoteAddr string
 
 	// Proto is "HTTP/1.1" or "HTTP/2.0", as far as it is known: it is empty before
 	// the first request, and HTTP/1.0 counts as HTTP/1.1.
 	Proto string
 
-	// State is that of http.ConnState.
+	// State is the state of the connection, as ConnState hooks see it.
 	State http.ConnState
 
-	// Age is how long ago it was accepted.
+	// Age is how long ago the connection was accepted.
 	Age time.Duration
 
-	// Requests counts the requests that have begun on it, InFlight those that run.
+	// Requests counts the requests that have begun on the connection, InFlight those
+	// that are running.
 	Requests uint64
 	InFlight int
 
-	// Retired reports that its client is being told to go already.
+	// Retired reports that the client is already being told to go.
 	Retired bool
 }
 
-// Retire tells the clients of some connections to go, while the server serves: to spread
-// them anew, say, or because they are not welcome any more. choose is called once for
-// each open connection, without a lock; it must not call Retire. Retire returns how many
-// connections it has retired that were not before.
+// Retire tells the clients of some connections to go while the server serves, for example
+// to spread them anew. choose is called once for each open connection, without a lock; it
+// must not call Retire. Retire returns how many connections it has retired that were not
+// retired before.
 //
-// What happens to such a connection is what happens to one that is older than
-// MaxConnectionAge: its next response says "Connection: close", or GOAWAY is sent on
-// it, and [Draining] of its requests is closed. Nothing is cut, except what runs on for
-// longer than MaxConnectionAgeGrace. An HTTP/1 connection that is idle stays open until
-// its next request, or IdleTimeout.
+// Such a connection is treated like one that is older than MaxConnectionAge: its next
+// response says "Connection: close", or GOAWAY is sent on it, and [Draining] of its
+// requests is closed. Nothing is cut, except what goes on for longer than
+// MaxConnectionAgeGrace. An idle HTTP/1 connection stays open until its next request, or
+// IdleTimeout.
 //
-// Before Start and once a stop has begun Retire does nothing and returns 0.
+// Before Start, and once a stop has begun, Retire does nothing and returns 0.
 func (s *Server) Retire(choose func(ConnInfo) bool) (retired int) {
 	k := s.keep()
 	if k == nil {
 		return 0
 	}
 	for _, c := range s.conns.snapshot(nil) {
-		if info, open := c.info(); open && choose(info) && k.retire(c) {
+		if info, open := c.info(); open && choose(info) && k.retire(c, chosen) {
 			retired++
 		}
 	}

@@ -13,9 +13,9 @@ import (
 //
 //	new → starting → serving → stopping → stopped
 //
-// except that a Start that fails leaves it new. Stop and Close are allowed in
-// every state; in new they lead to stopped at once. All methods may be called
-// at any time from any goroutine.
+// A Start that fails leaves it new. Stop and Close are allowed in every state; a new
+// server is then stopped at once. All methods may be called at any time from any
+// goroutine.
 type Server struct {
 	given  *http.Server // the user's; see control.go
 	cfg    Config       // with defaults
@@ -54,17 +54,16 @@ const (
 	stateStopped
 )
 
-// New returns a Server that will serve srv. It validates cfg, and touches
-// nothing before [Server.Start].
+// New returns a Server that will serve srv. It returns an error if srv is nil or cfg is
+// not valid. Until [Server.Start] it touches nothing.
 //
-// From Start on srv is the control surface: its Handler and
-// DisableGeneralOptionsHandler are asked for at each request, its ErrorLog at each
-// line, what was registered by RegisterOnShutdown runs when the drain begins,
-// its Shutdown and Close stop this Server. Its other fields are read by Start;
-// ConnState is replaced by a hook that calls it, as httptest.Server does. Nothing
-// else may serve srv, or change it, while Start runs.
-// Its SetKeepAlivesEnabled reaches no connection. A nil Handler
-// means http.DefaultServeMux, as always in net/http.
+// From Start on, srv is the control surface. Its Handler and DisableGeneralOptionsHandler
+// are read at each request, its ErrorLog at each line. What was registered with
+// RegisterOnShutdown runs when the drain begins, and its Shutdown and Close stop this
+// Server. Start reads its other fields; it replaces ConnState with a hook that calls it,
+// as httptest.Server does. Nothing else may serve srv, or change it while Start runs.
+// Its SetKeepAlivesEnabled reaches no connection. A nil Handler means
+// http.DefaultServeMux, as always in net/http.
 func New(srv *http.Server, cfg Config) (*Server, error) {
 	if srv == nil {
 		return nil, errors.New("fxshutdown: the http.Server is nil")
@@ -97,12 +96,13 @@ func (s *Server) now() moment { return s.conns.now() }
 // HTTPServer returns the http.Server that was given to New.
 func (s *Server) HTTPServer() *http.Server { return s.given }
 
-// Start binds the address, so that its error is returned here, and serves in the
-// background until Stop or Close. ctx bounds the binding alone.
+// Start binds the address and serves in the background until Stop or Close. It returns
+// the error of the binding, which is also all that ctx bounds.
 //
-// A Start that fails leaves nothing behind, and may be tried again; a listener
-// that Config brought stays open then. Start returns ErrStarted or ErrStopped
-// if it is too late. An http.Server that another Server serves is an error.
+// A Start that fails leaves nothing behind and may be repeated; a Config.Listener then
+// stays open. Start returns [ErrStarted] if the server was started before, and
+// [ErrStopped] after Stop or Close. It also returns an error if another Server already
+// serves the http.Server.
 func (s *Server) Start(ctx context.Context) error {
 	ctx, abort := context.WithCancel(ctx)
 	defer abort()
@@ -282,17 +282,17 @@ func (s *Server) serve() {
 	}
 }
 
-// Stop stops the server gracefully and returns when its last connection and its
-// last handler are gone, or its time is over; see the package comment for the
-// phases and the budget. Its time is that of ctx less StopReserve: with a ctx
-// that has no deadline it waits for as long as DrainTimeout, or for ever; with one
-// that is over it forces at once.
+// Stop stops the server gracefully. It returns when the last connection and the last
+// handler are gone, or when its time is over; see the package comment for the phases and
+// the budget. Its time is that of ctx less StopReserve. If ctx has no deadline, Stop
+// waits for DrainTimeout, or without one for as long as it takes; if ctx is already done,
+// it forces at once.
 //
-// It returns an *[AbortedError] if it had to abort requests, and nil otherwise.
-// Further calls join the first and return the same; each of their contexts
-// counts, and can only make the stop end earlier. Stop before Start returns nil,
-// and the server cannot be started any more; a Config.Listener is then still the
-// caller's. A Stop that is called by a handler or by a hook waits for that one too.
+// Stop returns an *[AbortedError] if it had to abort requests, and nil otherwise. Further
+// calls join the first and return the same; each of their contexts counts, and can only
+// make the stop end earlier. Stop before Start returns nil, and the server can no longer
+// be started; a Config.Listener then remains the caller's. A Stop that is called by a
+// handler or by a hook waits for that one too.
 func (s *Server) Stop(ctx context.Context) error {
 	st := s.begin(ctx, TriggerStop)
 	select {
@@ -305,7 +305,7 @@ func (s *Server) Stop(ctx context.Context) error {
 }
 
 // Close stops the server by force: it cancels the requests' contexts, cuts all
-// connections, hijacked ones too, and returns what Stop would. Close during
+// connections, including hijacked ones, and returns what Stop would. Close during
 // Stop ends that Stop.
 func (s *Server) Close() error {
 	st := s.begin(context.Background(), TriggerClose)

@@ -77,8 +77,8 @@ func TestValidateSocketMode(t *testing.T) {
 		{fxshutdown.Config{SocketMode: 0o660}, `SocketMode 0660 needs Network unix or unixpacket, not "tcp"`},
 		{fxshutdown.Config{Network: "tcp6", SocketMode: 0o660}, `SocketMode 0660 needs Network unix or unixpacket, not "tcp6"`},
 		{fxshutdown.Config{Listener: newPipeListener(), SocketMode: 0o660}, "SocketMode 0660 and Listener are both set"},
-		{fxshutdown.Config{Network: "unix", SocketMode: 660}, "SocketMode 01224 is more than permissions"}, // not 0o660
-		{fxshutdown.Config{Network: "unix", SocketMode: fs.ModeSocket | 0o660}, "is more than permissions"},
+		{fxshutdown.Config{Network: "unix", SocketMode: 660}, "SocketMode 01224 has more than permission bits"}, // not 0o660
+		{fxshutdown.Config{Network: "unix", SocketMode: fs.ModeSocket | 0o660}, "has more than permission bits"},
 	} {
 		err := tt.cfg.Validate()
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {

@@ -8,7 +8,7 @@ import (
 // SlogLogger logs events through log/slog, in the words and at the levels of [Describe].
 //
 // A duration is logged as text, such as "1.5s": slog's JSON handler would write
-// nanoseconds, and no unit.
+// nanoseconds without a unit.
 type SlogLogger struct {
 	// Logger is used; nil means slog.Default().
 	Logger *slog.Logger
@@ -19,13 +19,13 @@ type SlogLogger struct {
 
 var _ Logger = (*SlogLogger)(nil)
 
-// UseLogLevel sets the level of the ordinary lines, which are those at Info otherwise.
-// Lines at Warn stay at Warn: they tell what a stop had to force, or what it lost.
-// Call it before the logger is used.
+// UseLogLevel sets the level of ordinary lines, which is Info by default. Lines at Warn
+// stay at Warn: they say what a stop had to force, or what it lost. Call it before the
+// logger is used.
 func (l *SlogLogger) UseLogLevel(level slog.Level) { l.logLevel = level }
 
-// UseErrorLevel sets the level of the lines about errors of the server, which are those
-// at Error otherwise. Call it before the logger is used.
+// UseErrorLevel sets the level of lines about errors of the server, which is Error by
+// default. Call it before the logger is used.
 func (l *SlogLogger) UseErrorLevel(level slog.Level) { l.errorLevel = &level }
 
 // LogEvent implements [Logger].

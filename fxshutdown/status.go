@@ -2,7 +2,7 @@ package fxshutdown
 
 import "net"
 
-// Addr returns the address that the server listens on, nil before Start has
+// Addr returns the address that the server listens on, or nil before Start has
 // bound it.
 func (s *Server) Addr() net.Addr {
 	s.mu.Lock()
@@ -11,7 +11,7 @@ func (s *Server) Addr() net.Addr {
 }
 
 // Draining returns a channel that is closed when the drain begins: after
-// ShutdownDelay, when the server starts to tell its clients to go. A server
+// ShutdownDelay, when the server begins to tell its clients to go. A server
 // that is stopped before it served closes it too.
 func (s *Server) Draining() <-chan struct{} { return s.draining }
 
@@ -19,9 +19,9 @@ func (s *Server) Draining() <-chan struct{} { return s.draining }
 // ended, or when the listener failed under the running server.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
-// Err returns why serving ended, once Done is closed: the failure of the
-// listener, also after a Stop that returned nil, or the error of Stop. It is nil while
-// the server serves and after a clean stop.
+// Err returns why serving ended, once Done is closed: the failure of the listener, even
+// if Stop then returned nil, or the error of Stop. It is nil while the server serves and
+// after a clean stop.
 func (s *Server) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,9 +41,9 @@ func (s *Server) Stats() Stats {
 	return stats
 }
 
-// InFlight lists the requests whose handlers run now, the oldest first, those of
-// hijacked connections and of reset HTTP/2 streams included. Like Stats it looks at
-// every connection.
+// InFlight lists the requests whose handlers are running, oldest first, including those
+// of hijacked connections and of reset HTTP/2 streams. Like Stats, it looks at every
+// connection.
 func (s *Server) InFlight() (rs []Request) {
 	s.conns.running(func(r Request) { rs = append(rs, r) })
 	oldestFirst(rs)

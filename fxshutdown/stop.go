@@ -37,12 +37,13 @@ type stop struct {
 
 	before totals // the account when the stop began
 
-	mu      sync.Mutex // guards what follows; a leaf
-	reason  error      // of the force
-	grace   error      // ErrRequestGrace, once it is over
-	report  Report
-	aborted int          // requests that were told to be
-	lost    AbortedError // what becomes the error of Stop
+	mu       sync.Mutex // guards what follows; a leaf
+	phaseNow PhaseName  // that runs
+	reason   error      // of the force
+	grace    error      // ErrRequestGrace, once it is over
+	report   Report
+	aborted  int          // requests that were told to be
+	lost     AbortedError // what becomes the error of Stop
 }
 
 // begin begins a stop, or joins the one that began before, on the budget of ctx.
@@ -166,6 +167,9 @@ func (st *stop) run(starting <-chan struct{}) {
 
 func (st *stop) phase(name PhaseName, f func() (ran bool)) {
 	t := time.Now()
+	st.mu.Lock()
+	st.phaseNow = name
+	st.mu.Unlock()
 	if !f() {
 		return
 	}
@@ -228,10 +232,9 @@ func (st *stop) finish() {
 
 // sumLocked sums up the account, and makes the error of Stop.
 func (st *stop) sumLocked() {
-	_, now := st.s.conns.count()
+	stats, now := st.s.conns.count()
 	r := &st.report
-	r.sum(st.before, now)
-	r.Dropped = st.s.conns.droppedCount()
+	r.sum(stats, st.before, now)
 	if lost := st.lost; lost.Count > 0 || r.Unbegun > 0 {
 		lost.Unbegun, lost.Reason = r.Unbegun, cmp.Or(st.reason, st.grace, ErrStopping)
 		st.err = &lost
@@ -269,13 +272,12 @@ func (s *Server) Report() Report {
 	if st == nil {
 		return Report{}
 	}
-	_, now := s.conns.count()
+	stats, now := s.conns.count()
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	r := st.report.clone()
 	if r.Duration == 0 {
-		r.sum(st.before, now)
-		r.Dropped = s.conns.droppedCount()
+		r.sum(stats, st.before, now)
 	}
 	return r
 }

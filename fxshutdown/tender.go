@@ -46,6 +46,10 @@ func (t *tender) look(c *conn, now moment) (next moment) {
 		seen = c.viewLocked(now)
 		v = t.graces.decide(seen, now)
 	}
+	if v.do == actCut && c.deliversLocked(now) {
+		seen = c.viewLocked(now)
+		v = t.graces.decide(seen, now)
+	}
 	reason := t.graces.reason(seen)
 	switch v.do {
 	case actInterrupt, actInterruptFinal:

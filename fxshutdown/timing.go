@@ -137,6 +137,10 @@ const (
 	// (RFC 9112, section 9.6). net/http waits as long (rstAvoidanceDelay).
 	maxLinger = 500 * time.Millisecond
 
+	// maxUnread is how long a client may take none of the bytes that are on their way to
+	// it before it counts as not reading them.
+	maxUnread = time.Second
+
 	// goAwayWait is how long after GOAWAY was asked for what is held back is let go on, if
 	// running requests need it for GOAWAY to be written.
 	goAwayWait = 50 * time.Millisecond

@@ -1,7 +1,7 @@
-// Command draincheck proves from outside that a server loses no request when it is told to
-// stop, and says why it does where it does. It starts the server, loads it in several ways
-// at once, sends it the stop signal in mid-load, keeps loading until the process has ended,
-// and accounts for every request that it sent.
+// Command draincheck checks from outside whether a server loses requests when it is told
+// to stop, and says why. It starts the server, loads it in several ways at once, sends it
+// the stop signal in mid-load, keeps loading until the process has ended, and accounts for
+// every request that it sent.
 //
 //	draincheck -url http://127.0.0.1:8080/ -- ./my-server -its-flags
 //

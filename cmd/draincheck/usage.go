@@ -12,16 +12,16 @@ const usageText = `draincheck starts a server, loads it, stops it in mid-load, a
 
 Requests
   -url URL              what to load; http or https, and a host that is this machine (required)
-  -method METHOD        of all requests but streams and WebSockets (POST: nothing may repeat it in secret)
+  -method METHOD        of all requests except streams and WebSockets (POST: nothing may repeat it silently)
   -body TEXT            their body, or @FILE (draincheck)
   -header 'NAME: VALUE' sent with every request; repeatable
   -grpc METHOD          unary gRPC calls of /package.Service/Method, -body is the message (none)
   -timeout D            an answer that takes longer is lost (10s)
   -pause D              of each client between two requests (1ms)
-  -spread D             the clients of a kind begin spread over this time: those that are far away and begin together
-                        do everything together (0s)
+  -spread D             the clients of a kind begin spread over this time: otherwise those that are far away do
+                        everything together (0s)
   -cacert FILE          trust the certificates in this PEM file instead of the system's
-  -insecure             verify no certificate
+  -insecure             do not verify certificates
   -cert FILE            client certificate, with -key
   -key FILE             its key
   -unix-socket PATH     connect to this socket; -url says what the requests say, such as http://localhost/
@@ -56,28 +56,28 @@ Stop
   -group                send it to all processes that the command started, too, and wait for all of them
   -within D             kill the command if it is still running this long after the signal (30s)
   -ready D              give up if the command does not answer this long after its start (10s)
-  -ready-path PATH      it is ready once a GET of this is answered with 2xx (ready: once -url is answered at all)
-  -rounds N             repeat all this (1)
+  -ready-path PATH      the server is ready once a GET of this is answered with 2xx (once -url is answered at all)
+  -rounds N             do all of this N times (1)
   -pid PID|FILE         stop this process, which somebody else has started, instead of a command's
   -stop-command LINE    stop the server with this shell command instead of a signal
-  -start-command LINE   start it with this one instead of the command behind --; it has to return
+  -start-command LINE   start it with this shell command instead of the command behind --; it has to return
 
 Rollout: one load over all rounds, each of which stops the server and starts it again
-  -target URL           load this, such as a proxy before several instances; -url is the one that is stopped
-  -handover             the signal starts a successor, or a reload: nothing ends but the old process, if at all
+  -target URL           load this, such as a proxy in front of several instances; -url is the one that is stopped
+  -handover             the signal starts a successor, or a reload: only the old process ends, if at all
 
 Verdict
   -expect LIST          statuses that are right (2xx,3xx); no verdict if most answers before the signal differ
   -expect-after LIST    statuses that are right after the signal as well, such as 503
   -slow-limit D         an answer that takes longer fails the verdict, except to -slow clients (0s: none)
-  -fail-on-cut          streams and WebSockets cut without a goodbye fail the verdict, too
-  -exit-code N          a command that ends with another code fails the verdict (any will do)
+  -fail-on-cut          streams and WebSockets cut without a goodbye fail the verdict too
+  -exit-code N          a command that ends with another code fails the verdict (any code passes)
   -diagnose             if the process does not end, find out in short further rounds what holds it (true)
 
 Report
   -json                 write the result as JSON to standard output, and no table
   -junit FILE           write it as JUnit XML, a test case for each round
-  -report FILE          write it as an HTML page with a timeline; an .svg file gets the timeline alone
+  -report FILE          write it as an HTML page with a timeline; an .svg file gets only the timeline
   -v                    show what the command prints
   -q                    write one line instead of the table
 

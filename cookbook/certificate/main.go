@@ -2,8 +2,8 @@
 // renewed.
 //
 // The surprise: WithTLSFiles reads its files once, when the app is built, so a renewed
-// certificate waits for the next deploy. GetCertificate is asked at each handshake. A
-// connection stays with the certificate that it began with, hence the maximum age.
+// certificate waits for the next deploy. GetCertificate is called at each handshake. A
+// connection keeps the certificate that it began with, hence the maximum age.
 package main
 
 import (

@@ -1,8 +1,8 @@
 // Command chi serves a chi router.
 //
-// The surprise: a constructor that returns a *chi.Mux, or a chi.Router, gives the graph
-// no http.Handler, for Fx goes by the type that is written there. The app does not start
-// until fx.As says it.
+// The surprise: a constructor that returns a *chi.Mux, or a chi.Router, does not give the
+// graph an http.Handler, because Fx goes by the declared type. The app does not start
+// without fx.As.
 package main
 
 import (

@@ -1,6 +1,6 @@
-// Command coderwebsocket serves an echo by coder/websocket.
+// Command coderwebsocket serves an echo with coder/websocket.
 //
-// The surprise: http.Server.Shutdown forgets WebSockets, fxhttp waits for them. A
+// The surprise: http.Server.Shutdown forgets WebSockets, but fxhttp waits for them. A
 // handler that does not know of the drain holds the stop until its time is over (13 s),
 // and its client sees the connection break. Say goodbye when Draining closes;
 // WithHijackGrace bounds the rest.

@@ -1,9 +1,9 @@
-// Command connect serves connect-go handlers, to clients of Connect, gRPC-Web and gRPC.
+// Command connect serves connect-go handlers to clients of Connect, gRPC-Web and gRPC.
 //
-// The surprise: clients of gRPC need HTTP/2 without TLS to be switched on, and a stream
-// has to be told to end with a code. EndOnDrain, which cancels its context, ends it as
-// Canceled, which its client takes for its own doing; Unavailable says come again. A nil
-// error says that the stream is complete.
+// The surprise: gRPC clients need HTTP/2 without TLS to be switched on, and a stream has
+// to end with a code. EndOnDrain, which cancels its context, ends it as Canceled, which
+// the client takes for its own doing; Unavailable says that it may try again. A nil error
+// says that the stream is complete.
 package main
 
 import (

@@ -2,7 +2,7 @@
 //
 // The surprise: a *gin.Context is a context.Context, but not that of the request.
 // fxshutdown.Draining(c) compiles and returns nil: the clock holds each deploy until the
-// stop's time is over (13 s), is cut off then, and the exit code is 1.
+// stop's time is over (13 s), and is then cut off with exit code 1.
 package main
 
 import (

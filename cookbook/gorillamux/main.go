@@ -1,10 +1,10 @@
 // Command gorillamux serves a gorilla/mux router, to which each part of the service adds
 // its routes.
 //
-// The surprise: routes that an fx.Invoke registers, listed after fxhttp.Module, work
-// until the stop: then what they need stops before the server has drained, and requests
-// that run find their database closed. Routes that come from the graph are part of the
-// handler, and what they need outlives the server.
+// The surprise: routes that are registered by an fx.Invoke listed after fxhttp.Module
+// work until the stop. Then what they need stops before the server has drained, and
+// running requests find their database closed. Routes that come from the graph are part
+// of the handler, and what they need outlives the server.
 package main
 
 import (

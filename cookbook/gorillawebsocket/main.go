@@ -1,10 +1,9 @@
-// Command gorillawebsocket serves an echo by gorilla/websocket.
+// Command gorillawebsocket serves an echo with gorilla/websocket.
 //
 // The surprise: http.Server.Shutdown forgets WebSockets, fxhttp waits for them, and
-// gorilla's ReadMessage takes no context that could end it. So when Draining closes
-// another goroutine sends a Close frame by WriteControl, the one method that may be
-// called beside a writer, and gives the client a second, by a read deadline, to answer
-// it.
+// gorilla's ReadMessage takes no context that could end it. So when Draining closes,
+// another goroutine sends a Close frame with WriteControl, the only method that may be
+// called concurrently with a writer. A read deadline gives the client a second to answer.
 package main
 
 import (

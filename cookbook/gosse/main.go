@@ -1,4 +1,4 @@
-// Command gosse serves events by go-sse, one each 100 ms to all who subscribe.
+// Command gosse serves events with go-sse, one every 100 ms to all subscribers.
 //
 // The surprise: go-sse's server ends a stream when its client goes, or in its own
 // Shutdown. As a dependency of the handler it is stopped by Fx after the drain, which

@@ -1,11 +1,11 @@
-// Command grpc serves gRPC through net/http, by grpc.Server.ServeHTTP, without TLS and
+// Command grpc serves gRPC through net/http, with grpc.Server.ServeHTTP, without TLS and
 // beside other routes.
 //
 // The surprise: calls that come through ServeHTTP are requests of the http.Server. A
 // GracefulStop before the drain has ended makes new ones fail (Unknown), and a stream
-// that nobody tells holds the stop until its time is over (13 s). A stream of yours asks
-// Draining and returns a status; one of a library, the health service's Watch, is ended
-// by EndOnDrain.
+// that is not told to end holds the stop until its time is over (13 s). A stream of yours
+// asks Draining and returns a status; EndOnDrain ends one of a library, such as the
+// health service's Watch.
 package main
 
 import (

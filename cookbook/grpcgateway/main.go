@@ -1,10 +1,10 @@
-// Command grpcgateway serves a gRPC service as JSON, by grpc-gateway, and the service
+// Command grpcgateway serves a gRPC service as JSON, with grpc-gateway, and the service
 // itself on a port of its own.
 //
 // The surprise: a Register…HandlerFromEndpoint that is given the context of an OnStart
-// hook works for 15 s: Fx's start timeout closes its connection. Give the handler a
+// hook works for 15 s: then Fx's start timeout closes its connection. Give the handler a
 // connection from the graph: it is closed, and the gRPC server stopped, after the last
-// request that needs them. A stream of the gateway's is told by EndOnDrain.
+// request that needs them. EndOnDrain ends a stream of the gateway's.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command gzip compresses its responses by gzhttp, event streams among them.
+// Command gzip compresses its responses with gzhttp, including event streams.
 //
 // The surprise: gzhttp decides at the first byte whether to compress, and a Flush before
 // that does nothing. A stream that has nothing to say yet leaves its client without a

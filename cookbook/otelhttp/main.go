@@ -1,8 +1,8 @@
-// Command otelhttp traces its requests by otelhttp.
+// Command otelhttp traces its requests with otelhttp.
 //
 // The surprise: a TracerProvider that is shut down by an fx.Invoke, listed after
 // fxhttp.Module, is shut down before the drain: the spans of all requests that end
-// during the stop are dropped, and nothing says so. As a dependency of the handler it
+// during the stop are dropped, and nothing says so. As a dependency of the handler, it
 // flushes after the last of them.
 package main
 

@@ -1,7 +1,7 @@
 // Command pprof has the profiles of net/http/pprof on a server of its own.
 //
-// The surprise: a CPU profile or a trace of 30 s is a request that runs, and holds the
-// stop for as long. EndOnDrain ends it early: what was recorded until then is a complete
+// The surprise: a CPU profile or a trace of 30 s is a running request, and holds the
+// stop for as long. EndOnDrain ends it early: what was recorded by then is a complete
 // profile. (Importing the package registers its routes in http.DefaultServeMux, which
 // fxhttp serves only with WithDefaultServeMux.)
 package main

@@ -1,9 +1,9 @@
 // Command proxyproto serves behind a load balancer that speaks the PROXY protocol,
 // version 1 or 2.
 //
-// The surprise: proxyproto's Listener hides the socket that it wraps, so the stop cannot
-// see its accept queue, nor hold off new clients, and clients that connect at that
-// moment are reset: 16 of 64 in one stop. Show it the socket, and say that it is the
+// The surprise: proxyproto's Listener hides the socket that it wraps, so the stop can
+// neither see its accept queue nor hold off new clients. Clients that connect at that
+// moment are reset: 16 of 64 in one stop. Expose the socket, and say that it is the
 // server's alone.
 package main
 

@@ -1,10 +1,10 @@
-// Command reverseproxy passes requests on to a backend, WebSockets and event streams
-// among them.
+// Command reverseproxy passes requests on to a backend, including WebSockets and event
+// streams.
 //
-// The surprise: a proxied stream ends when one of its ends goes, and neither learns that
-// the proxy drains: it holds the stop until its time is over (13 s), and the exit code
-// is 1. EndOnDrain ends it. It belongs around the routes of streams alone: another
-// request that takes longer than 250 ms would get a 502.
+// The surprise: a proxied stream ends when one of its ends goes away, and neither learns
+// that the proxy drains: the stream holds the stop until its time is over (13 s), and the
+// exit code is 1. EndOnDrain ends it. It belongs only around the routes of streams:
+// another request that takes longer than 250 ms would get a 502.
 package main
 
 import (

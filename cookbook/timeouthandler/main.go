@@ -1,9 +1,9 @@
-// Command timeouthandler bounds its requests by http.TimeoutHandler.
+// Command timeouthandler bounds its requests with http.TimeoutHandler.
 //
-// The surprise: behind the 503 of a TimeoutHandler the handler runs on. It is no request
-// any more, so the drain does not wait for it, and the database is closed under it.
-// Count such handlers, and wait for them in a hook between the server's and the
-// database's. (It holds back all that is written, too: a stream does not belong behind
+// The surprise: after the 503 of a TimeoutHandler, the handler runs on. It is no longer a
+// request, so the drain does not wait for it, and the database is closed under it. Count
+// such handlers, and wait for them in a hook between the server's and the database's. (A
+// TimeoutHandler also holds back all that is written, so a stream does not belong behind
 // it.)
 package main
 

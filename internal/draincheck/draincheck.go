@@ -1,5 +1,5 @@
-// Package draincheck is for programs that run the command of that name, which is a
-// module of its own in this workspace.
+// Package draincheck builds and runs the command of that name, which is a module of its
+// own in this workspace.
 package draincheck
 
 import (
@@ -37,7 +37,7 @@ func Command(ctx context.Context, path string, args ...string) *exec.Cmd {
 }
 
 // Spread returns flags for clients a round trip away: such as begin together would do
-// everything together for ever, and a stop would find all of them in the same place. They
+// everything together forever, and a stop would find all of them in the same place. They
 // begin over the two round trips that a new connection and a request take, and the load,
 // which lasts at least as long as is given, ends at a random point of these.
 func Spread(load, rtt time.Duration) []string {

@@ -1,5 +1,5 @@
-// Package eventtest has every event of a server, and the line that a logger is to make of
-// it. The tests of all loggers run through it.
+// Package eventtest has every event of a server, and the line that a logger should write
+// for it. The tests of all loggers use it.
 package eventtest
 
 import (
@@ -145,7 +145,7 @@ func Cases() []Case {
 			slog.LevelWarn, "http server stopping",
 			with(statsAttrs, attrs{
 				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0),
-				"delay": 5 * time.Second, "delay_skipped": "the time of the stop has no room for it"})},
+				"delay": 5 * time.Second, "delay_skipped": "it does not fit the time of the stop"})},
 		{"Stopping/Spread", &fxshutdown.Stopping{Trigger: fxshutdown.TriggerStop, Spread: time.Minute, Spreads: time.Minute, Stats: stats},
 			slog.LevelInfo, "http server stopping",
 			with(statsAttrs, attrs{"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0), "spread": time.Minute})},

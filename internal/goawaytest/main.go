@@ -4,13 +4,13 @@
 //	go run ./internal/goawaytest -rounds 20
 //	go run ./internal/goawaytest -client JDK -policy end,hold -v
 //
-// All of it takes about 20 minutes; README.md has the results.
+// A full run takes about 20 minutes; README.md has the results.
 //
-// For each client and policy it prints answered / refused / lost: requests that got
-// their response; that failed, but no handler saw them, so that they may be sent
-// again; that failed although a handler processed them. Requests for which no
-// connection could be made any more are left out: their clients know that. The
-// second table has how long the stops took.
+// For each client and policy, it prints answered / refused / lost: requests that got
+// their response; requests that failed, but that no handler saw, so that they may be
+// sent again; requests that failed although a handler processed them. Requests for
+// which no connection could be made any more are left out: their clients know that. A
+// second table shows how long the stops took.
 package main
 
 import (

@@ -8,7 +8,7 @@ const (
 	endMost   = 300 * time.Millisecond
 	muteMost  = 100 * time.Millisecond
 	muteLong  = 500 * time.Millisecond
-	// gap is between the end of the last response and GOAWAY: the client shall
+	// gap is between the end of the last response and GOAWAY: the client should
 	// have taken the one before it reads the other.
 	gap = 5 * time.Millisecond
 	// unbounded is for policies that may never find their moment.

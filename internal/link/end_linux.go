@@ -77,7 +77,7 @@ func (e *End) Addr(port int) string { return net.JoinHostPort(e.IPv4, strconv.It
 func (e *End) Addr6(port int) string { return net.JoinHostPort(e.IPv6, strconv.Itoa(port)) }
 
 // Do calls f on a thread that belongs to the end. Sockets that f makes are the
-// end's, for ever; those of goroutines that it starts are not. It may be called by
+// end's, forever; those of goroutines that it starts are not. It may be called by
 // many goroutines at a time.
 func (e *End) Do(f func() error) error {
 	return onThread(func() error {
@@ -104,7 +104,7 @@ func (e *End) Command(argv ...string) ([]string, error) {
 	return append([]string{self, execWord, ns}, argv...), nil
 }
 
-// execWord is the first argument of a process that shall only become another one.
+// execWord is the first argument of a process that is only to become another one.
 const execWord = "link-exec"
 
 // ExecIfAsked makes this process what [End.Command] was asked for, if it was

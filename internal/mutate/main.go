@@ -1,18 +1,18 @@
-// Command mutate tells how much a package's tests notice. It makes a sample of small
-// changes in the package, one at a time, runs the tests for each, and lists the changes
+// Command mutate shows how much a package's tests notice. It makes a sample of small
+// changes to the package, one at a time, runs the tests for each, and lists the changes
 // with which they still pass. From the root of the repository:
 //
 //	go run ./internal/mutate -pkg ./fxshutdown -n 100 -seed 1
 //	go run ./internal/mutate -pkg ./fxshutdown -n 10 -only budget.go -fast 'Budget|Decide'
 //	go run ./internal/mutate -branches -func '^decide|Until$|^cutBy' -run Decide
 //
-// The same seed makes the same sample of the same source, so -from goes on where a run
-// was interrupted, or looks again at one mutant. A survivor is a gap in the tests, or a
-// change that changes nothing; only a reader can tell. A test that fails by itself now
-// and then would make the result look better than it is, so what noticed runs again: a
-// mutant that it does not notice again is for a reader too. With -branches there is no
-// sample: each branch, and each part of a condition, is taken out once. The source is
-// left alone: changed files are overlays (go help build, -overlay).
+// The same seed makes the same sample of the same source, so -from continues where a run
+// was interrupted, or looks at one mutant again. A survivor is a gap in the tests, or a
+// change that has no effect; only a reader can tell. A test that sometimes fails on its
+// own would make the result look better than it is, so the test that noticed a mutant
+// runs again; if it does not notice the mutant again, that too is for a reader. With
+// -branches there is no sample: each branch, and each part of a condition, is removed
+// once. The source is left alone: changed files are overlays (go help build, -overlay).
 package main
 
 import (
@@ -110,10 +110,10 @@ func parse(args []string) (o options, err error) {
 	fs.IntVar(&o.from, "from", 1, "number of the mutant in the sample to begin with")
 	only := fs.String("only", "", "comma-separated names of the files to change (all)")
 	funcs := fs.String("func", "", "regular expression of the functions to change (all)")
-	fs.BoolVar(&o.branches, "branches", false, "take out each branch and each part of a condition, in place of a sample")
+	fs.BoolVar(&o.branches, "branches", false, "remove each branch and each part of a condition, instead of taking a sample")
 	fs.StringVar(&o.fast, "fast", "", "regular expression of tests to run first, since they notice most")
 	fs.StringVar(&o.run, "run", "", "regular expression of the tests to run (all)")
-	fs.DurationVar(&o.timeout, "timeout", 2*time.Minute, "of one run of the tests; a mutant that exceeds it is noticed")
+	fs.DurationVar(&o.timeout, "timeout", 2*time.Minute, "limit for one run of the tests; a mutant that exceeds it is noticed")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}

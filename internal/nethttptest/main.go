@@ -4,13 +4,12 @@
 //	go run ./internal/nethttptest
 //	go run ./internal/nethttptest -run TestServer -v
 //
-// It changes nothing in GOROOT: go's -overlay puts an edited httptest/server.go and
-// the engine's sources in the place of what is there.
+// It changes nothing in GOROOT: go's -overlay replaces httptest/server.go with an edited
+// version and adds the engine's sources.
 //
 // A test that failed is run again, alone, on both. It counts if it fails with the engine
-// each time and passes on bare net/http. Those that are known, each with
-// its reason, are in known.go. The command exits with 1 if another one fails, or if one
-// of them passes.
+// each time and passes on bare net/http. Known failures, each with its reason, are in
+// known.go. The command exits with 1 if another test fails, or if a known one passes.
 package main
 
 import (
@@ -25,7 +24,7 @@ import (
 )
 
 func main() {
-	run := flag.String("run", "", "only the tests that match, as go test -run")
+	run := flag.String("run", "", "run only the tests that match, as go test -run does")
 	engine := flag.String("engine", "", "directory of the engine (default: fxshutdown in this module)")
 	again := flag.Int("again", 2, "how often a test that failed is run again")
 	verbose := flag.Bool("v", false, "print what the failed tests printed")

@@ -1,5 +1,5 @@
-// Command soak stops a loaded server as often as it is asked to and counts what its clients
-// lost. The load is draincheck's, which it builds from this repository.
+// Command soak stops a loaded server many times and counts what its clients lost. The load
+// comes from draincheck, which it builds from this repository.
 //
 //	go run ./internal/soak -rounds 200
 //	go run ./internal/soak -rounds 200 -scenario keep-alive,offsets -server net/http
@@ -49,10 +49,10 @@ const bare = "net/http"
 func main() {
 	serveIfAsked()
 	var o options
-	rounds := flag.Int("rounds", 20, "stops a scenario")
+	rounds := flag.Int("rounds", 20, "stops of each scenario")
 	only := flag.String("scenario", "all", "scenarios to run, separated by commas: "+strings.Join(scenarioNames(), ", "))
 	flag.StringVar(&o.kind, "server", "fxshutdown", "what to stop: fxshutdown, or net/http for comparison")
-	flag.StringVar(&o.listener, "listener", "own", "how fxshutdown comes by its socket: "+strings.Join(listenerNames(), ", "))
+	flag.StringVar(&o.listener, "listener", "own", "how fxshutdown gets its socket: "+strings.Join(listenerNames(), ", "))
 	flag.DurationVar(&o.grace, "grace", fxshutdown.DefaultIdleGrace, "IdleGrace of the server")
 	flag.DurationVar(&o.age, "age", 0, "MaxConnectionAge of the server; busy connections that live for longer are an error")
 	flag.DurationVar(&o.load, "load", someLoad, "time under load before each stop")

@@ -10,10 +10,10 @@
 // It exits with 1 if one of these 100 ms has more than twice the even share (not with
 // -over 0, which is for comparison), if a client was lost (its connection ended without a
 // Close frame or with an error, or it could not come back), or if the stop failed or took
-// longer than its budget. On a busy machine compare the stalls that it prints: what a process
-// without a processor misses comes all at once afterwards.
+// longer than its budget. On a busy machine, compare the stalls that it prints: what a
+// process misses while it has no processor comes all at once afterwards.
 //
-// A client is an IP address to the engine, so the clients have many: 127.0.0.1 and those
+// To the engine, a client is an IP address, so the clients have many: 127.0.0.1 and those
 // that follow. macOS has only the first: use -addresses 1 there. The server's process and
 // this one need a descriptor for each connection.
 package main
@@ -43,7 +43,7 @@ func main() {
 	flag.IntVar(&o.websockets, "websockets", 5000, "idle WebSockets")
 	flag.IntVar(&o.keepAlive, "keepalive", 2000, "idle keep-alive connections")
 	flag.DurationVar(&o.over, "over", 3*time.Second, "DrainSpread of the server; 0: none")
-	flag.IntVar(&o.addresses, "addresses", 200, "IP addresses that the clients have together")
+	flag.IntVar(&o.addresses, "addresses", 200, "IP addresses that the clients share")
 	flag.Parse()
 	if flag.NArg() > 0 || o.websockets < 0 || o.keepAlive < 0 || o.websockets+o.keepAlive == 0 || o.over < 0 ||
 		o.addresses < 1 || o.addresses > maxAddresses {

@@ -1,4 +1,4 @@
-// Package testproc starts programs that a test ends by an interrupt.
+// Package testproc starts programs that a test ends with an interrupt.
 //
 // An Fx app listens for signals only when all OnStart hooks have returned and RUNNING
 // is logged. A signal that comes before kills it. Nobody outside sees when that time is

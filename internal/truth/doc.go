@@ -1,4 +1,4 @@
-// Package truth holds a randomised test that compares what a Server says of a stop with
+// Package truth has a randomised test that compares what a Server says about a stop with
 // what its clients and handlers saw, request by request.
 //
 //	go test ./internal/truth                                # shortly
@@ -12,9 +12,9 @@
 //
 // # The rules
 //
-// Clients read all that comes, at once, and leave only when the server closes. So a
-// response is complete for its client exactly if all of it was handed to the
-// kernel, and the account has to say so:
+// Clients read everything at once, and leave only when the server closes. So a response
+// is complete for its client exactly if all of it was handed to the kernel, and the
+// account has to say so:
 //
 //   - a request whose handler hijacked is hijacked;
 //   - one whose client got a complete response is answered;
@@ -38,6 +38,6 @@
 //   - A hijacked connection that its owner closed no longer than closeMost before the
 //     stop closed it may be listed as cut; so may one whose handler had not returned.
 //
-// A round in which the machine stalled for more than 5 ms, and that disagrees, is counted
-// and not judged.
+// A round that disagrees, and in which the machine stalled for more than 5 ms, is counted
+// but not judged.
 package truth

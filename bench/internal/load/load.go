@@ -1,4 +1,4 @@
-// Package load has draincheck count the requests that a stop loses.
+// Package load uses draincheck to count the requests that a stop loses.
 package load
 
 import (

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// A Command returns the command line of a server that shall listen on addr.
+// A Command returns the command line of a server that is to listen on addr.
 type Command func(addr string) []string
 
 // A Server is a running program.

@@ -1,5 +1,5 @@
 // Package app is the application that every Go server here serves, and the command line that they share, so that they
-// differ in nothing but the way they serve and stop.
+// differ only in the way they serve and stop.
 package app
 
 import (

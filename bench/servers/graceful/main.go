@@ -1,4 +1,4 @@
-// Command graceful serves the application with tylerb/graceful, which handles the signals by itself.
+// Command graceful serves the application with tylerb/graceful, which handles the signals itself.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command nethttp serves the application with net/http alone, and stops by [http.Server.Shutdown].
+// Command nethttp serves the application with net/http alone, and stops with [http.Server.Shutdown].
 package main
 
 import (

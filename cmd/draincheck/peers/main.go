@@ -1,11 +1,11 @@
-// Command peers runs draincheck against servers of other people, as their documentation
-// has them, and writes a table of what each stop lost, and why:
+// Command peers runs draincheck against other people's servers, configured as their
+// documentation says, and writes a table of what each stop lost, and why:
 //
 //	go run . [-only nginx] [-capture]
 //
-// It needs nginx, apache2, haproxy and gunicorn (Debian's packages), and node with what
-// node/package.json names. What is not there is left out. With -capture each run is
-// recorded with tcpdump, and each loss is looked up in the capture with tshark.
+// It needs nginx, apache2, haproxy and gunicorn (Debian's packages), and Node with the
+// packages in node/package.json. Whatever is missing is left out. With -capture, each run
+// is recorded with tcpdump, and each loss is looked up in the capture with tshark.
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 
 func main() {
 	only := flag.String("only", "", "run the servers whose names begin with this")
-	capture := flag.Bool("capture", false, "record each run, and look each loss up in the capture (as root)")
+	capture := flag.Bool("capture", false, "record each run, and look up each loss in the capture (as root)")
 	port := flag.Int("port", 18070, "the port that the servers listen on")
 	rounds := flag.Int("rounds", 3, "stops of each server; one with -capture")
 	flag.Parse()
@@ -208,7 +208,7 @@ func (r *result) process() string {
 		}
 	}
 	if killed == 0 {
-		return fmt.Sprintf("ended after %.1f s at most", longest/1000)
+		return fmt.Sprintf("ended within %.1f s", longest/1000)
 	}
 	var held []string
 	for _, h := range r.Holds {

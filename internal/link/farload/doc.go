@@ -10,9 +10,9 @@
 //
 // The clients are draincheck's, at one end of a link (see package link), and the
 // servers are started by it at the other end. The servers of a row are stopped in
-// turn in the same run, so that they had the same machine. It prints how many
-// requests were written and got no complete response (lost), of how many, the
-// median and the range of that over the stops, and how long the stops took, from
+// turn in the same run, so that they share the same conditions. The command prints
+// how many requests were written and got no complete response (lost), of how many,
+// the median and the range of that over the stops, and how long the stops took, from
 // the signal to the end of the process.
 //
 // It needs Linux, root and /dev/net/tun, and the go command to build draincheck

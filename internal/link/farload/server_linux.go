@@ -20,7 +20,7 @@ import (
 	"github.com/fxshutdown/fxhttp/internal/testcert"
 )
 
-// serveWord is the first argument of a process that shall be a server.
+// serveWord is the first argument of a process that is to be a server.
 const serveWord = "serve"
 
 // bare is the server to compare with.

@@ -16,14 +16,14 @@ const (
 	Handler  Cause = "handler"  // read, and the connection or stream ended without an answer
 	Response Cause = "response" // cut in the response
 	Timeout  Cause = "timeout"  // no answer within -timeout
-	Protocol Cause = "protocol" // what came is no response
+	Protocol Cause = "protocol" // what came is not a response
 
 	Refused Cause = "refused stream" // HTTP/2: not processed, says the server; no loss
 	Killed  Cause = "killed"         // draincheck ended the process; no loss of the server's
 )
 
-// causes has them in the order in which they are told, with a sentence each on what
-// usually makes it and on what mends it.
+// causes has them in the order in which they are reported, each with a sentence on what
+// usually leads to it and on what helps.
 var causes = []struct {
 	cause Cause
 	what  string
@@ -39,7 +39,7 @@ var causes = []struct {
 		"wait for the response to be written, and close the connection for writing before closing it for good"},
 	{Timeout, "not answered within -timeout",
 		"look for what the handler waits for; with a slow server use fewer clients or a longer -timeout"},
-	{Protocol, "answered with what is no HTTP response",
+	{Protocol, "answered with something that is not an HTTP response",
 		"look at what serves this port"},
 	{Refused, "refused by GOAWAY or REFUSED_STREAM: not processed, safe to send again; no loss",
 		"a client that cannot repeat it fails; send GOAWAY twice, the first one without a limit (RFC 9113, 6.8)"},
@@ -47,7 +47,7 @@ var causes = []struct {
 		"see why the process did not end"},
 }
 
-// Explain returns what a cause means, and what usually mends it.
+// Explain returns what a cause means, and what usually helps.
 func (c Cause) Explain() (what, hint string) {
 	for _, x := range causes {
 		if x.cause == c {

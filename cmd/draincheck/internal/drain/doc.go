@@ -4,25 +4,25 @@
 //
 // # A round
 //
-// The command is started and asked until it answers. Then all clients begin at once, and
-// behind them, when each has its load under way, the connections that ask for nothing. What
-// keeps a small server from its work is left out. Then the time under load begins; at its
-// end the late clients connect, and the signal is sent. The clients go on until the process
-// has ended: they send requests on connections that they have, and make new ones. Then what
-// was sent is waited for, and the accounts are closed.
+// The command is started and asked until it answers. Then all clients begin at once. When
+// each has its load under way, the connections that ask for nothing follow. Whatever keeps
+// a small server from its work is left out. Then the time under load begins; at its end the
+// late clients connect, and the signal is sent. The clients go on until the process has
+// ended: they send requests on the connections that they have, and make new ones. Then
+// draincheck waits for the answers to what was sent, and closes the accounts.
 //
-// A process that does not end in time is killed, but not before what runs has had its time
-// to end. Rounds of their own find out what held it.
+// A process that does not end in time is killed, but only after running requests have had
+// time to end. Separate rounds find out what held it.
 //
 // # A rollout
 //
 // One load lasts over several rounds, in each of which the server is stopped and started
-// again, or replaces itself. What is loaded may be a proxy before it.
+// again, or replaces itself. The load may go to a proxy in front of it.
 //
 // # The accounts
 //
-// A request is sent if one byte of it may have left this process: that is a question to the
-// socket, not to TLS or to the framer. Every request that was sent ends in exactly one way:
+// A request is sent if one byte of it may have left this process; the socket knows, not TLS
+// or the framer. Every request that was sent ends in exactly one way:
 //
 //   - answered: a complete response came, whatever its status;
 //   - refused: HTTP/2 only; the server said with GOAWAY or REFUSED_STREAM that it did not
@@ -39,7 +39,7 @@
 // before they write, so what is lost is what no client could have kept.
 //
 // The clients are made of net.Conn and frames. No HTTP client of any library takes part,
-// since those send requests a second time in secret.
+// since those may silently send a request a second time.
 //
 // # Concurrency
 //

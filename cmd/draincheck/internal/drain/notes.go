@@ -30,10 +30,10 @@ func notes(res *Result) []string {
 		note("%d connections were refused before the signal", n)
 	}
 	if n := t.DialErrors; n > 0 {
-		note("%d connections failed in another way than by being refused, such as by a timeout: nothing was sent on them", n)
+		note("%d connections failed without being refused, for example by a timeout: nothing was sent on them", n)
 	}
 	if n := t.Unframed; n > 0 {
-		note("%d answers ended with the connection and without a length: that none of them is truncated cannot be told", n)
+		note("%d answers ended with the connection and without a length: whether any of them was truncated is unknown", n)
 	}
 	for _, k := range res.Kinds {
 		if k.Ends != nil && k.Ends.Cut() > 0 {

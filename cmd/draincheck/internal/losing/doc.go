@@ -1,13 +1,13 @@
 // Package losing is a server for tests that loses exactly as many requests as it is told
-// to, in the way that it is told to, and no others. It is what proves draincheck's
-// verdicts: a tool that counts losses is worth what is known about its counting.
+// to, in the way that it is told to, and no others. It proves draincheck's verdicts: a tool
+// that counts losses is worth as much as what is known about its counting.
 //
 // A test binary becomes this server when the variable [Env] is in its environment: its
-// TestMain calls [Main]. What the server saw itself it writes into a file, so that a test
-// can hold the two accounts side by side.
+// TestMain calls [Main]. The server writes what it saw into a file, so that a test can
+// compare the two accounts.
 //
-// Told to stop, the server lets go of nothing by accident: it turns new connections away
+// When told to stop, the server loses nothing by accident: it turns away new connections
 // before the handshake where the system can do that, accepts what is queued, closes the
-// listener, says Connection: close or GOAWAY to everybody, and waits until the clients
-// have left.
+// listener, says Connection: close or GOAWAY to everybody, and waits until the clients have
+// left.
 package losing

@@ -9,7 +9,7 @@ import (
 )
 
 // groupAlive looks into /proc as well: in a container whose first process does not
-// collect dead orphans they stay in the group for ever, and signal 0 reaches the dead,
+// collect dead orphans they stay in the group forever, and signal 0 reaches the dead,
 // too.
 func (p *Process) groupAlive() bool {
 	if syscall.Kill(-p.Pid(), 0) == syscall.ESRCH {

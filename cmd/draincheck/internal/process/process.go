@@ -136,7 +136,7 @@ func (p *Process) Kill() {
 		p.killGroup()
 		within(p.exited, killWait)
 		// What is still in the pipe belongs into the tail. A descendant that left the
-		// group can hold the pipe open for ever, so this wait is short.
+		// group can hold the pipe open forever, so this wait is short.
 		within(p.copied, 200*time.Millisecond)
 		p.output.Close()
 		within(p.copied, killWait)

@@ -1,6 +1,6 @@
-// Command goserver is a server that does nothing about being stopped, and so loses what
-// it was working on. With -graceful it does what most programs do: call Shutdown, and
-// wait.
+// Command goserver is a server that does not handle the stop signal, and so loses what it
+// was working on. With -graceful it does what most programs do: it calls Shutdown and
+// waits.
 package main
 
 import (

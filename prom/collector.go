@@ -1,0 +1,67 @@
+package fxhttpprom
+
+import (
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fxshutdown/fxhttp"
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+// Collector is a prometheus.Collector of the accounts of servers. It keeps no figures of
+// its own: each scrape asks each server once, so that the figures of a scrape fit
+// together. It may be used by any number of goroutines.
+type Collector struct{ servers []fxhttp.NamedServer }
+
+var _ prometheus.Collector = (*Collector)(nil)
+
+// NewCollector returns a collector of the servers. It needs no Fx:
+//
+//	c, err := fxhttpprom.NewCollector(fxhttp.NamedServer{Name: "api", Server: server})
+//
+// A server made so has no label result "skipped" or "no_room", which only the one of
+// fxhttp.Module knows. It is an error to give none, one that is nil, or two of the same
+// name; one without a name is called [Unnamed].
+func NewCollector(servers ...fxhttp.NamedServer) (*Collector, error) {
+	if err := checkServers(servers); err != nil {
+		return nil, err
+	}
+	return &Collector{slices.Clone(servers)}, nil
+}
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range descs {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector. Like fxshutdown.Server.Stats it looks at every
+// connection.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range c.servers {
+		collect(sink{ch, nameOf(s)}, s)
+	}
+}
+
+// collect asks for the report before the account: so the figures of the stop are never
+// ahead of those of the whole life, and once the stop is over those are its last.
+func collect(to sink, s fxhttp.NamedServer) {
+	report := s.Server.Report()
+	var progress fxshutdown.Progress
+	if report.Duration == 0 {
+		progress = s.Server.Progress() // it ends a moment later
+	}
+	ready := s.Server.IsReady()
+	stats := s.Server.Stats()
+
+	to.gauge(readyDesc, truth(ready))
+	collectStats(to, stats)
+	collectStop(to, report)
+	collectPhases(to, report, progress)
+	if report.Duration > 0 {
+		event, _ := s.Stopping()
+		collectResults(to, report, event)
+	}
+}

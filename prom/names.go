@@ -1,0 +1,41 @@
+package fxhttpprom
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/fxshutdown/fxhttp"
+)
+
+// Unnamed is what a server without a name is called in the label server, as it is by
+// fxhttpadmin.
+const Unnamed = "http"
+
+func nameOf(s fxhttp.NamedServer) string {
+	if s.Name == "" {
+		return Unnamed
+	}
+	return s.Name
+}
+
+// checkServers finds servers that have no figures, or would share their series.
+func checkServers(servers []fxhttp.NamedServer) error {
+	if len(servers) == 0 {
+		return errors.New("fxhttpprom: there is no server: list fxhttp.Module, or give NewCollector one")
+	}
+	seen := make(map[string]bool)
+	for _, s := range servers {
+		switch name := nameOf(s); {
+		case s.Server == nil:
+			return fmt.Errorf("fxhttpprom: the server %q is nil", name)
+		case !utf8.ValidString(name):
+			return fmt.Errorf("fxhttpprom: the name %q is not UTF-8, as a label must be", name)
+		case seen[name]:
+			return fmt.Errorf("fxhttpprom: two servers are called %q (one without a name is): give them other names by fxhttp.WithName", name)
+		default:
+			seen[name] = true
+		}
+	}
+	return nil
+}

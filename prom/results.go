@@ -1,0 +1,64 @@
+package fxhttpprom
+
+import (
+	"slices"
+
+	"github.com/fxshutdown/fxhttp/fxshutdown"
+)
+
+// Values of the label result of fxhttp_stop_result.
+const (
+	stopGraceful = "graceful" // nothing had to be cut
+	stopLossy    = "lossy"    // something was cut, or refused, before the time was over
+	stopForced   = "forced"   // the time was over, or somebody ended it by force
+)
+
+// Values of the label result of fxhttp_stop_phase_result.
+const (
+	phaseComplete   = "complete"
+	phaseIncomplete = "incomplete"
+	phaseSkipped    = "skipped" // a delay for which there was no need
+	phaseNoRoom     = "no_room" // a delay for which the time of the stop had no room
+)
+
+// stopResult says how a stop that is over went.
+func stopResult(r fxshutdown.Report) string {
+	switch {
+	case r.Graceful():
+		return stopGraceful
+	case r.Forced != nil:
+		return stopForced
+	default:
+		return stopLossy
+	}
+}
+
+// phaseResult says how a phase of a stop that is over went.
+func phaseResult(name fxshutdown.PhaseName, r fxshutdown.Report) string {
+	incomplete := false
+	switch name {
+	case fxshutdown.PhaseListener: // it had to leave clients in its queue, or failed
+		incomplete = r.Unaccepted > 0 || r.AcceptErr != nil || r.ListenerErr != nil
+	case fxshutdown.PhaseDrain: // something was left to the force
+		incomplete = slices.ContainsFunc(r.Phases, func(p fxshutdown.Phase) bool { return p.Name == fxshutdown.PhaseForce })
+	case fxshutdown.PhaseForce: // it had to cut
+		incomplete = r.AbortedCount > 0 || r.Unbegun > 0 || r.CutCount > 0
+	}
+	if incomplete {
+		return phaseIncomplete
+	}
+	return phaseComplete
+}
+
+// skippedDelay returns the result of a delay that was asked for and not waited, and
+// whether there is one.
+func skippedDelay(e fxshutdown.Stopping) (result string, ok bool) {
+	switch {
+	case e.Delay <= 0 || e.Skipped == "":
+		return "", false
+	case e.Skipped == fxshutdown.SkipNoRoom:
+		return phaseNoRoom, true
+	default:
+		return phaseSkipped, true
+	}
+}
