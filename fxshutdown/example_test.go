@@ -135,7 +135,7 @@ func ExampleServer_Close() {
 	// Output: forced: true
 }
 
-// Probes are answered by another server, which outlives this one.
+// Another server, which outlives this one, answers the probes.
 func ExampleServer_Ready() {
 	s := serve(greet, fxshutdown.Config{})
 	admin := serve(s.Ready().ServeHTTP, fxshutdown.Config{})
@@ -203,6 +203,32 @@ func ExampleServer_InFlight() {
 		fmt.Println(r.Method, r.Path, r.Proto) // never the query
 	}
 	// Output: GET /report HTTP/1.1
+}
+
+// What a stop waits for, while it runs.
+func ExampleServer_Progress() {
+	entered, release := make(chan struct{}), make(chan struct{})
+	s := serve(func(w http.ResponseWriter, r *http.Request) {
+		close(entered)
+		<-release
+	}, fxshutdown.Config{})
+	go http.Get(fmt.Sprintf("http://%v/report", s.Addr()))
+	<-entered
+	stopped := make(chan error)
+	go func() { stopped <- stopWithin(s, 10*time.Second) }()
+	<-s.Draining()
+
+	p := s.Progress()
+	fmt.Println("limited:", !p.EndAt.IsZero(), "force comes first:", p.ForceAt.Before(p.EndAt))
+	for _, r := range p.WaitsFor {
+		fmt.Println("waits for:", r.Method, r.Path)
+	}
+	close(release)
+	fmt.Println(<-stopped)
+	// Output:
+	// limited: true force comes first: true
+	// waits for: GET /report
+	// <nil>
 }
 
 // What a stop did.
