@@ -89,7 +89,6 @@ func TestTimes(t *testing.T) {
 		{"PreStopUnknown", hook(command("/bin/drain")), `lifecycle.preStop of the container "hello" does not say how long it takes`},
 		{"PreStopGiven", hook(command("/bin/drain"), grace(24), func(_ *Manifests, s *Settings) { s.PreStop = 5 * time.Second }), ""},
 		{"NoReadiness", func(m *Manifests, _ *Settings) { container(m).ReadinessProbe = nil }, "no readinessProbe"},
-		{"ServingPort", func(m *Manifests, _ *Settings) { container(m).ReadinessProbe.HTTPGet.Port = intstr.FromInt32(8080) }, "the readinessProbe asks port 8080, on which clients are served"},
 		{"LivenessReadyz", func(m *Manifests, _ *Settings) { container(m).LivenessProbe.HTTPGet.Path = "/readyz" }, "the livenessProbe asks /readyz, as the readinessProbe does"},
 		{"LivenessGrace", func(m *Manifests, _ *Settings) {
 			container(m).LivenessProbe.TerminationGracePeriodSeconds = new(int64(5))
@@ -165,6 +164,9 @@ func TestWarnings(t *testing.T) {
 		}, "the pod waits twice"},
 		{"MinReadySeconds", func(m *Manifests) { m.Deployment.Spec.MinReadySeconds = 2 }, "minReadySeconds 2"},
 		{"MaxUnavailable", func(m *Manifests) { m.Deployment.Spec.Strategy.RollingUpdate.MaxUnavailable = nil }, "maxUnavailable is not 0"},
+		{"ServingPort", func(m *Manifests) {
+			m.Deployment.Spec.Template.Spec.Containers[0].ReadinessProbe.HTTPGet.Port = intstr.FromInt32(8080)
+		}, "the readinessProbe asks port 8080, on which clients are served"},
 		{"NoBudget", func(m *Manifests) { m.Budget = nil }, "no PodDisruptionBudget"},
 		{"OneReplica", func(m *Manifests) { m.Deployment.Spec.Replicas = nil }, "one replica"},
 	} {
