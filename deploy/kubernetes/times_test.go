@@ -2,7 +2,9 @@ package kubernetes
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +38,41 @@ func TestTimesFit(t *testing.T) {
 	}
 	if len(sum.Warnings) > 0 {
 		t.Errorf("warnings: %q, want none", sum.Warnings)
+	}
+}
+
+// TestReadme compares the table of README.md with the sum.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := shipped(t)
+	sum, err := m.Times(fitting())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for label, d := range map[string]time.Duration{
+		"`ShutdownDelay`":                 sum.ShutdownDelay,
+		"the longest request":             sum.LongestRequest,
+		"force":                           sum.Force,
+		"`StopReserve`":                   sum.StopReserve,
+		"`fx.StopTimeout`":                sum.StopTimeout,
+		"exit":                            sum.Exit,
+		"`terminationGracePeriodSeconds`": sum.Grace,
+		"`minReadySeconds`":               time.Duration(m.Deployment.Spec.MinReadySeconds) * time.Second,
+	} {
+		if row := fmt.Sprintf("\n| %s | %g s | ", label, d.Seconds()); !strings.Contains(string(text), row) {
+			t.Errorf("README.md has no row that begins with %q", row[1:])
+		}
+	}
+	for _, words := range []string{
+		fmt.Sprintf("the sum of these four, %g s |", sum.Stop().Seconds()),
+		fmt.Sprintf("exit, %g s |", sum.End().Seconds()),
+	} {
+		if !strings.Contains(string(text), words) {
+			t.Errorf("README.md does not say %q", words)
+		}
 	}
 }
 
