@@ -148,7 +148,7 @@ func (m *Manifests) Times(settings Settings) (*Sum, error) {
 			return nil, err
 		}
 	}
-	sum.warn(m)
+	sum.warn(m, c)
 	return sum, errors.Join(append(sum.check(), m.checkProbes(c, sum)...)...)
 }
 
@@ -183,7 +183,7 @@ func seconds(d time.Duration) time.Duration {
 	return (d + time.Second - 1).Truncate(time.Second)
 }
 
-func (s *Sum) warn(m *Manifests) {
+func (s *Sum) warn(m *Manifests, c *corev1.Container) {
 	warn := func(format string, args ...any) { s.Warnings = append(s.Warnings, fmt.Sprintf(format, args...)) }
 	d := &m.Deployment.Spec
 	if s.PreStop > 0 && s.ShutdownDelay > 0 {
@@ -194,6 +194,15 @@ func (s *Sum) warn(m *Manifests) {
 	}
 	if u := d.Strategy.RollingUpdate; u == nil || u.MaxUnavailable == nil || u.MaxUnavailable.String() != "0" {
 		warn("strategy.rollingUpdate.maxUnavailable is not 0: a rollout takes pods away before it has new ones")
+	}
+	if m.Service != nil && c.ReadinessProbe != nil && c.ReadinessProbe.HTTPGet != nil {
+		asked, _ := Port(c, c.ReadinessProbe.HTTPGet.Port)
+		for _, p := range m.Service.Spec.Ports {
+			if serving, ok := Port(c, targetPort(p)); ok && serving == asked {
+				warn("the readinessProbe asks port %d, on which clients are served: it waits in their queue, and is refused while the server drains: "+
+					"ask the admin server", asked)
+			}
+		}
 	}
 	switch {
 	case m.Budget == nil:
@@ -210,15 +219,6 @@ func (m *Manifests) checkProbes(c *corev1.Container, sum *Sum) (errs []error) {
 	ready, live := c.ReadinessProbe, c.LivenessProbe
 	if ready == nil {
 		bad("no readinessProbe: a pod gets traffic as soon as its process runs, before it listens")
-	}
-	if m.Service != nil && ready != nil && ready.HTTPGet != nil {
-		asked, _ := Port(c, ready.HTTPGet.Port)
-		for _, p := range m.Service.Spec.Ports {
-			if serving, ok := Port(c, targetPort(p)); ok && serving == asked {
-				bad("the readinessProbe asks port %d, on which clients are served: it waits in their queue, and is refused while the server "+
-					"drains: ask the admin server", asked)
-			}
-		}
 	}
 	if live == nil {
 		return errs

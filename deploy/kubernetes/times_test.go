@@ -2,7 +2,9 @@ package kubernetes
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +38,41 @@ func TestTimesFit(t *testing.T) {
 	}
 	if len(sum.Warnings) > 0 {
 		t.Errorf("warnings: %q, want none", sum.Warnings)
+	}
+}
+
+// TestReadme compares the table of README.md with the sum.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := shipped(t)
+	sum, err := m.Times(fitting())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for label, d := range map[string]time.Duration{
+		"`ShutdownDelay`":                 sum.ShutdownDelay,
+		"the longest request":             sum.LongestRequest,
+		"force":                           sum.Force,
+		"`StopReserve`":                   sum.StopReserve,
+		"`fx.StopTimeout`":                sum.StopTimeout,
+		"exit":                            sum.Exit,
+		"`terminationGracePeriodSeconds`": sum.Grace,
+		"`minReadySeconds`":               time.Duration(m.Deployment.Spec.MinReadySeconds) * time.Second,
+	} {
+		if row := fmt.Sprintf("\n| %s | %g s | ", label, d.Seconds()); !strings.Contains(string(text), row) {
+			t.Errorf("README.md has no row that begins with %q", row[1:])
+		}
+	}
+	for _, words := range []string{
+		fmt.Sprintf("the sum of these four, %g s |", sum.Stop().Seconds()),
+		fmt.Sprintf("exit, %g s |", sum.End().Seconds()),
+	} {
+		if !strings.Contains(string(text), words) {
+			t.Errorf("README.md does not say %q", words)
+		}
 	}
 }
 
@@ -89,7 +126,6 @@ func TestTimes(t *testing.T) {
 		{"PreStopUnknown", hook(command("/bin/drain")), `lifecycle.preStop of the container "hello" does not say how long it takes`},
 		{"PreStopGiven", hook(command("/bin/drain"), grace(24), func(_ *Manifests, s *Settings) { s.PreStop = 5 * time.Second }), ""},
 		{"NoReadiness", func(m *Manifests, _ *Settings) { container(m).ReadinessProbe = nil }, "no readinessProbe"},
-		{"ServingPort", func(m *Manifests, _ *Settings) { container(m).ReadinessProbe.HTTPGet.Port = intstr.FromInt32(8080) }, "the readinessProbe asks port 8080, on which clients are served"},
 		{"LivenessReadyz", func(m *Manifests, _ *Settings) { container(m).LivenessProbe.HTTPGet.Path = "/readyz" }, "the livenessProbe asks /readyz, as the readinessProbe does"},
 		{"LivenessGrace", func(m *Manifests, _ *Settings) {
 			container(m).LivenessProbe.TerminationGracePeriodSeconds = new(int64(5))
@@ -165,6 +201,9 @@ func TestWarnings(t *testing.T) {
 		}, "the pod waits twice"},
 		{"MinReadySeconds", func(m *Manifests) { m.Deployment.Spec.MinReadySeconds = 2 }, "minReadySeconds 2"},
 		{"MaxUnavailable", func(m *Manifests) { m.Deployment.Spec.Strategy.RollingUpdate.MaxUnavailable = nil }, "maxUnavailable is not 0"},
+		{"ServingPort", func(m *Manifests) {
+			m.Deployment.Spec.Template.Spec.Containers[0].ReadinessProbe.HTTPGet.Port = intstr.FromInt32(8080)
+		}, "the readinessProbe asks port 8080, on which clients are served"},
 		{"NoBudget", func(m *Manifests) { m.Budget = nil }, "no PodDisruptionBudget"},
 		{"OneReplica", func(m *Manifests) { m.Deployment.Spec.Replicas = nil }, "one replica"},
 	} {

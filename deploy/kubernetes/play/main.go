@@ -122,6 +122,9 @@ func (r *result) print(w io.Writer) {
 	if r.Causes != "" {
 		fmt.Fprintln(w, "lost by:", r.Causes)
 	}
+	if r.SlowKinds != "" {
+		fmt.Fprintln(w, "slow:", r.SlowKinds)
+	}
 	for _, line := range r.Said {
 		fmt.Fprintln(w, line)
 	}

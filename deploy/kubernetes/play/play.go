@@ -63,6 +63,7 @@ type result struct {
 	Stop      float64  `json:"stop_s"`         // of a pod: the median
 	StopMax   float64  `json:"stop_max_s"`     //
 	Causes    string   `json:"causes"`         // of what was lost
+	SlowKinds string   `json:"slow_kinds"`     // of clients whose answers were slow
 	Said      []string `json:"said,omitempty"` // by containers that ended with an error
 }
 
@@ -108,7 +109,11 @@ func (p *play) run(ctx context.Context, s *scenario, server string) (*result, er
 		Streams: events.opened, StreamCut: events.cut,
 		Killed: c.killed, Restarts: c.restarts, Said: c.failures,
 	}
+	var slow []string
 	for _, k := range a.Kinds {
+		if k.Slow > 0 {
+			slow = append(slow, fmt.Sprintf("%s %d", k.Kind, k.Slow))
+		}
 		if k.During != nil && k.Kind != "slow" {
 			r.P99 = max(r.P99, k.During.P99)
 		}
@@ -117,6 +122,7 @@ func (p *play) run(ctx context.Context, s *scenario, server string) (*result, er
 	for _, cause := range a.Causes {
 		causes = append(causes, fmt.Sprintf("%s %d", cause.Cause, cause.Count))
 	}
+	r.SlowKinds = strings.Join(slow, ", ")
 	r.Causes = strings.Join(causes, ", ")
 	var times []float64
 	for _, round := range a.Rounds {
