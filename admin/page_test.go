@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -210,6 +211,36 @@ func TestPageFollowsAStop(t *testing.T) {
 		t.Errorf("the stream ended with %v, want EOF", err)
 	}
 	if err := <-stopped; err != nil {
+		t.Errorf("Stop() = %v", err)
+	}
+}
+
+// The end of the stop is told as it is known then: a DrainTimeout counts from the drain, and
+// who joins the stop may have less time.
+func TestPageTellsTheEndOfTheStop(t *testing.T) {
+	g := newGate()
+	a := startApp(t, withPage, api(g, fxhttp.WithDrainTimeout(20*time.Second)))
+	v := a.view(t)
+	wait := g.hold(t, a.servers[""], "/")
+	join := func(timeout time.Duration) (ended chan error) {
+		ended = make(chan error, 1)
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), timeout)
+			defer cancel()
+			ended <- a.servers[""].Stop(ctx)
+		}()
+		return ended
+	}
+	first := join(time.Minute)
+	v.until("the end by DrainTimeout", func(s map[string]told) bool {
+		stop := s["http"].Stop
+		return stop != nil && stop.Phase == "drain" && stop.End >= 20_000 && stop.End < 40_000 && stop.Force < stop.End
+	})
+	second := join(10 * time.Second)
+	v.until("the end by who has joined", func(s map[string]told) bool { return s["http"].Stop.End < 20_000 })
+	close(g.opened)
+	wait()
+	if err := errors.Join(<-first, <-second); err != nil {
 		t.Errorf("Stop() = %v", err)
 	}
 }

@@ -40,7 +40,7 @@ type (
 		Elapsed  int64        `json:"elapsed"`
 		Over     bool         `json:"over"`
 		Graceful bool         `json:"graceful"`
-		Phase    string       `json:"phase,omitempty"` // that runs now
+		Phase    string       `json:"phase,omitempty"` // that runs now, if one does
 		Phases   []phaseState `json:"phases"`          // that have run
 		Skipped  string       `json:"skipped,omitempty"`
 
@@ -87,8 +87,8 @@ func look(servers []fxhttp.NamedServer) (s snapshot) {
 
 func stateOf(named fxhttp.NamedServer) serverState {
 	server := named.Server
-	progress := server.Progress() // before the report, by which a stop may be over meanwhile
 	report := server.Report()
+	progress := server.Progress() // zero if the stop ended a moment ago: the next look tells
 	s := serverState{
 		Name:     nameOf(named),
 		Stats:    server.Stats(),

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	shots  = flag.String("shots", "", "write a picture of each layout that is checked into this directory")
+	shots  = flag.String("shots", "", "write a picture of each layout that is checked into this directory, an absolute path")
 	update = flag.Bool("update", false, "make the pictures of the README anew")
 )
 
