@@ -64,7 +64,7 @@ func TestGoBlocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests := fragmentsOf(t, "*_test.go", "admin/*_test.go", "fxshutdown/*_test.go")
+	tests := fragmentsOf(t, "*_test.go", "admin/*_test.go", "fxshutdown/*_test.go", "prom/*_test.go")
 	block := regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
 	for _, page := range append(docs, "README.md") {
 		for i, code := range block.FindAllStringSubmatch(readPage(t, page), -1) {

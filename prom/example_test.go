@@ -21,8 +21,8 @@ import (
 func ExampleModule() {
 	app := fx.New(
 		fxhttp.Module(fxhttp.WithAddr(":8080")),
-		fxhttpadmin.Module(),
-		fxhttpprom.Module(), fxhttpprom.AdminRoute(),
+		fxhttpadmin.Module(fxhttpadmin.WithAddr("localhost:8081"), fxhttpadmin.WithPage()),
+		fxhttpprom.Module(), fxhttpprom.AdminRoute(), // GET /metrics of the admin server
 		fx.Provide(newHandler, prometheus.NewRegistry), // without a registry the default one
 		fx.NopLogger, // for this example only
 	)
