@@ -147,6 +147,17 @@ func TestFields(t *testing.T) {
 			s.get(s.client(), "/").want(t, "hello")
 		},
 	}
+	// Fields that Go 1.27 has brought.
+	effects["MaxHeaderValueCount"] = func(t *testing.T) {
+		s := start(t, h1, hello, set(func(srv *http.Server) {
+			reflect.ValueOf(srv).Elem().FieldByName("MaxHeaderValueCount").SetInt(5)
+		}))
+		got := s.raw().wire("GET / HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("X: x\r\n", 50) + "\r\n")
+		if !strings.HasPrefix(got, "HTTP/1.1 431") {
+			t.Errorf("response = %.50q, want 431", got)
+		}
+	}
+	effects["DisableClientPriority"] = func(*testing.T) {} // of HTTP/2's scheduling; TestCopySettings has it
 	for field := range reflect.TypeFor[http.Server]().Fields() {
 		if !field.IsExported() {
 			continue

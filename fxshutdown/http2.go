@@ -1,6 +1,7 @@
 package fxshutdown
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // How an HTTP/2 connection is told
@@ -248,7 +250,56 @@ func (closedListener) Accept() (net.Conn, error) { return nil, errConfigured }
 func (closedListener) Close() error              { return nil }
 func (closedListener) Addr() net.Addr            { return sentinelAddr{} }
 
+// serveConn serves a connection by the HTTP/2 of an http.Server.
+type serveConn = func(ctx context.Context, nc net.Conn, h http.Handler, sawPreface bool, upgrade *http.Request, settings []byte)
+
+// http2Listener is how net/http lends its HTTP/2 to others since Go 1.27: to Serve, a
+// listener with these methods is none, but one that asks for the function that serves
+// a connection. They are meant for golang.org/x/net/http2. Until Go 1.26 it is a
+// closedListener, and the function of TLSNextProto serves.
+type http2Listener struct {
+	closedListener
+	settings *http.Server
+	serve    serveConn
+}
+
+func (l *http2Listener) HTTP2Config() http.HTTP2Config { return http.HTTP2Config{} } // beside http.Server.HTTP2
+func (l *http2Listener) ServeConnFunc(f serveConn)     { l.serve = f }
+
+func (l *http2Listener) IdleTimeout() time.Duration {
+	return cmp.Or(l.settings.IdleTimeout, l.settings.ReadTimeout)
+}
+
+// serveHTTP2 serves a connection by a private server, which it gives to told first.
+func serveHTTP2(settings *http.Server, name string, tc *tls.Conn, handler http.Handler, told func(*http.Server)) {
+	server := new(http.Server)
+	copySettings(server, settings)
+	server.TLSNextProto = maps.Clone(server.TLSNextProto)
+	l := &http2Listener{settings: settings}
+	server.Serve(l)        // configures HTTP/2, as it did at Start
+	server.TLSConfig = nil // nobody looks at it
+	told(server)
+	if l.serve == nil {
+		server.TLSNextProto[name](server, tc, handler)
+		return
+	}
+	nc, unencrypted := net.Conn(tc), false
+	if u, ok := tc.NetConn().(interface{ UnencryptedNetConn() net.Conn }); ok {
+		nc, unencrypted = u.UnencryptedNetConn(), true // net/http has read the preface
+	}
+	ctx := context.Background()
+	if b, ok := handler.(interface{ BaseContext() context.Context }); ok {
+		ctx = b.BaseContext()
+	}
+	l.serve(ctx, nc, handler, unencrypted, nil, nil)
+}
+
 type nextProto = func(*http.Server, *tls.Conn, http.Handler)
+
+const (
+	protoHTTP2            = "h2"
+	protoUnencryptedHTTP2 = "unencrypted_http2"
+)
 
 // nextProtos wraps the TLSNextProto of the serving server, which was configured
 // with the given settings.
@@ -260,7 +311,10 @@ func (h *hooks) nextProtos(protos map[string]nextProto, settings *http.Server) m
 	if protos == nil {
 		return nil
 	}
-	_, brought := settings.TLSNextProto["h2"]
+	_, brought := settings.TLSNextProto[protoHTTP2]
+	if serve := protos[protoHTTP2]; serve != nil && !brought && protos[protoUnencryptedHTTP2] == nil {
+		protos[protoUnencryptedHTTP2] = serve // Go 1.27 does without; its Protocols say whether it is asked for
+	}
 	private := new(http.Server)
 	copySettings(private, settings)
 	private.ConnState = h.onState
@@ -271,16 +325,13 @@ func (h *hooks) nextProtos(protos map[string]nextProto, settings *http.Server) m
 			c := h.set.connOf(tc)
 			switch {
 			case c == nil: // cut already
-			case name != "h2" && name != "unencrypted_http2":
+			case name != protoHTTP2 && name != protoUnencryptedHTTP2:
 				// Whether it waits for something only the user's function knows.
 				c.setState(http.StateHijacked)
 			case brought:
 				c.speaksHTTP2(nil)
 			default:
-				server, _ := newHTTP2Server(private, false) // it did not fail at Start
-				server.TLSConfig = nil                      // nobody looks at it
-				c.speaksHTTP2(server)
-				server.TLSNextProto[name](server, tc, handler)
+				serveHTTP2(private, name, tc, handler, c.speaksHTTP2)
 				return
 			}
 			serve(h.set.given, tc, handler)
