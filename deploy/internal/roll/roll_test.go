@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,6 +43,7 @@ func TestAccount(t *testing.T) {
 
 // scripted is a deployment that notes what it is told.
 type scripted struct {
+	mu    sync.Mutex // guards what follows
 	calls []string
 	fail  bool
 }
@@ -50,6 +52,8 @@ func (s *scripted) URL() string { return "" }
 func (s *scripted) Close()      {}
 
 func (s *scripted) Stop(_ context.Context, i int) (recipe.Stopped, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.calls = append(s.calls, "stop "+string(rune('0'+i)))
 	if s.fail {
 		return recipe.Stopped{}, errors.New("it does not want to")
@@ -58,6 +62,8 @@ func (s *scripted) Stop(_ context.Context, i int) (recipe.Stopped, error) {
 }
 
 func (s *scripted) Start(_ context.Context, i int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.calls = append(s.calls, "start "+string(rune('0'+i)))
 	return nil
 }
@@ -75,13 +81,15 @@ func TestSteps(t *testing.T) {
 			}
 		}
 	}
+	d.mu.Lock()
 	if got, want := strings.Join(d.calls, ", "), "stop 0, start 0, stop 1, start 1, stop 0, start 0"; got != want {
 		t.Errorf("calls: %s, want %s", got, want)
 	}
+	d.fail = true
+	d.mu.Unlock()
 	if err := s.failed(); err != nil {
 		t.Error(err)
 	}
-	d.fail = true
 	if err := step(s.socket, "stop", "4"); err == nil || !strings.Contains(err.Error(), "stop 4: it does not want to") {
 		t.Errorf("a stop that fails: %v", err)
 	}

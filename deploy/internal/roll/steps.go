@@ -154,7 +154,7 @@ func (s *steps) sum() results.Stops {
 		return sum
 	}
 	slices.Sort(took)
-	sum.Median = results.MillisOf(took[len(took)/2])
+	sum.Median = results.MillisOf((took[(len(took)-1)/2] + took[len(took)/2]) / 2)
 	sum.Max = results.MillisOf(took[len(took)-1])
 	return sum
 }

@@ -66,8 +66,11 @@ func scenarios() []scenario {
 			m.Deployment.Spec.Strategy = appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType}
 		}},
 		{name: "node", about: "a node with all pods is drained, with the PodDisruptionBudget", drain: true, change: none},
-		{name: "node-no-budget", about: "the same without a PodDisruptionBudget", drain: true, change: func(m *kubernetes.Manifests) { m.Budget = nil }},
-		{name: "node-slow-start", about: "the same, and pods that start in 8 s", drain: true, loses: true, change: func(m *kubernetes.Manifests) {
+		{name: "node-slow", about: "the same, and pods that start in 8 s", drain: true, change: func(m *kubernetes.Manifests) {
+			setEnv(m, "STARTUP", "8s")
+		}},
+		{name: "node-no-budget", about: "a node with all pods is drained, without a PodDisruptionBudget", drain: true, change: func(m *kubernetes.Manifests) { m.Budget = nil }},
+		{name: "node-slow-no-budget", about: "the same, and pods that start in 8 s", drain: true, loses: true, change: func(m *kubernetes.Manifests) {
 			m.Budget = nil
 			setEnv(m, "STARTUP", "8s")
 		}},

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 var errNoNamespace = errors.New("not tried")
 
 // newPlay skips where there is no nft or no namespace, unless that is CI.
-func newPlay(t *testing.T, rollouts int, speed float64) *play {
+func newPlay(t *testing.T) *play {
 	t.Helper()
 	if errNoNamespace != nil {
 		why := fmt.Sprintf("the play cannot run here: %v", errNoNamespace)
@@ -38,7 +38,7 @@ func newPlay(t *testing.T, rollouts int, speed float64) *play {
 		}
 		t.Skip(why)
 	}
-	p := &play{rollouts: rollouts, family: &ipv4, speed: speed, lag: 2 * time.Second}
+	p := &play{rollouts: 1, family: &ipv4, speed: 1, lag: 2 * time.Second}
 	if _, err := p.prepare(t.Context(), t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
@@ -59,30 +59,37 @@ func (p *play) named(t *testing.T, name string) *result {
 	return r
 }
 
-// TestManifests rolls the Deployment out with the manifests' numbers.
-func TestManifests(t *testing.T) {
-	r := newPlay(t, 2, 3).named(t, "manifests")
-	if !r.clean() || r.Killed > 0 || r.Restarts > 0 {
-		t.Errorf("lost %d, refused %d, other status %d, streams cut %d, killed %d, restarted %d, want none: %s\n%q",
-			r.Lost, r.Refused, r.BadStatus, r.StreamCut, r.Killed, r.Restarts, r.Causes, r.Said)
-	}
-	if want := 2 * 4; r.Pods != want {
-		t.Errorf("%d pods were stopped, want %d", r.Pods, want)
-	}
-	if r.Sent < 100 {
-		t.Errorf("%d requests: that is no load", r.Sent)
-	}
-}
+// TestPlay rolls the Deployment out with the manifests' numbers, and with wrong ones: what
+// is not lost with the former would say nothing if nothing could be.
+func TestPlay(t *testing.T) {
+	p := newPlay(t)
 
-// TestWrongNumbers sees that the play notices: what it does not lose with good numbers would
-// say nothing otherwise.
-func TestWrongNumbers(t *testing.T) {
-	p := newPlay(t, 1, 4)
-	if r := p.named(t, "no-delay"); r.Refused == 0 {
-		t.Errorf("no delay: refused %d connections, want some", r.Refused)
-	}
-	p.rollouts = 2 // a slow request may just have ended
-	if r := p.named(t, "short-grace"); r.Killed == 0 || r.Lost+r.StreamCut == 0 {
-		t.Errorf("a short grace period: %d pods killed, %d requests lost, %d streams cut, want some", r.Killed, r.Lost, r.StreamCut)
-	}
+	t.Run("Manifests", func(t *testing.T) {
+		p.rollouts, p.speed = 2, 3
+		r := p.named(t, "manifests")
+		if !r.clean() || r.Killed > 0 || r.Restarts > 0 {
+			t.Errorf("lost %d, refused %d, other status %d, streams cut %d, killed %d, restarted %d, want none: %s\n%q",
+				r.Lost, r.Refused, r.BadStatus, r.StreamCut, r.Killed, r.Restarts, r.Causes, r.Said)
+		}
+		if want := 2 * 4; r.Pods != want {
+			t.Errorf("%d pods were stopped, want %d", r.Pods, want)
+		}
+		if r.Sent < 100 {
+			t.Errorf("%d requests: that is no load", r.Sent)
+		}
+	})
+
+	t.Run("NoDelay", func(t *testing.T) {
+		p.rollouts, p.speed = 1, 8
+		if r := p.named(t, "no-delay"); r.Refused == 0 {
+			t.Errorf("refused %d connections, want some", r.Refused)
+		}
+	})
+
+	t.Run("ShortGrace", func(t *testing.T) {
+		p.rollouts, p.speed = 2, 8 // in one, the slow requests may just have ended
+		if r := p.named(t, "short-grace"); r.Killed == 0 || r.Lost+r.StreamCut == 0 {
+			t.Errorf("%d pods killed, %d requests lost, %d streams cut, want some", r.Killed, r.Lost, r.StreamCut)
+		}
+	})
 }
