@@ -13,12 +13,13 @@ import (
 
 // invocation is what the command line asks for.
 type invocation struct {
-	names []string
-	rolls int
-	side  string
-	short bool
-	write bool
-	table bool
+	names   []string
+	rolls   int
+	side    string
+	short   bool
+	write   bool
+	table   bool
+	verbose bool
 }
 
 // parse reads the command line, on which names may stand before flags.
@@ -29,6 +30,7 @@ func parse(args []string) (*invocation, error) {
 	fs.StringVar(&inv.side, "side", "", "fxhttp or net/http only")
 	fs.BoolVar(&inv.short, "short", false, "one roll of what loses nothing, with fxhttp; all recipes if none is named")
 	fs.BoolVar(&inv.write, "write", false, "merge the results into results.json, and write the table of the README")
+	fs.BoolVar(&inv.verbose, "v", false, "show what the components print")
 	fs.BoolVar(&inv.table, "table", false, "only write the table of the README anew")
 	for len(args) > 0 {
 		if err := fs.Parse(args); err != nil {

@@ -83,6 +83,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer runner.Close()
+	if cfg.verbose {
+		runner.Log = os.Stderr
+	}
 	var failed []error
 	for _, t := range todo {
 		if err := t.missing(); err != nil {

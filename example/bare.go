@@ -25,7 +25,7 @@ func runBare(addr, admin string, protocols *http.Protocols, useTLS bool, delay, 
 					w.WriteHeader(http.StatusServiceUnavailable)
 				}
 			})
-			srv := &http.Server{Handler: mux}
+			srv := &http.Server{Handler: mux, Protocols: protocols}
 			lc.Append(fx.Hook{
 				OnStart: func(context.Context) error {
 					ln, err := net.Listen("tcp", admin)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -31,10 +32,16 @@ type Process struct {
 	err error
 }
 
-// Start starts cmd. Its output is kept for messages, which call it by name.
+// Start starts cmd. Its output is kept for messages, which call it by name; what it writes
+// to the standard error goes to cmd.Stderr as well, if that is set.
 func Start(name string, cmd *exec.Cmd) (*Process, error) {
 	p := &Process{name: name, cmd: cmd, ended: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = &p.output, &p.output
+	cmd.Stdout = &p.output
+	if cmd.Stderr != nil {
+		cmd.Stderr = io.MultiWriter(&p.output, cmd.Stderr)
+	} else {
+		cmd.Stderr = &p.output
+	}
 	cmd.WaitDelay = time.Second // its own children may hold its output open
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)

@@ -97,8 +97,10 @@ func (r *Running) start(ctx context.Context) error {
 			return err
 		}
 	}
+	cmd := r.p.Command(r.stage.Dir)
+	cmd.Stderr = r.stage.Log
 	var err error
-	if r.proxy, err = child.Start(r.p.Name, r.p.Command(r.stage.Dir)); err != nil {
+	if r.proxy, err = child.Start(r.p.Name, cmd); err != nil {
 		return err
 	}
 	return r.proxy.AwaitPort(ctx, net.JoinHostPort("127.0.0.1", r.ports[clientPort]))

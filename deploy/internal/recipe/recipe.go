@@ -9,6 +9,7 @@ package recipe
 
 import (
 	"context"
+	"io"
 	"time"
 )
 
@@ -66,6 +67,9 @@ type Stage struct {
 	Dir     string // an empty directory, removed behind the deployment
 	Example string // the example service, built
 	CertDir string // fullchain.pem, privkey.pem, and both.pem, which has both
+
+	// Log is where the component's standard error goes, for who looks into it; nil: nowhere.
+	Log io.Writer
 }
 
 // A Deployment is a configuration that runs. Stop and Start are called one after another.

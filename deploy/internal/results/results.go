@@ -19,13 +19,13 @@ type Result struct {
 
 	Rolls     int `json:"rolls"`
 	Sent      int `json:"sent"`
-	Lost      int `json:"lost"`       // no complete response, or an HTTP/2 stream that was refused
+	Lost      int `json:"lost"`       // no complete response
 	BadStatus int `json:"bad_status"` // answered with something other than 2xx and 3xx: a proxy's 502 or 503
-	Refused   int `json:"refused"`    // connections
+	Refused   int `json:"refused"`    // connections, and HTTP/2 streams, which are safe to repeat
 	Slow      int `json:"slow"`       // answered after 0.9 s or later, requests that are slow by themselves left out
 
 	Statuses map[int]int    `json:"statuses,omitempty"` // those of BadStatus
-	Causes   map[string]int `json:"causes,omitempty"`   // those of Lost
+	Causes   map[string]int `json:"causes,omitempty"`   // those of Lost, and of refused streams
 
 	P99   Millis   `json:"p99_ms"` // of the kind of client for which it is longest
 	Stops Stops    `json:"stops"`

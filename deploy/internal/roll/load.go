@@ -92,8 +92,8 @@ var slowKinds = map[string]bool{"slow": true, "h2-slow": true, "h2c-slow": true}
 func (rep *report) account(res *results.Result) {
 	t := &rep.Total
 	res.Sent = t.Sent
-	res.Lost = t.Lost + t.RefusedStreams
-	res.Refused = t.RefusedDials + t.DialErrors
+	res.Lost = t.Lost
+	res.Refused = t.RefusedDials + t.DialErrors + t.RefusedStreams
 	res.Slow = t.Slow
 	for _, c := range rep.Causes {
 		if res.Causes == nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +23,8 @@ import (
 
 // A Runner has what all rolls need. Close removes it.
 type Runner struct {
+	Log io.Writer // where components' standard errors go; nil: nowhere
+
 	dir        string
 	self       string // this program, which the steps of draincheck run
 	draincheck string
@@ -102,7 +105,7 @@ func (r *Runner) Run(ctx context.Context, rec *recipe.Recipe, cfg *recipe.Config
 		return nil, err
 	}
 	starting, cancel := context.WithTimeout(ctx, startWithin)
-	d, err := cfg.Start(starting, &recipe.Stage{Side: side, Dir: stage, Example: r.example, CertDir: r.certDir})
+	d, err := cfg.Start(starting, &recipe.Stage{Side: side, Dir: stage, Example: r.example, CertDir: r.certDir, Log: r.Log})
 	cancel()
 	if err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ func TestAccount(t *testing.T) {
 	}
 	var got results.Result
 	rep.account(&got)
-	want := results.Result{Sent: 100, Lost: 3, BadStatus: 9, Refused: 5, Slow: 5, P99: 20,
+	want := results.Result{Sent: 100, Lost: 2, BadStatus: 9, Refused: 6, Slow: 5, P99: 20,
 		Statuses: map[int]int{502: 7, 503: 2}, Causes: map[string]int{"idle": 2}, Ends: &results.Streams{Polite: 4, Cut: 3}}
 	a, _ := json.Marshal(got)
 	b, _ := json.Marshal(want)
