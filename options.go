@@ -154,8 +154,9 @@ func WithListenerOwned(owned func() bool) Option {
 // WithListenerHandedOver tells whether a successor accepts from the socket of
 // [WithListener] already, as after an upgrade of tableflip that has succeeded: then
 // the stop closes the listener at once, without ShutdownDelay, and leaves its queue to
-// the successor, whatever WithListenerOwned says. handedOver is asked when the stop begins, and must
-// not block. Default: nobody does. See fxshutdown.Config.ListenerHandedOver.
+// the successor, whatever WithListenerOwned says. handedOver is asked when the stop
+// begins, and must not block. Default: nobody does. See
+// fxshutdown.Config.ListenerHandedOver.
 func WithListenerHandedOver(handedOver func() bool) Option {
 	return valueOption("WithListenerHandedOver", "ListenerHandedOver", handedOver, handedOver == nil,
 		func(s *settings) { s.handedOver = handedOver })

@@ -16,8 +16,8 @@ import (
 // Upgrader upgrades the process. [Module] provides it. Its methods may be called at any
 // time from any goroutine.
 type Upgrader struct {
-	shutdowner  fx.Shutdowner
-	info, error func(msg string, keysAndValues ...any)
+	shutdowner        fx.Shutdowner
+	logInfo, logError func(msg string, keysAndValues ...any)
 
 	// open writes these when the app is built.
 	upgrader  *tableflip.Upgrader // nil where tableflip is not supported

@@ -28,6 +28,7 @@ func Recipe() recipe.Recipe {
 		Name:  "systemd",
 		Title: "systemd",
 		Needs: supervised.Needs,
+		Check: supervised.Check,
 		Configs: []recipe.Config{
 			config("socket", "a socket of systemd's, `Type=notify`", "", "", map[string]string{"app.socket": socket, "app.service": service}),
 			config("short", "`TimeoutStopSec` shorter than a request: `fxhttpsystemd` extends it, net/http is killed", "", "-report 2s",
