@@ -155,8 +155,8 @@ func WithListenerOwned(owned func() bool) Option {
 // WithListenerHandedOver says whether a successor already accepts from the socket of
 // [WithListener], as after a successful upgrade by tableflip. Then the stop closes the
 // listener at once, without ShutdownDelay, and leaves its queue to the successor, whatever
-// WithListenerOwned says. handedOver is called when the stop begins, and must not block. Default: nobody
-// does. See fxshutdown.Config.ListenerHandedOver.
+// WithListenerOwned says. handedOver is called when the stop begins, and must not block.
+// Default: nobody does. See fxshutdown.Config.ListenerHandedOver.
 func WithListenerHandedOver(handedOver func() bool) Option {
 	return valueOption("WithListenerHandedOver", "ListenerHandedOver", handedOver, handedOver == nil,
 		func(s *settings) { s.handedOver = handedOver })

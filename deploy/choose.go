@@ -108,6 +108,9 @@ func (t task) missing() error {
 			return fmt.Errorf("%s needs %s: apt-get install %s", t.recipe.Name, tool.Program, tool.Package)
 		}
 	}
+	if t.recipe.Check != nil {
+		return t.recipe.Check()
+	}
 	return nil
 }
 

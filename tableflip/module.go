@@ -67,9 +67,9 @@ func (m *module) options() fx.Option {
 
 func newUpgrader(shutdowner fx.Shutdowner, logger *zap.Logger) *Upgrader {
 	u := &Upgrader{shutdowner: shutdowner, listeners: make(map[address]net.Listener)}
-	u.info, u.error = slog.Info, slog.Error
+	u.logInfo, u.logError = slog.Info, slog.Error
 	if logger != nil {
-		u.info, u.error = logger.Sugar().Infow, logger.Sugar().Errorw
+		u.logInfo, u.logError = logger.Sugar().Infow, logger.Sugar().Errorw
 	}
 	return u
 }

@@ -47,12 +47,12 @@ func (w *watch) upgrade(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case s := <-w.received:
-			u.info("fxhttptableflip: upgrading", "signal", s.String())
+			u.logInfo("fxhttptableflip: upgrading", "signal", s.String())
 			switch err := u.Upgrade(ctx); {
 			case err == nil:
-				u.info("fxhttptableflip: a successor serves, this process ends")
+				u.logInfo("fxhttptableflip: a successor serves, this process ends")
 			case !errors.Is(err, context.Canceled):
-				u.error("fxhttptableflip: this process serves on", "error", err)
+				u.logError("fxhttptableflip: this process serves on", "error", err)
 			}
 		}
 	}

@@ -20,6 +20,7 @@ func Recipe() recipe.Recipe {
 		Name:  "reuseport",
 		Title: "SO_REUSEPORT",
 		Needs: supervised.Needs,
+		Check: supervised.Check,
 		Configs: []recipe.Config{
 			config("reuseport", "the successor serves before the predecessor stops; `WithListenConfig`", "", "reuseport"),
 			config("listener", "the same with `WithListener`", "a flood of new clients leaves no gap to close in, unless `net.ipv4.tcp_migrate_req` is 1", "reuseport-listener"),

@@ -28,9 +28,10 @@ func Recipe() recipe.Recipe {
 		Name:  "systemd",
 		Title: "systemd",
 		Needs: supervised.Needs,
+		Check: supervised.Check,
 		Configs: []recipe.Config{
 			config("socket", "a socket of systemd's, `Type=notify`", "", "", map[string]string{"app.socket": socket, "app.service": service}),
-			config("short", "`TimeoutStopSec` shorter than a request: `fxhttpsystemd` extends it, net/http is killed", "", "-report 2s",
+			config("short", "`TimeoutStopSec` shorter than a request: `fxhttpsystemd` extends it, net/http is killed", "", "-report 3s",
 				map[string]string{"app.socket": socket, "app.service": short}),
 			config("no-socket", "the service listens by itself", "who comes while it restarts is refused", "", map[string]string{"app.service": noSocket}),
 		},

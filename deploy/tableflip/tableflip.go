@@ -20,6 +20,7 @@ func Recipe() recipe.Recipe {
 		Name:  "tableflip",
 		Title: "tableflip",
 		Needs: supervised.Needs,
+		Check: supervised.Check,
 		Configs: []recipe.Config{
 			config("upgrade", "`systemctl reload`: an upgrade by SIGHUP", "", "tableflip", upgraded),
 			config("stop", "the last stop, and a new start, for comparison", "who comes while nobody is there is refused", "tableflip", stopped),

@@ -18,7 +18,8 @@ type Recipe struct {
 	Name    string // of its directory, and on the command line
 	Title   string // in the table of results
 	Needs   []Tool
-	Configs []Config // the one to be copied is the first
+	Check   func() error // says what else is missing; nil if there is nothing else
+	Configs []Config     // the one to be copied is the first
 }
 
 // A Tool is a program that has to be there.

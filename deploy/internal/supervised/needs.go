@@ -1,8 +1,14 @@
 package supervised
 
-import "github.com/fxshutdown/fxhttp/deploy/internal/recipe"
+import (
+	"github.com/fxshutdown/fxhttp/deploy/internal/recipe"
+	"github.com/fxshutdown/fxhttp/internal/systemdns"
+)
 
-// Needs are the tools of all these recipes. They need root besides.
+// Check says whether systemd can run here: it needs root.
+var Check = systemdns.Check
+
+// Needs are the tools of all these recipes.
 var Needs = []recipe.Tool{
 	{Program: "systemctl", Package: "systemd", Version: []string{"--version"}},
 	{Program: "unshare", Package: "util-linux"},
