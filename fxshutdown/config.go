@@ -23,7 +23,7 @@ type Config struct {
 	// the stop closes it. Its connections need not be TCP. If it already returns
 	// *tls.Conn (tls.NewListener), leave TLS off. Its SetDeadline, if it has one,
 	// shows when the accept queue is empty; without one, the queue counts as empty
-	// when an Accept has waited for 5 ms, whatever it waited for. Others may share
+	// when an Accept has waited for 50 ms, or 5 ms if it is neither TCP nor unix. Others may share
 	// the listener, so new handshakes are not filtered unless ListenerOwned says that
 	// nobody does. If clients connect all the time, it is closed in the first gap of
 	// 0.2 ms, and after 250 ms at the latest. If all you need is a socket option, use

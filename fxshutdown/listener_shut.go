@@ -1,6 +1,7 @@
 package fxshutdown
 
 import (
+	"net"
 	"time"
 )
 
@@ -71,14 +72,17 @@ func (l *listener) keepOthersAway() {
 	}
 }
 
-// awaitStill returns when an accept has waited for queueStill in vain: then the queue of
-// a listener without deadlines was empty. Only looks that were on time count: if the
-// machine has no time for us, it may have none for the accepting goroutine either.
+// awaitStill returns when an accept has waited for queueStill in vain: then the queue of a
+// listener without deadlines was empty.
 func (l *listener) awaitStill(giveUp <-chan struct{}) {
+	wait := queueStill
+	switch l.Addr().(type) {
+	case *net.TCPAddr, *net.UnixAddr:
+		wait = queueStillSocket
+	}
 	t := time.NewTicker(queueStillLook)
 	defer t.Stop()
-	began := l.conns.now()
-	for still, looked := began, began; looked < still+queueStill; {
+	for still, now := l.conns.now(), moment(0); now < still+wait; {
 		select {
 		case <-t.C:
 		case <-l.ended:
@@ -86,13 +90,11 @@ func (l *listener) awaitStill(giveUp <-chan struct{}) {
 		case <-giveUp:
 			return
 		}
-		before := looked
-		looked = l.conns.now()
-		switch since := moment(l.acceptingSince.Load()); {
-		case since == 0, looked > before+2*queueStillLook && looked < began+maxHandshake:
-			still = looked
-		default:
+		now = l.conns.now()
+		if since := moment(l.acceptingSince.Load()); since != 0 {
 			still = max(still, since)
+		} else {
+			still = now
 		}
 	}
 }
