@@ -37,13 +37,13 @@ const (
 // defaults.
 //
 // For every duration, zero means the default and a negative value means none. In JSON and
-// YAML (gopkg.in/yaml.v3), a duration is a string such as "250ms". JSON rejects keys that
+// YAML (gopkg.in/yaml.v3), a duration is a string such as "250ms", or "-1s" for none. JSON rejects keys that
 // are not settings; YAML does so only if its decoder has KnownFields. Viper and koanf
 // find the same keys through the mapstructure tags. In a larger struct, make Config a
-// field with a name: an embedded one would lend that struct its UnmarshalJSON.
+// field with a name: an embedded one would promote its UnmarshalJSON to that struct.
 type Config struct {
 	// Addr is the address to listen on, "host:port" or ":port", or a path if
-	// Network is unix. Default: [DefaultAddr].
+	// Network is unix. Default: [DefaultAddr], ":8080".
 	Addr string `json:"addr,omitempty" yaml:"addr,omitempty" mapstructure:"addr"`
 
 	// Network is tcp, tcp4, tcp6, unix or unixpacket. Default: tcp.
@@ -66,7 +66,7 @@ type Config struct {
 	ReadTimeout time.Duration `json:"read_timeout,omitempty" yaml:"read_timeout,omitempty" mapstructure:"read_timeout"`
 
 	// ReadHeaderTimeout bounds the reading of a request's header. Default:
-	// [DefaultReadHeaderTimeout], or ReadTimeout if that is shorter.
+	// [DefaultReadHeaderTimeout] (10 s), or ReadTimeout if that is shorter.
 	ReadHeaderTimeout time.Duration `json:"read_header_timeout,omitempty" yaml:"read_header_timeout,omitempty" mapstructure:"read_header_timeout"`
 
 	// WriteTimeout bounds a response, from the end of the request's header.
@@ -74,10 +74,12 @@ type Config struct {
 	WriteTimeout time.Duration `json:"write_timeout,omitempty" yaml:"write_timeout,omitempty" mapstructure:"write_timeout"`
 
 	// IdleTimeout bounds the wait for the next request on a connection while
-	// the server runs. (IdleGrace is for the stop.) Default: [DefaultIdleTimeout].
+	// the server runs. (IdleGrace is for the stop.) Default: [DefaultIdleTimeout]
+	// (120 s).
 	IdleTimeout time.Duration `json:"idle_timeout,omitempty" yaml:"idle_timeout,omitempty" mapstructure:"idle_timeout"`
 
-	// MaxHeaderBytes bounds a request's header. Default: http.DefaultMaxHeaderBytes.
+	// MaxHeaderBytes bounds a request's header. Default: 1 MiB,
+	// http.DefaultMaxHeaderBytes.
 	MaxHeaderBytes int `json:"max_header_bytes,omitempty" yaml:"max_header_bytes,omitempty" mapstructure:"max_header_bytes"`
 
 	// MaxConnections bounds how many connections are open at a time; further clients wait
@@ -94,7 +96,7 @@ type Config struct {
 	ShutdownDelay time.Duration `json:"shutdown_delay,omitempty" yaml:"shutdown_delay,omitempty" mapstructure:"shutdown_delay"`
 
 	// IdleGrace is how long the client of a connection that waits for a request must be
-	// quiet before the stop drops it. Default: [fxshutdown.DefaultIdleGrace].
+	// quiet before the stop drops it. Default: [fxshutdown.DefaultIdleGrace] (250 ms).
 	IdleGrace time.Duration `json:"idle_grace,omitempty" yaml:"idle_grace,omitempty" mapstructure:"idle_grace"`
 
 	// RequestGrace is the time from the start of the drain after which the contexts of
@@ -103,7 +105,8 @@ type Config struct {
 	RequestGrace time.Duration `json:"request_grace,omitempty" yaml:"request_grace,omitempty" mapstructure:"request_grace"`
 
 	// HijackGrace is the time from the start of the drain after which hijacked
-	// connections are closed. Default: none, only the end of the budget closes them.
+	// connections are closed; the stop then waits for their handlers too. Default: none,
+	// only the end of the budget closes them.
 	HijackGrace time.Duration `json:"hijack_grace,omitempty" yaml:"hijack_grace,omitempty" mapstructure:"hijack_grace"`
 
 	// DrainSpread is the time over which a stop tells the clients to go, one connection
@@ -130,7 +133,7 @@ type Config struct {
 
 	// StopReserve is what the drain leaves of the stop timeout to the OnStop
 	// hooks that come after it. Default: a tenth of the time left when the stop
-	// begins, at most 2 s.
+	// begins, at most 2 s. At least half of that time stays with the drain.
 	StopReserve time.Duration `json:"stop_reserve,omitempty" yaml:"stop_reserve,omitempty" mapstructure:"stop_reserve"`
 }
 

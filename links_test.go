@@ -14,13 +14,6 @@ import (
 	"unicode"
 )
 
-// pending are parts of the repository that are under way: links into one are checked as
-// soon as it is there.
-var pending = []string{
-	"SECURITY.md", "cookbook/autocert", "cookbook/r3labssse", "deploy", "docs/go-versions.md", "docs/migrating.md",
-	"otel", "prom", "systemd", "tableflip",
-}
-
 // TestLinks finds links between the files of the repository that lead nowhere: to a file
 // that does not exist, or to a heading that a Markdown file does not have.
 func TestLinks(t *testing.T) {
@@ -91,24 +84,12 @@ func checkLink(t *testing.T, page, link string) string {
 		return "it leads out of the repository"
 	}
 	if _, err := os.Stat(target); err != nil {
-		if isPending(target) {
-			return ""
-		}
 		return "no such file"
 	}
 	if u.Fragment != "" && path.Ext(target) == ".md" && !slices.Contains(anchorsOf(readPage(t, target)), u.Fragment) {
 		return "no such heading"
 	}
 	return ""
-}
-
-// isPending reports whether the part of the repository that holds target is not there
-// yet.
-func isPending(target string) bool {
-	return slices.ContainsFunc(pending, func(part string) bool {
-		_, err := os.Stat(part)
-		return err != nil && (target == part || strings.HasPrefix(target, part+"/"))
-	})
 }
 
 // anchorsOf returns the anchors that GitHub gives to the headings of a page.

@@ -245,21 +245,22 @@ func WithIdleGrace(d time.Duration) Option {
 // or receives a signal of [WithUnreadySignals], while its readiness already fails, so
 // that load balancers look away. The delay is part of the app's stop timeout. It is
 // skipped, and the log says so, by a server that never had a connection, or if it does
-// not fit the stop timeout. Default: none.
+// not fit the stop timeout. Zero and negative values mean none.
 func WithShutdownDelay(d time.Duration) Option {
 	return durationOption("WithShutdownDelay", "ShutdownDelay", d, func(c *Config) *time.Duration { return &c.ShutdownDelay })
 }
 
 // WithRequestGrace sets the time from the start of the drain after which the contexts
 // of the requests that are still running are cancelled. It must not be shorter than
-// IdleGrace. Default: none, only the end of the budget cancels them.
+// IdleGrace. Zero and negative values mean no such time: only the end of the budget
+// cancels them.
 func WithRequestGrace(d time.Duration) Option {
 	return durationOption("WithRequestGrace", "RequestGrace", d, func(c *Config) *time.Duration { return &c.RequestGrace })
 }
 
 // WithHijackGrace sets the time from the start of the drain after which hijacked
-// connections, such as WebSockets, are closed. Default: none, only the end of the
-// budget closes them.
+// connections, such as WebSockets, are closed. The stop then waits for their handlers too.
+// Zero and negative values mean no such time: only the end of the budget closes them.
 func WithHijackGrace(d time.Duration) Option {
 	return durationOption("WithHijackGrace", "HijackGrace", d, func(c *Config) *time.Duration { return &c.HijackGrace })
 }
@@ -273,8 +274,8 @@ func WithMaxConnectionAge(d time.Duration) Option {
 	return durationOption("WithMaxConnectionAge", "MaxConnectionAge", d, func(c *Config) *time.Duration { return &c.MaxConnectionAge })
 }
 
-// WithDrainTimeout bounds the drain whatever the app's stop timeout allows.
-// Default: none.
+// WithDrainTimeout bounds the drain whatever the app's stop timeout allows. Zero and
+// negative values mean no such bound.
 func WithDrainTimeout(d time.Duration) Option {
 	return durationOption("WithDrainTimeout", "DrainTimeout", d, func(c *Config) *time.Duration { return &c.DrainTimeout })
 }
@@ -322,7 +323,7 @@ func WithForceSignals(signals ...os.Signal) Option {
 		func(s *settings) *[]os.Signal { return &s.forceSignals })
 }
 
-// WithReadTimeout sets http.Server.ReadTimeout. Default: none.
+// WithReadTimeout sets http.Server.ReadTimeout. Zero and negative values mean none.
 func WithReadTimeout(d time.Duration) Option {
 	return durationOption("WithReadTimeout", "ReadTimeout", d, func(c *Config) *time.Duration { return &c.ReadTimeout })
 }
@@ -334,7 +335,7 @@ func WithReadHeaderTimeout(d time.Duration) Option {
 	return durationOption("WithReadHeaderTimeout", "ReadHeaderTimeout", d, func(c *Config) *time.Duration { return &c.ReadHeaderTimeout })
 }
 
-// WithWriteTimeout sets http.Server.WriteTimeout. Default: none.
+// WithWriteTimeout sets http.Server.WriteTimeout. Zero and negative values mean none.
 func WithWriteTimeout(d time.Duration) Option {
 	return durationOption("WithWriteTimeout", "WriteTimeout", d, func(c *Config) *time.Duration { return &c.WriteTimeout })
 }
@@ -415,9 +416,10 @@ func WithConnState(f func(net.Conn, http.ConnState)) Option {
 	return valueOption("WithConnState", "ConnState", f, f == nil, func(s *settings) { s.connState = f })
 }
 
-// WithLogger sends the server's events to l, unchanged. Default: the fxshutdown.Logger of
-// the graph, or else its *zap.Logger, or else slog.Default; the name of the server is
-// added to the lines of these.
+// WithLogger sends the server's events to l, unchanged: they do not name the server, so
+// each server takes a Logger of its own. Default: the fxshutdown.Logger of the graph, or
+// else its *zap.Logger, or else slog.Default. The lines of the last two, and of an
+// fxshutdown.SlogLogger or ZapLogger in the graph, have the name of the server.
 func WithLogger(l fxshutdown.Logger) Option {
 	o := valueOption("WithLogger", "Logger", l, isNil(l), func(s *settings) { s.logger = l })
 	if z, ok := l.(*ZapLogger); ok && z != nil && z.Logger == nil {

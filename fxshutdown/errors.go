@@ -21,7 +21,7 @@ var (
 // through errors.Is, and reasons in a [Report].
 var (
 	// ErrStopping stands for every cancellation by a stop; the others, except
-	// ErrDraining, wrap it.
+	// ErrDraining and ErrConnectionAge, wrap it.
 	ErrStopping = errors.New("fxshutdown: the server is stopping")
 
 	// ErrRequestGrace means that the request was still running RequestGrace into the

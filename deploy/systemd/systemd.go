@@ -33,7 +33,7 @@ func Recipe() recipe.Recipe {
 			config("socket", "a socket of systemd's, `Type=notify`", "", "", map[string]string{"app.socket": socket, "app.service": service}),
 			config("short", "`TimeoutStopSec` shorter than a request: `fxhttpsystemd` extends it, net/http is killed", "", "-report 3s",
 				map[string]string{"app.socket": socket, "app.service": short}),
-			config("no-socket", "the service listens by itself", "who comes while it restarts is refused", "", map[string]string{"app.service": noSocket}),
+			config("no-socket", "the service listens by itself", "clients that come while it restarts are refused", "", map[string]string{"app.service": noSocket}),
 		},
 	}
 }
