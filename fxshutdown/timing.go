@@ -81,7 +81,7 @@ const (
 	// six test processes side by side, with 50 ms in none of 1,400.
 	queueStill       = 5 * time.Millisecond
 	queueStillSocket = 50 * time.Millisecond
-	queueStillLook   = time.Millisecond
+	queueStillLook   = 500 * time.Microsecond
 
 	// minAcceptDelay and maxAcceptDelay bound the pause after a temporary error.
 	minAcceptDelay = 5 * time.Millisecond
