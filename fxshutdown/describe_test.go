@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"log"
 	"log/slog"
 	"path/filepath"
 	"reflect"
@@ -104,7 +105,12 @@ func TestSlogLogger(t *testing.T) {
 
 func TestSlogLoggerDefault(t *testing.T) {
 	before := slog.Default()
-	defer slog.SetDefault(before)
+	flags, output := log.Flags(), log.Writer() // which SetDefault changes, and does not restore
+	defer func() {
+		slog.SetDefault(before)
+		log.SetFlags(flags)
+		log.SetOutput(output)
+	}()
 	var buf bytes.Buffer
 	slog.SetDefault(slog.New(slog.NewTextHandler(&buf, nil)))
 	new(fxshutdown.SlogLogger).LogEvent(&fxshutdown.Started{})

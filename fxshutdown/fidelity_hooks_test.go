@@ -274,7 +274,7 @@ func TestHandler(t *testing.T) {
 	})
 	t.Run("NilIsDefaultServeMux", func(t *testing.T) {
 		before := http.DefaultServeMux
-		defer func() { http.DefaultServeMux = before }()
+		t.Cleanup(func() { http.DefaultServeMux = before }) // when all have run, side by side
 		http.DefaultServeMux = http.NewServeMux()
 		sockets(t, allModes, func(t *testing.T, m mode) {
 			s := newServer(t, m, hello)
