@@ -45,7 +45,7 @@ func TestSlowReaders(t *testing.T) {
 					}
 					if got >= next {
 						next += 1 << 18
-						time.Sleep(250 * time.Millisecond)
+						time.Sleep(180 * time.Millisecond)
 						c.write(frame{framePing, 0, 0, make([]byte, 8)})
 					}
 				}
