@@ -258,3 +258,26 @@ func TestDecideServing(t *testing.T) {
 		})
 	}
 }
+
+// Why a connection is ended is what its requests' contexts are cancelled with.
+func TestDecideReason(t *testing.T) {
+	ends := view{stage: stageHijacked, retiredAt: 1000 * ms, endsBy: 1500 * ms}
+	for _, c := range []struct {
+		name   string
+		graces graces
+		view   view
+		want   error
+	}{
+		{"waits", graces{}, view{stage: stageIdle}, ErrStopping},
+		{"waits, serving", graces{serving: true}, view{stage: stageIdle}, ErrConnectionAge},
+		{"hijacked", graces{hijack: 1000 * ms}, view{stage: stageHijacked}, ErrHijackGrace},
+		{"hijacked, serving", graces{hijack: 1000 * ms, serving: true}, view{stage: stageHijacked}, ErrConnectionAge},
+		{"EndOnDrain", graces{}, ends, ErrDraining},
+		{"EndOnDrain before HijackGrace", graces{hijack: 1000 * ms}, ends, ErrDraining},
+		{"HijackGrace before EndOnDrain", graces{hijack: 100 * ms}, ends, ErrHijackGrace},
+	} {
+		if got := c.graces.reason(c.view); got != c.want {
+			t.Errorf("%s: reason() = %v, want %v", c.name, got, c.want)
+		}
+	}
+}
