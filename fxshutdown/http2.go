@@ -209,18 +209,17 @@ func (cs *connSet) noteGivenShutdown() {
 
 // newHTTP2Server returns a private server that has HTTP/2 configured as net/http
 // would configure it for the given settings. With useTLS their TLSConfig is used,
-// and changed by that.
-func newHTTP2Server(settings *http.Server, useTLS bool) (*http.Server, error) {
+// and changed by that. Only Serve configures HTTP/2: a listener that is closed already
+// lets it do that and return.
+func newHTTP2Server(settings *http.Server, useTLS bool, closed net.Listener) (*http.Server, error) {
 	s := new(http.Server)
 	copySettings(s, settings)
 	s.TLSNextProto = maps.Clone(s.TLSNextProto)
-	// Only Serve configures HTTP/2; a listener that is closed already lets it do
-	// that and return.
 	var err error
 	if useTLS {
-		err = s.ServeTLS(closedListener{}, "", "")
+		err = s.ServeTLS(closed, "", "")
 	} else {
-		err = s.Serve(closedListener{})
+		err = s.Serve(closed)
 	}
 	if errors.Is(err, errConfigured) {
 		err = nil
@@ -272,12 +271,9 @@ func (l *http2Listener) IdleTimeout() time.Duration {
 
 // serveHTTP2 serves a connection by a private server, which it gives to told first.
 func serveHTTP2(settings *http.Server, name string, tc *tls.Conn, handler http.Handler, told func(*http.Server)) {
-	server := new(http.Server)
-	copySettings(server, settings)
-	server.TLSNextProto = maps.Clone(server.TLSNextProto)
 	l := &http2Listener{settings: settings}
-	server.Serve(l)        // configures HTTP/2, as it did at Start
-	server.TLSConfig = nil // nobody looks at it
+	server, _ := newHTTP2Server(settings, false, l) // it did not fail at Start
+	server.TLSConfig = nil                          // nobody looks at it
 	told(server)
 	if l.serve == nil {
 		server.TLSNextProto[name](server, tc, handler)

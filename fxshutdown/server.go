@@ -215,7 +215,7 @@ func (s *Server) open(ctx context.Context) error {
 		}
 	}
 	settings := http2Settings(s.given)
-	http2, err := newHTTP2Server(settings, s.cfg.TLS)
+	http2, err := newHTTP2Server(settings, s.cfg.TLS, closedListener{})
 	if err != nil {
 		return undo(fmt.Errorf("set up the http.Server: %w", err))
 	}
