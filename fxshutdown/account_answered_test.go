@@ -200,9 +200,11 @@ func wantEarly(t *testing.T, c *rawConn) {
 
 // Nor does a goroutine of the handler's that reads on hold the stop.
 func TestAnsweredBodyReadOn(t *testing.T) {
-	sockets(t, h1Modes, func(t *testing.T, m mode) {
-		t.Run("BeforeStop", func(t *testing.T) { answeredBefore(t, m, readOn, uploads[0]) })
-		t.Run("DuringStop", func(t *testing.T) { answeredDuring(t, m, readOn, uploads[0]) })
+	t.Run("BeforeStop", func(t *testing.T) {
+		together(t, h1Modes, func(t *testing.T, m mode) { answeredBefore(t, m, readOn, uploads[0]) })
+	})
+	t.Run("DuringStop", func(t *testing.T) {
+		together(t, h1Modes, func(t *testing.T, m mode) { answeredDuring(t, m, readOn, uploads[0]) })
 	})
 }
 

@@ -33,19 +33,11 @@ var http2Scenarios = []scenario{
 	}},
 
 	// One that has been idle for long is told, and gone when it has read that.
-	{"Idle", bubbles, h2Modes, func(t *testing.T, m mode) {
-		s := start(t, m, hello, onPipe)
-		c := s.rawH2()
-		c.get(1, "/")
-		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
-		go func() {
-			c.until(func(f frame) bool { return f.kind == frameGoAway })
-			time.Sleep(10 * ms) // by then our side is closed too
-			c.Close()
-		}()
-		time.Sleep(time.Minute)
-		s.mustStopIn(0, 20*ms)
-	}},
+	{"Idle", bubbles, h2Modes, idleIsTold(time.Minute, 0)},
+
+	// One that was used just before is told when the end of its last response must be out,
+	// however short IdleGrace is: the next write is GOAWAY then, and holds nothing up.
+	{"ShortIdleGrace", bubbles, h2Modes, idleIsTold(ms, 49*ms, idleGrace(5*ms))},
 
 	// The pings of an idle client buy no time.
 	{"Pings", bubbles, h2Modes, func(t *testing.T, m mode) {
@@ -162,4 +154,22 @@ var http2Scenarios = []scenario{
 			t.Errorf("got the ends of %d responses, want all %d", ended, n)
 		}
 	}},
+}
+
+// idleIsTold stops a server that has one connection, idle for a while, whose client closes
+// it when it has read GOAWAY.
+func idleIsTold(idle, after time.Duration, settings ...setting) func(*testing.T, mode) {
+	return func(t *testing.T, m mode) {
+		s := start(t, m, hello, append(settings, onPipe)...)
+		c := s.rawH2()
+		c.get(1, "/")
+		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+		go func() {
+			c.until(func(f frame) bool { return f.kind == frameGoAway })
+			time.Sleep(10 * ms) // by then our side is closed too
+			c.Close()
+		}()
+		time.Sleep(idle)
+		s.mustStopIn(after, after+20*ms)
+	}
 }

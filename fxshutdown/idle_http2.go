@@ -40,6 +40,8 @@ func (g graces) decideHTTP2(v view, now moment) verdict {
 			at = v.quiet + goAwayGap
 		case v.heldAt != 0:
 			at = now
+		case v.finishing: // then the next write is that of GOAWAY
+			at = max(at, v.quiet+schedulingSlack)
 		}
 		if now < at {
 			return verdict{at: at}

@@ -185,9 +185,11 @@ func TestDecideWithoutGraces(t *testing.T) {
 	if got := (graces{}).decide(v, 10*ms); got.do != actInterrupt {
 		t.Errorf("without IdleGrace decide() = %v, want an interruption at once", got)
 	}
-	v = view{stage: stageIdle, reading: true, retiredAt: 10 * ms, quiet: 10 * ms, http2: true, goAway: goAwaySent, finishing: true}
-	if got, want := (graces{}).decide(v, 10*ms), (verdict{at: 10*ms + schedulingSlack}); got != want {
-		t.Errorf("without IdleGrace decide() = %v of a response that is to be flushed, want %v", got, want)
+	v = view{stage: stageIdle, reading: true, retiredAt: 10 * ms, quiet: 10 * ms, http2: true, finishing: true}
+	for _, v.goAway = range []goAway{goAwayNone, goAwaySent} {
+		if got, want := (graces{}).decide(v, 10*ms), (verdict{at: 10*ms + schedulingSlack}); got != want {
+			t.Errorf("without IdleGrace decide() = %v of a response that is to be flushed, GOAWAY %v, want %v", got, v.goAway, want)
+		}
 	}
 }
 

@@ -74,6 +74,7 @@ func TestReportDuringStop(t *testing.T) {
 		for range 3 {
 			s.get(c, "/quick").want(t, "hello")
 		}
+		synctest.Wait() // a response is read before the server has counted it
 		s.goGet(slow, "/slow")
 		g.waitEntered(t, 1)
 		done := s.stopIn(0)

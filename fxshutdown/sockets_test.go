@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
@@ -24,7 +25,7 @@ func serveAndStop(t *testing.T, m mode, settings ...setting) *server {
 	t.Helper()
 	g := newGate()
 	defer g.open()
-	s := start(t, m, g.ServeHTTP, settings...)
+	s := start(t, m, g.ServeHTTP, append([]setting{idleGrace(20 * time.Millisecond)}, settings...)...)
 	s.get(s.client(), "/quick").want(t, "hello")
 	s.states.wait(t, http.StateIdle, 1)
 	got := s.goGet(s.client(), "/slow")
