@@ -123,9 +123,9 @@ type Config struct {
 	// indefinitely.
 	MaxConnectionAgeGrace time.Duration `json:"max_connection_age_grace,omitempty" yaml:"max_connection_age_grace,omitempty" mapstructure:"max_connection_age_grace"`
 
-	// MaxConnectionRequests is how many requests a connection carries before its client
+	// MaxRequestsPerConnection is how many requests a connection carries before its client
 	// is told to go. Default: 0, no limit. A negative value is an error.
-	MaxConnectionRequests int `json:"max_connection_requests,omitempty" yaml:"max_connection_requests,omitempty" mapstructure:"max_connection_requests"`
+	MaxRequestsPerConnection int `json:"max_requests_per_connection,omitempty" yaml:"max_requests_per_connection,omitempty" mapstructure:"max_requests_per_connection"`
 
 	// DrainTimeout bounds the drain whatever the app's stop timeout allows.
 	// Default: none.
@@ -220,20 +220,20 @@ func (c Config) checkMaxHeaderBytes() error {
 func (c Config) engine() fxshutdown.Config {
 	mode, _ := c.socketMode() // its error is Validate's
 	return fxshutdown.Config{
-		Network:               c.Network,
-		SocketMode:            mode,
-		TLS:                   c.TLSCertFile != "",
-		MaxConnections:        c.MaxConnections,
-		ShutdownDelay:         c.ShutdownDelay,
-		DrainSpread:           c.DrainSpread,
-		IdleGrace:             c.IdleGrace,
-		RequestGrace:          c.RequestGrace,
-		HijackGrace:           c.HijackGrace,
-		DrainTimeout:          c.DrainTimeout,
-		StopReserve:           c.StopReserve,
-		MaxConnectionAge:      c.MaxConnectionAge,
-		MaxConnectionAgeGrace: c.MaxConnectionAgeGrace,
-		MaxConnectionRequests: c.MaxConnectionRequests,
+		Network:                  c.Network,
+		SocketMode:               mode,
+		TLS:                      c.TLSCertFile != "",
+		MaxConnections:           c.MaxConnections,
+		ShutdownDelay:            c.ShutdownDelay,
+		DrainSpread:              c.DrainSpread,
+		IdleGrace:                c.IdleGrace,
+		RequestGrace:             c.RequestGrace,
+		HijackGrace:              c.HijackGrace,
+		DrainTimeout:             c.DrainTimeout,
+		StopReserve:              c.StopReserve,
+		MaxConnectionAge:         c.MaxConnectionAge,
+		MaxConnectionAgeGrace:    c.MaxConnectionAgeGrace,
+		MaxRequestsPerConnection: c.MaxRequestsPerConnection,
 	}
 }
 

@@ -73,7 +73,7 @@ func TestConfigJSON(t *testing.T) {
  "drain_spread": "4s",
  "max_connection_age": "4.25s",
  "max_connection_age_grace": "4.5s",
- "max_connection_requests": 19,
+ "max_requests_per_connection": 19,
  "drain_timeout": "5s",
  "stop_reserve": "5.25s"
 }`
@@ -177,7 +177,7 @@ func TestConfigValidate(t *testing.T) {
 		{fxhttp.Config{TLSCertFile: "cert.pem"}, []string{`TLSCertFile "cert.pem"`, "TLSKeyFile"}},
 		{fxhttp.Config{TLSKeyFile: "key.pem"}, []string{`TLSKeyFile "key.pem"`, "TLSCertFile"}},
 		{fxhttp.Config{MaxHeaderBytes: -1}, []string{"MaxHeaderBytes -1 is negative"}},
-		{fxhttp.Config{MaxConnectionRequests: -1}, []string{"MaxConnectionRequests -1 is negative"}},
+		{fxhttp.Config{MaxRequestsPerConnection: -1}, []string{"MaxRequestsPerConnection -1 is negative"}},
 		{fxhttp.Config{DrainSpread: time.Second, DrainTimeout: time.Second}, []string{"DrainSpread 1s", "DrainTimeout 1s"}},
 		{fxhttp.Config{SocketMode: "0660"}, []string{`SocketMode 0660 needs Network unix`, `not "tcp"`}},
 		{fxhttp.Config{MaxConnections: -1}, []string{"MaxConnections -1 is negative"}},

@@ -57,7 +57,7 @@
 // # Settings
 //
 // The [Config] in the graph overrides the defaults, the options given to [Module]
-// override the Config, and options built from the graph by [AsOption] override those.
+// override the Config, and options built from the graph by [ProvideOption] override those.
 // [WithName] distinguishes several servers in one app.
 //
 // An app that already has an *http.Server of its own gets the error "already provided"

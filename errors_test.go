@@ -40,12 +40,12 @@ func TestErrorsBeginWithTheCause(t *testing.T) {
 			`fxhttp: settings of the server: TLS files: open no-cert.pem`},
 		{"Config", fx.Options(fxhttp.Module(), fx.Supply(fxhttp.Config{MaxHeaderBytes: -1})),
 			`fxhttp: settings of the server: MaxHeaderBytes -1`},
-		{"AsOption", fx.Options(fxhttp.Module(), fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithNetwork("udp") })),
+		{"ProvideOption", fx.Options(fxhttp.Module(), fxhttp.ProvideOption(func() fxhttp.Option { return fxhttp.WithNetwork("udp") })),
 			`fxhttp: settings of the server: Network "udp"`},
 		{"BeforeAnInvoke", fx.Options(fxhttp.Module(fxhttp.WithRequestGrace(time.Millisecond)), fx.Invoke(func(*http.Server) {})),
 			`fxhttp: settings of the server: RequestGrace 1ms`},
 		{"Stray", fx.Options(fxhttp.Module(), fx.Provide(stray)),
-			`fxhttp: fxhttp.WithAddr(":1") is provided, but nobody takes an Option from the graph: give its constructor to fxhttp.AsOption`},
+			`fxhttp: fxhttp.WithAddr(":1") is provided, but nobody takes an Option from the graph: give its constructor to fxhttp.ProvideOption`},
 		{"StrayBesideNamed", fx.Options(fxhttp.Module(fxhttp.WithName("a")), fx.Provide(stray)),
 			`fxhttp: fxhttp.WithAddr(":1") is provided`},
 		{"StrayNamed", fx.Options(fxhttp.Module(fxhttp.WithName("a")), fx.Provide(fx.Annotate(stray, fx.ResultTags(`name:"a"`)))),
@@ -153,7 +153,7 @@ func TestOverriddenConfig(t *testing.T) {
 		{"Duration", fx.Options(fxhttp.Module(addr, fxhttp.WithIdleGrace(-1)), fx.Supply(fxhttp.Config{IdleGrace: time.Second})),
 			"fxhttp: IdleGrace of the Config in the graph (1s) has no effect: fxhttp.WithIdleGrace(-1ns)"},
 		{"Same", fx.Options(fxhttp.Module(addr), fx.Supply(fxhttp.Config{Addr: "127.0.0.1:0"})), ""},
-		{"AsOption", fx.Options(fxhttp.Module(), fxhttp.AsOption(func() fxhttp.Option { return addr }), replace), ""},
+		{"ProvideOption", fx.Options(fxhttp.Module(), fxhttp.ProvideOption(func() fxhttp.Option { return addr }), replace), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := warned(t, tt.opts)

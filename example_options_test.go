@@ -48,7 +48,7 @@ func ExampleModule() {
 }
 
 // Settings of one of two servers, from the app's own configuration.
-func ExampleAsNamedOption() {
+func ExampleProvideNamedOption() {
 	type AppConfig struct{ AdminAddr string }
 
 	var servers struct {
@@ -60,7 +60,7 @@ func ExampleAsNamedOption() {
 	app := fx.New(
 		fxhttp.Module(fxhttp.WithName("admin")),
 		fxhttp.Module(),
-		fxhttp.AsNamedOption("admin", func(cfg AppConfig) fxhttp.Option { return fxhttp.WithAddr(cfg.AdminAddr) }),
+		fxhttp.ProvideNamedOption("admin", func(cfg AppConfig) fxhttp.Option { return fxhttp.WithAddr(cfg.AdminAddr) }),
 		fx.Supply(AppConfig{AdminAddr: "127.0.0.1:8081"}),
 
 		fx.NopLogger, fx.Populate(&servers), // for this example only
@@ -190,7 +190,7 @@ func ExampleWithUnreadySignals() {
 	)
 	run(app, func() {
 		server.SetUnready("as a signal would") // in a program: SIGTERM
-		<-server.Stopping()
+		<-server.Unready()
 		fmt.Println("readiness fails")
 	})
 	// Output: readiness fails

@@ -73,7 +73,7 @@ func Example() {
 func Example_adminServer() {
 	newAdminHandler := func(public *fxshutdown.Server) http.Handler {
 		mux := http.NewServeMux()
-		mux.Handle("GET /ready", public.Ready())
+		mux.Handle("GET /ready", public.ReadyHandler())
 		mux.HandleFunc("GET /stats", func(w http.ResponseWriter, r *http.Request) {
 			json.NewEncoder(w).Encode(public.Stats())
 		})
@@ -152,13 +152,13 @@ func Example_draining() {
 }
 
 // Settings that come from the app's own configuration.
-func ExampleAsOption() {
+func ExampleProvideOption() {
 	type AppConfig struct{ Listen string }
 
 	var server *fxshutdown.Server
 	app := fx.New(
 		fxhttp.Module(),
-		fxhttp.AsOption(func(cfg AppConfig) fxhttp.Option {
+		fxhttp.ProvideOption(func(cfg AppConfig) fxhttp.Option {
 			return fxhttp.WithAddr(cfg.Listen)
 		}),
 		fx.Supply(AppConfig{Listen: "127.0.0.1:0"}),

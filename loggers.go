@@ -33,9 +33,9 @@ type stopTimeoutLogger struct{ fxshutdown.Logger }
 const skipStopTimeout fxshutdown.SkipReason = "it does not fit fx.StopTimeout"
 
 func (l stopTimeoutLogger) LogEvent(e fxshutdown.Event) {
-	if s, ok := e.(*fxshutdown.Stopping); ok && s.Skipped == fxshutdown.SkipNoRoom {
+	if s, ok := e.(*fxshutdown.StopBegan); ok && s.SkipReason == fxshutdown.SkipTooLong {
 		named := *s
-		named.Skipped = skipStopTimeout
+		named.SkipReason = skipStopTimeout
 		e = &named
 	}
 	l.Logger.LogEvent(e)

@@ -149,7 +149,7 @@ func newMistakes(named, unnamed Option, some *someConfig, pointer *Config) *mist
 	for _, o := range []Option{named, unnamed} {
 		if o != nil {
 			return &mistakes{fmt.Errorf("fxhttp: %v is provided, but nobody takes an Option from the graph: "+
-				"give its constructor to fxhttp.AsOption or AsNamedOption instead of fx.Provide", o)}
+				"give its constructor to fxhttp.ProvideOption or ProvideNamedOption instead of fx.Provide", o)}
 		}
 	}
 	if some == nil && pointer != nil {

@@ -664,7 +664,7 @@ func TestModuleUnbuildable(t *testing.T) {
 			[]string{"*zap.Logger cannot be built", "nothing provides fxhttp_test.missing"}},
 		{"Logger", []fx.Option{module(), handler, fx.Provide(func(missing) fxshutdown.Logger { return nil })},
 			[]string{"fxshutdown.Logger cannot be built", "nothing provides fxhttp_test.missing"}},
-		{"CycleByAsOption", []fx.Option{module(), handler, fxhttp.AsOption(func(*http.Server) fxhttp.Option { return fxhttp.WithAddr("") })},
+		{"CycleByProvideOption", []fx.Option{module(), handler, fxhttp.ProvideOption(func(*http.Server) fxhttp.Option { return fxhttp.WithAddr("") })},
 			[]string{"cycle", "func(*http.Server) fxhttp.Option"}},
 		{"CycleByConfig", []fx.Option{module(), handler, fx.Provide(func(*fxshutdown.Server) fxhttp.Config { return fxhttp.Config{} })},
 			[]string{"cycle", "func(*fxshutdown.Server) fxhttp.Config"}},
@@ -736,7 +736,7 @@ func TestModuleConfig(t *testing.T) {
 			fx.Provide(fx.Annotate(func() http.Handler { return text("") }, named))}},
 		{"OptionBeforeConfig", []fx.Option{fxhttp.Module(fxhttp.WithAddr(loopback.Addr)), fx.Supply(wrong)}},
 		{"GraphOptionBeforeOption", []fx.Option{fxhttp.Module(fxhttp.WithAddr(wrong.Addr)),
-			fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithAddr(loopback.Addr) })}},
+			fxhttp.ProvideOption(func() fxhttp.Option { return fxhttp.WithAddr(loopback.Addr) })}},
 		{"LastOptionWins", []fx.Option{fxhttp.Module(fxhttp.WithAddr(wrong.Addr), fxhttp.WithAddr(loopback.Addr))}},
 		{"ZeroIsFine", []fx.Option{module(), fx.Supply(fxhttp.Config{})}},
 		{"FromPointer", []fx.Option{fxhttp.Module(), fx.Supply(&loopback), fx.Provide(func(c *fxhttp.Config) fxhttp.Config { return *c })}},
@@ -811,8 +811,8 @@ func TestModuleNamed(t *testing.T) {
 			module(fxhttp.WithName("admin")),
 			module(),
 			provideHandler(text("public")),
-			fx.Provide(fx.Annotate(func(public *fxshutdown.Server) http.Handler { return public.Ready() }, fx.ResultTags(`name:"admin"`))),
-			fxhttp.AsNamedOption("admin", func() fxhttp.Option { return fxhttp.WithMaxHeaderBytes(12345) }),
+			fx.Provide(fx.Annotate(func(public *fxshutdown.Server) http.Handler { return public.ReadyHandler() }, fx.ResultTags(`name:"admin"`))),
+			fxhttp.ProvideNamedOption("admin", func() fxhttp.Option { return fxhttp.WithMaxHeaderBytes(12345) }),
 			fx.Populate(&servers),
 		)
 		start(t, app)
@@ -828,7 +828,7 @@ func TestModuleNamed(t *testing.T) {
 			t.Errorf("readiness = %d, want 200", got)
 		}
 		if got := servers.AdminSrv.MaxHeaderBytes; got != 12345 {
-			t.Errorf("MaxHeaderBytes = %d, want that of AsNamedOption", got)
+			t.Errorf("MaxHeaderBytes = %d, want that of ProvideNamedOption", got)
 		}
 		// Listed first, the admin server answers while the other one stops.
 		if err := servers.Public.Stop(t.Context()); err != nil {
@@ -862,7 +862,7 @@ func TestModuleNamed(t *testing.T) {
 	t.Run("BadName", func(t *testing.T) {
 		for _, name := range []string{`a"b`, "a,b", "a b", "a`b", "ä", "a/b"} {
 			wantError(t, fx.New(fx.NopLogger, fxhttp.Module(fxhttp.WithName(name))).Err(), "WithName", "name")
-			wantError(t, fx.New(fx.NopLogger, fxhttp.AsNamedOption(name, func() fxhttp.Option { return nil })).Err(), "AsNamedOption", "name")
+			wantError(t, fx.New(fx.NopLogger, fxhttp.ProvideNamedOption(name, func() fxhttp.Option { return nil })).Err(), "ProvideNamedOption", "name")
 		}
 	})
 }
@@ -913,8 +913,8 @@ func TestAsOption(t *testing.T) {
 	handler := provideHandler(text(""))
 
 	t.Run("FromGraph", func(t *testing.T) {
-		a := startApp(t, []fxhttp.Option{fxhttp.WithMaxHeaderBytes(1)}, handler, fx.Supply(appConfig{12345}), fxhttp.AsOption(maxHeader),
-			fxhttp.AsOption(func() (fxhttp.Option, error) { return fxhttp.WithReadTimeout(time.Hour), nil }))
+		a := startApp(t, []fxhttp.Option{fxhttp.WithMaxHeaderBytes(1)}, handler, fx.Supply(appConfig{12345}), fxhttp.ProvideOption(maxHeader),
+			fxhttp.ProvideOption(func() (fxhttp.Option, error) { return fxhttp.WithReadTimeout(time.Hour), nil }))
 		if got := a.srv.MaxHeaderBytes; got != 12345 {
 			t.Errorf("MaxHeaderBytes = %d, want 12345", got)
 		}
@@ -923,7 +923,7 @@ func TestAsOption(t *testing.T) {
 		}
 	})
 	t.Run("FromChildModule", func(t *testing.T) {
-		a := startApp(t, nil, handler, fx.Module("settings", fx.Supply(appConfig{12345}, fx.Private), fxhttp.AsOption(maxHeader)))
+		a := startApp(t, nil, handler, fx.Module("settings", fx.Supply(appConfig{12345}, fx.Private), fxhttp.ProvideOption(maxHeader)))
 		if got := a.srv.MaxHeaderBytes; got != 12345 {
 			t.Errorf("MaxHeaderBytes = %d, want 12345", got)
 		}
@@ -934,31 +934,31 @@ func TestAsOption(t *testing.T) {
 		opts []fx.Option
 		want []string
 	}{
-		{"MissingDependency", []fx.Option{fxhttp.AsOption(maxHeader)},
+		{"MissingDependency", []fx.Option{fxhttp.ProvideOption(maxHeader)},
 			[]string{"missing type: fxhttp_test.appConfig"}},
-		{"MissingDependencyIndirectly", []fx.Option{fxhttp.AsOption(maxHeader), fx.Provide(func(missing) appConfig { return appConfig{} })},
+		{"MissingDependencyIndirectly", []fx.Option{fxhttp.ProvideOption(maxHeader), fx.Provide(func(missing) appConfig { return appConfig{} })},
 			[]string{"missing type: fxhttp_test.missing"}},
-		{"ConstructorError", []fx.Option{fxhttp.AsOption(func() (fxhttp.Option, error) { return nil, errors.New("no such port") })},
+		{"ConstructorError", []fx.Option{fxhttp.ProvideOption(func() (fxhttp.Option, error) { return nil, errors.New("no such port") })},
 			[]string{"no such port"}},
-		{"NilOption", []fx.Option{fxhttp.AsOption(func() fxhttp.Option { return nil })},
+		{"NilOption", []fx.Option{fxhttp.ProvideOption(func() fxhttp.Option { return nil })},
 			[]string{"an Option built from the graph is nil"}},
-		{"SameSetting", []fx.Option{fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithAddr(":1") }), fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithAddr(":2") })},
+		{"SameSetting", []fx.Option{fxhttp.ProvideOption(func() fxhttp.Option { return fxhttp.WithAddr(":1") }), fxhttp.ProvideOption(func() fxhttp.Option { return fxhttp.WithAddr(":2") })},
 			[]string{`fxhttp.WithAddr(":1")`, `fxhttp.WithAddr(":2")`, "set Addr", "order is not defined"}},
-		{"SameSettingByConfig", []fx.Option{fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithIdleGrace(1) }), fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithConfig(fxhttp.Config{IdleGrace: 2}) })},
+		{"SameSettingByConfig", []fx.Option{fxhttp.ProvideOption(func() fxhttp.Option { return fxhttp.WithIdleGrace(1) }), fxhttp.ProvideOption(func() fxhttp.Option { return fxhttp.WithConfig(fxhttp.Config{IdleGrace: 2}) })},
 			[]string{"fxhttp.WithIdleGrace(1ns)", `fxhttp.WithConfig({"idle_grace":"2ns"})`, "set IdleGrace"}},
-		{"Name", []fx.Option{fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithName("admin") })},
+		{"Name", []fx.Option{fxhttp.ProvideOption(func() fxhttp.Option { return fxhttp.WithName("admin") })},
 			[]string{`fxhttp.WithName("admin")`, "must be given to Module"}},
-		{"StopLast", []fx.Option{fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithStopLast() })},
+		{"StopLast", []fx.Option{fxhttp.ProvideOption(func() fxhttp.Option { return fxhttp.WithStopLast() })},
 			[]string{`fxhttp.WithStopLast()`, "must be given to Module"}},
-		{"NoFunction", []fx.Option{fxhttp.AsOption(fxhttp.WithAddr(":1"))},
-			[]string{"fxhttp.AsOption", "is not a constructor", "want a function that returns an fxhttp.Option"}},
-		{"Nil", []fx.Option{fxhttp.AsOption(nil)},
-			[]string{"fxhttp.AsOption", "is not a constructor"}},
-		{"OtherResult", []fx.Option{fxhttp.AsOption(func() string { return ":1" })},
-			[]string{"fxhttp.AsOption: func() string", "does not return an fxhttp.Option"}},
-		{"OtherSecondResult", []fx.Option{fxhttp.AsOption(func() (fxhttp.Option, string) { return nil, "" })},
+		{"NoFunction", []fx.Option{fxhttp.ProvideOption(fxhttp.WithAddr(":1"))},
+			[]string{"fxhttp.ProvideOption", "is not a constructor", "want a function that returns an fxhttp.Option"}},
+		{"Nil", []fx.Option{fxhttp.ProvideOption(nil)},
+			[]string{"fxhttp.ProvideOption", "is not a constructor"}},
+		{"OtherResult", []fx.Option{fxhttp.ProvideOption(func() string { return ":1" })},
+			[]string{"fxhttp.ProvideOption: func() string", "does not return an fxhttp.Option"}},
+		{"OtherSecondResult", []fx.Option{fxhttp.ProvideOption(func() (fxhttp.Option, string) { return nil, "" })},
 			[]string{"does not return an fxhttp.Option"}},
-		{"NoSuchServer", []fx.Option{fxhttp.AsNamedOption("amdin", func() fxhttp.Option { return fxhttp.WithAddr(":1") })},
+		{"NoSuchServer", []fx.Option{fxhttp.ProvideNamedOption("amdin", func() fxhttp.Option { return fxhttp.WithAddr(":1") })},
 			[]string{`missing type: *http.Server[name="amdin"]`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

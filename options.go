@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log"
 	"net"
 	"net/http"
@@ -18,7 +19,7 @@ import (
 )
 
 // An Option is a setting of a server, given to [Module] or built from the graph by
-// [AsOption]. Its String shows it as it was written, without anything that may be
+// [ProvideOption]. Its String shows it as it was written, without anything that may be
 // secret.
 //
 // The [Config] of the graph overrides the defaults, the options given to Module override
@@ -47,7 +48,7 @@ func (o option) String() string { return fmt.Sprintf("fxhttp.%s(%s)", o.name, o.
 
 // WithName names the server, so that an app can run several. What such a server takes
 // from the graph (http.Handler and [Config], not the loggers) and what it provides has
-// the tag `name:"…"`. [AsNamedOption] builds its options from the graph.
+// the tag `name:"…"`. [ProvideNamedOption] builds its options from the graph.
 //
 // Servers start in the order in which their Modules are listed and stop in reverse order,
 // except for those of [WithStopLast]. A Module in a child fx.Module starts before those
@@ -116,6 +117,22 @@ func WithAddr(addr string) Option {
 // WithNetwork sets the network: tcp, tcp4, tcp6, unix or unixpacket. Default: tcp.
 func WithNetwork(network string) Option {
 	return stringOption("WithNetwork", "Network", network, func(s *settings) *string { return &s.Network })
+}
+
+// WithSocketMode sets the mode of a unix socket's file, such as 0o660, whatever the umask:
+// permissions only. Zero means what the umask leaves. It is an error on other networks,
+// with an abstract address, and on Windows. See fxshutdown.Config.SocketMode.
+func WithSocketMode(mode fs.FileMode) Option {
+	text := "" // as in a Config
+	if mode != 0 {
+		text = fmt.Sprintf("%#o", uint32(mode))
+	}
+	return option{
+		name:  "WithSocketMode",
+		args:  fmt.Sprintf("%#o", uint32(mode)),
+		sets:  []string{"SocketMode"},
+		apply: func(s *settings) { s.SocketMode = text },
+	}
 }
 
 // WithListener serves the connections of ln instead of listening. The server takes it
@@ -211,7 +228,7 @@ func WithTLSFiles(certFile, keyFile string) Option {
 }
 
 // WithHandler serves h. An http.Handler in the graph is then left alone, unless the
-// option is built by [AsOption]: then the graph's handler is constructed but not used.
+// option is built by [ProvideOption]: then the graph's handler is constructed but not used.
 // See [Module] about handlers. Default: the http.Handler of the graph.
 func WithHandler(h http.Handler) Option {
 	return valueOption("WithHandler", "Handler", h, isNilHandler(h), func(s *settings) { s.handler = h })
@@ -243,9 +260,9 @@ func WithIdleGrace(d time.Duration) Option {
 
 // WithShutdownDelay sets how long the server goes on as before once it is told to stop,
 // or receives a signal of [WithUnreadySignals], while its readiness already fails, so
-// that load balancers look away. The delay is part of the app's stop timeout. It is
-// skipped, and the log says so, by a server that never had a connection, or if it does
-// not fit the stop timeout. Zero and negative values mean none.
+// that load balancers send new clients elsewhere. The delay is part of the app's stop
+// timeout. It is skipped, and the log says so, by a server that never had a connection,
+// or if it does not fit the stop timeout. Zero and negative values mean none.
 func WithShutdownDelay(d time.Duration) Option {
 	return durationOption("WithShutdownDelay", "ShutdownDelay", d, func(c *Config) *time.Duration { return &c.ShutdownDelay })
 }
@@ -269,9 +286,32 @@ func WithHijackGrace(d time.Duration) Option {
 // while the server serves, so that clients move to servers that were started since: its
 // next response says "Connection: close", or GOAWAY is sent on it, and
 // [fxshutdown.Draining] of its requests is closed. Nothing is lost, and nothing is cut,
-// unless Config.MaxConnectionAgeGrace says when. Default: none.
+// unless [WithMaxConnectionAgeGrace] says when. Default: none.
 func WithMaxConnectionAge(d time.Duration) Option {
 	return durationOption("WithMaxConnectionAge", "MaxConnectionAge", d, func(c *Config) *time.Duration { return &c.MaxConnectionAge })
+}
+
+// WithMaxConnectionAgeGrace sets how long requests and hijacked connections may continue
+// after their connection has retired, while the server serves; then they are cancelled and
+// cut. Default: none, they may continue indefinitely. See
+// fxshutdown.Config.MaxConnectionAgeGrace.
+func WithMaxConnectionAgeGrace(d time.Duration) Option {
+	return durationOption("WithMaxConnectionAgeGrace", "MaxConnectionAgeGrace", d, func(c *Config) *time.Duration { return &c.MaxConnectionAgeGrace })
+}
+
+// WithMaxRequestsPerConnection sets how many requests a connection carries before it
+// retires, as [WithMaxConnectionAge] describes. Zero means no limit; a negative value is an
+// error.
+func WithMaxRequestsPerConnection(n int) Option {
+	return intOption("WithMaxRequestsPerConnection", "MaxRequestsPerConnection", n, func(c *Config) *int { return &c.MaxRequestsPerConnection })
+}
+
+// WithDrainSpread sets the time over which a stop tells its clients to go, one connection
+// after another, so that they do not all reconnect at once. It begins with ShutdownDelay,
+// and takes at most half of the time before the force phase. Zero and negative values mean
+// none: all are told at once. See fxshutdown.Config.DrainSpread.
+func WithDrainSpread(d time.Duration) Option {
+	return durationOption("WithDrainSpread", "DrainSpread", d, func(c *Config) *time.Duration { return &c.DrainSpread })
 }
 
 // WithDrainTimeout bounds the drain whatever the app's stop timeout allows. Zero and

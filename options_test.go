@@ -11,6 +11,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"io/fs"
 	"log"
 	"net"
 	"net/http"
@@ -66,6 +67,7 @@ func TestOptionString(t *testing.T) {
 		{fxhttp.WithDefaultAddr(":8081"), `fxhttp.WithDefaultAddr(":8081")`},
 		{fxhttp.WithAddr(":8080"), `fxhttp.WithAddr(":8080")`},
 		{fxhttp.WithNetwork("unix"), `fxhttp.WithNetwork("unix")`},
+		{fxhttp.WithSocketMode(0o660), `fxhttp.WithSocketMode(0660)`},
 		{fxhttp.WithListener(ln), `fxhttp.WithListener(tcp ` + ln.Addr().String() + `)`},
 		{fxhttp.WithListener(nil), `fxhttp.WithListener(nil)`},
 		{fxhttp.WithListenerOwned(func() bool { return true }), `fxhttp.WithListenerOwned(func() bool)`},
@@ -84,6 +86,9 @@ func TestOptionString(t *testing.T) {
 		{fxhttp.WithRequestGrace(5 * time.Second), `fxhttp.WithRequestGrace(5s)`},
 		{fxhttp.WithHijackGrace(5 * time.Second), `fxhttp.WithHijackGrace(5s)`},
 		{fxhttp.WithMaxConnectionAge(time.Hour), `fxhttp.WithMaxConnectionAge(1h0m0s)`},
+		{fxhttp.WithMaxConnectionAgeGrace(time.Minute), `fxhttp.WithMaxConnectionAgeGrace(1m0s)`},
+		{fxhttp.WithMaxRequestsPerConnection(1000), `fxhttp.WithMaxRequestsPerConnection(1000)`},
+		{fxhttp.WithDrainSpread(10 * time.Second), `fxhttp.WithDrainSpread(10s)`},
 		{fxhttp.WithDrainTimeout(time.Minute), `fxhttp.WithDrainTimeout(1m0s)`},
 		{fxhttp.WithStopReserve(-1), `fxhttp.WithStopReserve(-1ns)`},
 		{fxhttp.WithUnreadySignals(), fmt.Sprintf(`fxhttp.WithUnreadySignals(%v, %v)`, os.Interrupt, syscall.SIGTERM)},
@@ -138,6 +143,9 @@ func TestOptionInvalid(t *testing.T) {
 		{[]fxhttp.Option{fxhttp.WithDefaultAddr("8080")}, []string{`WithDefaultAddr("8080")`, "missing port"}},
 		{[]fxhttp.Option{fxhttp.WithNetwork("udp")}, []string{`Network "udp"`}},
 		{[]fxhttp.Option{fxhttp.WithNetwork("unix")}, []string{"Addr is empty"}},
+		{[]fxhttp.Option{fxhttp.WithSocketMode(fs.ModeSetuid | 0o660)}, []string{`SocketMode "040000660"`, "0660"}},
+		{[]fxhttp.Option{fxhttp.WithSocketMode(0o660), fxhttp.WithNetwork("tcp")}, []string{"SocketMode", "tcp"}},
+		{[]fxhttp.Option{fxhttp.WithMaxRequestsPerConnection(-1)}, []string{"MaxRequestsPerConnection -1 is negative"}},
 		{[]fxhttp.Option{fxhttp.WithListener(nil)}, []string{"WithListener(nil)"}},
 		{[]fxhttp.Option{fxhttp.WithListenerOwned(nil)}, []string{"WithListenerOwned(nil)"}},
 		{[]fxhttp.Option{fxhttp.WithListenerHandedOver(nil)}, []string{"WithListenerHandedOver(nil)"}},
@@ -339,7 +347,7 @@ func TestOptionEffect(t *testing.T) {
 				{[]fx.Option{fxhttp.Module(fxhttp.WithDefaultAddr(""))}, fxhttp.DefaultAddr},
 				{[]fx.Option{fxhttp.Module(fxhttp.WithAddr(":2"), fxhttp.WithDefaultAddr(":1"))}, ":2"},
 				{[]fx.Option{fxhttp.Module(fxhttp.WithDefaultAddr(":1")), fx.Supply(fxhttp.Config{Addr: ":3"})}, ":3"},
-				{[]fx.Option{fxhttp.Module(fxhttp.WithDefaultAddr(":1")), fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithAddr(":4") })}, ":4"},
+				{[]fx.Option{fxhttp.Module(fxhttp.WithDefaultAddr(":1")), fxhttp.ProvideOption(func() fxhttp.Option { return fxhttp.WithAddr(":4") })}, ":4"},
 			} {
 				var srv *http.Server
 				if err := fx.New(fx.NopLogger, fx.Options(tt.opts...), hello, fx.Populate(&srv)).Err(); err != nil {
@@ -367,6 +375,16 @@ func TestOptionEffect(t *testing.T) {
 			})
 			if _, body := get(t, client, "http://app.sock/"); body != "hello" {
 				t.Errorf("body = %q, want hello", body)
+			}
+		},
+		"WithSocketMode": func(t *testing.T) {
+			if runtime.GOOS == "windows" {
+				t.Skip("Windows has no such modes")
+			}
+			path := shortSocketPath(t)
+			startApp(t, []fxhttp.Option{fxhttp.WithNetwork("unix"), fxhttp.WithAddr(path), fxhttp.WithSocketMode(0o620)}, hello)
+			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o620 {
+				t.Errorf("the socket's file: %v, %v, want mode 0620", info, err)
 			}
 		},
 		"WithListener": func(t *testing.T) {
@@ -498,7 +516,7 @@ func TestOptionEffect(t *testing.T) {
 			wait := stopLater(a.App, 10*time.Second)
 			ready := func() int {
 				w := httptest.NewRecorder()
-				a.server.Ready().ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+				a.server.ReadyHandler().ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 				return w.Code
 			}
 			for ready() == 200 {
@@ -541,12 +559,43 @@ func TestOptionEffect(t *testing.T) {
 				t.Errorf("Stats() = %+v, want one connection, retired", st)
 			}
 		},
+		"WithMaxConnectionAgeGrace": func(t *testing.T) {
+			cause := make(chan error, 1)
+			a := startApp(t, []fxhttp.Option{
+				fxhttp.WithMaxConnectionAge(50 * time.Millisecond), fxhttp.WithMaxConnectionAgeGrace(50 * time.Millisecond),
+			}, provideHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				<-r.Context().Done()
+				cause <- context.Cause(r.Context())
+			})))
+			get(t, newClient(t), a.url("/"))
+			if got := <-cause; !errors.Is(got, fxshutdown.ErrConnectionAgeGrace) {
+				t.Errorf("cause = %v, want ErrConnectionAgeGrace", got)
+			}
+		},
+		"WithMaxRequestsPerConnection": func(t *testing.T) {
+			a := startApp(t, []fxhttp.Option{fxhttp.WithMaxRequestsPerConnection(2)}, hello)
+			client := newClient(t)
+			for _, want := range []bool{false, true, false} {
+				if resp, _ := get(t, client, a.url("/")); resp.Close != want {
+					t.Errorf("the response says close: %t, want %t", resp.Close, want)
+				}
+			}
+		},
+		"WithDrainSpread": func(t *testing.T) {
+			a := startApp(t, []fxhttp.Option{fxhttp.WithDrainSpread(time.Second)}, hello)
+			if err := stop(a.App, 10*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			if got := recorded[*fxshutdown.StopBegan](t, a.events).Spread; got != time.Second {
+				t.Errorf("the stop spreads over %v, want 1s", got)
+			}
+		},
 		"WithStopReserve": func(t *testing.T) {
 			a := startApp(t, []fxhttp.Option{fxhttp.WithStopReserve(4 * time.Second)}, hello)
 			if err := stop(a.App, 10*time.Second); err != nil {
 				t.Fatal(err)
 			}
-			if got := recorded[*fxshutdown.Stopping](t, a.events).Reserve; got != 4*time.Second {
+			if got := recorded[*fxshutdown.StopBegan](t, a.events).Reserve; got != 4*time.Second {
 				t.Errorf("the stop leaves %v, want 4s", got)
 			}
 		},
@@ -570,7 +619,7 @@ func TestOptionEffect(t *testing.T) {
 			if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("Read() = %v, want that the connection is closed", err)
 			}
-			if cut := a.server.Report().Cut; len(cut) != 1 || cut[0].Path != "/socket" {
+			if cut := a.server.Report().HijackedClosedRequests; len(cut) != 1 || cut[0].Path != "/socket" {
 				t.Errorf("cut = %v, want the one", cut)
 			}
 		},
@@ -578,7 +627,7 @@ func TestOptionEffect(t *testing.T) {
 			needSignals(t)
 			a := startApp(t, []fxhttp.Option{fxhttp.WithUnreadySignals(os.Interrupt)}, hello)
 			signalSelf(t, os.Interrupt)
-			<-a.server.Stopping()
+			<-a.server.Unready()
 			if got := readiness(a.server); got != http.StatusServiceUnavailable {
 				t.Errorf("readiness = %d, want 503", got)
 			}

@@ -14,7 +14,7 @@ import (
 //	fx.Annotate(newMetrics, fx.ParamTags(`group:"fxhttp.servers"`)) // takes []fxhttp.NamedServer
 //
 // Taking the group constructs all servers and reads their settings, but builds none of
-// their handlers. A NamedServer made as a literal has no Stopping event.
+// their handlers. A NamedServer made as a literal has no StopBegan event.
 type NamedServer struct {
 	// Name is that of [WithName], or empty.
 	Name string
@@ -25,9 +25,9 @@ type NamedServer struct {
 	events *stopRecorder // nil in a literal
 }
 
-// Stopping returns the event with which the stop began; it shows how the time is divided.
+// StopBegan returns the event with which the stop began; it shows how the time is divided.
 // ok is false before the stop, and until the event has reached the server's Logger.
-func (s NamedServer) Stopping() (event fxshutdown.Stopping, ok bool) {
+func (s NamedServer) StopBegan() (event fxshutdown.StopBegan, ok bool) {
 	if s.events == nil {
 		return event, false
 	}
@@ -41,11 +41,11 @@ func (s NamedServer) Stopping() (event fxshutdown.Stopping, ok bool) {
 // stopRecorder keeps the event that began the stop.
 type stopRecorder struct {
 	fxshutdown.Logger
-	stopping atomic.Pointer[fxshutdown.Stopping]
+	stopping atomic.Pointer[fxshutdown.StopBegan]
 }
 
 func (r *stopRecorder) LogEvent(e fxshutdown.Event) {
-	if s, ok := e.(*fxshutdown.Stopping); ok {
+	if s, ok := e.(*fxshutdown.StopBegan); ok {
 		kept := *s // the Logger may do with its own what it likes
 		r.stopping.Store(&kept)
 	}

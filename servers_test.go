@@ -123,15 +123,15 @@ func TestNamedServers(t *testing.T) {
 		t.Errorf("the handler saw %s servers, want 2", body)
 	}
 	for _, s := range append(servers, fxhttp.NamedServer{}) {
-		if e, ok := s.Stopping(); ok {
-			t.Errorf("Stopping() = %+v before the stop", e)
+		if e, ok := s.StopBegan(); ok {
+			t.Errorf("Unready() = %+v before the stop", e)
 		}
 	}
 	if err := stop(app, 5*time.Second); err != nil {
 		t.Fatal(err)
 	}
-	if e, ok := servers[1].Stopping(); !ok || e.Trigger != fxshutdown.TriggerStop || e.Left <= 0 || e.Left > 5*time.Second {
-		t.Errorf("Stopping() = %+v, %t, want the time of this stop", e, ok)
+	if e, ok := servers[1].StopBegan(); !ok || e.Trigger != fxshutdown.TriggerStop || e.Timeout <= 0 || e.Timeout > 5*time.Second {
+		t.Errorf("Unready() = %+v, %t, want the time of this stop", e, ok)
 	}
 }
 
@@ -146,7 +146,7 @@ func TestNamedServerStoppingIsACopy(t *testing.T) {
 	if err := app.Stop(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if e, _ := servers[0].Stopping(); e.Trigger != fxshutdown.TriggerStop {
+	if e, _ := servers[0].StopBegan(); e.Trigger != fxshutdown.TriggerStop {
 		t.Errorf("Trigger = %q, want that of the stop", e.Trigger)
 	}
 }
@@ -154,7 +154,7 @@ func TestNamedServerStoppingIsACopy(t *testing.T) {
 type scribbler struct{}
 
 func (scribbler) LogEvent(e fxshutdown.Event) {
-	if s, ok := e.(*fxshutdown.Stopping); ok {
+	if s, ok := e.(*fxshutdown.StopBegan); ok {
 		s.Trigger = "scribbled over"
 	}
 }

@@ -83,7 +83,7 @@ func (s *settings) overridden(cfg Config) (warnings []string) {
 			continue
 		}
 		warnings = append(warnings, fmt.Sprintf("fxhttp: %s of the Config in the graph (%v) has no effect: %s overrides it; "+
-			"an option built by fxhttp.AsOption would override that", f.Name, v, by.by))
+			"an option built by fxhttp.ProvideOption would override that", f.Name, v, by.by))
 	}
 	return slices.Compact(warnings)
 }

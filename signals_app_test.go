@@ -39,7 +39,7 @@ func signalSelf(t *testing.T, s os.Signal) {
 
 func readiness(s *fxshutdown.Server) int {
 	w := httptest.NewRecorder()
-	s.Ready().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/ready", nil))
+	s.ReadyHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/ready", nil))
 	return w.Code
 }
 
@@ -98,8 +98,8 @@ func TestUnreadySignal(t *testing.T) {
 
 	signalSelf(t, syscall.SIGTERM)
 	receive(t, "the first hook to stop", hookStops)
-	receive(t, "Stopping() of the server", a.server.Stopping())
-	receive(t, "Stopping() of the other server", other.Server.Stopping())
+	receive(t, "Unready() of the server", a.server.Unready())
+	receive(t, "Unready() of the other server", other.Server.Unready())
 	for _, s := range []*fxshutdown.Server{a.server, other.Server} {
 		if got := readiness(s); got != http.StatusServiceUnavailable {
 			t.Errorf("readiness = %d after the signal, want 503", got)
@@ -113,9 +113,9 @@ func TestUnreadySignal(t *testing.T) {
 		t.Errorf("Stop() = %v, want nil", err)
 	}
 
-	e := recorded[*fxshutdown.Stopping](t, a.events)
-	if e.Unready < 900*time.Millisecond || e.Delay != delay || e.Trigger != fxshutdown.TriggerStop {
-		t.Errorf("Stopping = %+v, want that it was unready for 1s already", e)
+	e := recorded[*fxshutdown.StopBegan](t, a.events)
+	if e.UnreadyFor < 900*time.Millisecond || e.ShutdownDelay != delay || e.Trigger != fxshutdown.TriggerStop {
+		t.Errorf("StopBegan = %+v, want that it was unready for 1s already", e)
 	}
 	var waited time.Duration
 	for _, p := range a.server.Report().Phases {
@@ -123,8 +123,8 @@ func TestUnreadySignal(t *testing.T) {
 			waited = p.Duration
 		}
 	}
-	if waited > 700*time.Millisecond || e.Unready+waited < delay {
-		t.Errorf("the stop was delayed by %v after %v, want %v together", waited, e.Unready, delay)
+	if waited > 700*time.Millisecond || e.UnreadyFor+waited < delay {
+		t.Errorf("the stop was delayed by %v after %v, want %v together", waited, e.UnreadyFor, delay)
 	}
 }
 
@@ -135,7 +135,7 @@ func TestUnreadySignalDuringStart(t *testing.T) {
 		fx.Invoke(func(lc fx.Lifecycle, s *fxshutdown.Server) {
 			lc.Append(fx.StartHook(func() {
 				signalSelf(t, syscall.SIGTERM)
-				receive(t, "Stopping()", s.Stopping())
+				receive(t, "Unready()", s.Unready())
 				time.Sleep(300 * time.Millisecond) // a start that takes long
 			}))
 		}))
@@ -183,7 +183,7 @@ func TestSignalsReleased(t *testing.T) {
 	if os.Getenv("FXHTTP_TEST_SIGNALS") != "" {
 		a := startApp(t, []fxhttp.Option{fxhttp.WithUnreadySignals(), fxhttp.WithForceSignals()}, provideHandler(text("hello")))
 		signalSelf(t, syscall.SIGTERM)
-		receive(t, "Stopping()", a.server.Stopping())
+		receive(t, "Unready()", a.server.Unready())
 		if err := stop(a.App, 5*time.Second); err != nil {
 			t.Fatal(err)
 		}

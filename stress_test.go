@@ -223,8 +223,8 @@ func (s *stressTotal) add(c *stressCycle, forced, excused bool, err error, timeo
 	}
 	s.stops++
 	s.answered += c.answered.Load()
-	s.aborted += r.AbortedCount
-	s.cut += r.CutCount
+	s.aborted += r.Aborted
+	s.cut += r.HijackedClosed
 	if err != nil {
 		s.failed++
 	}
@@ -461,7 +461,7 @@ func (c *stressCycle) check(err error, excused bool) {
 	if st.Open() != 0 || st.InFlight != 0 || st.Accepted != st.Closed {
 		c.t.Errorf(c.name+": Stats() after the stop = %+v, want nothing open", st)
 	}
-	if sum := r.Answered + r.Failed + r.Ended + r.Hijacked + r.AbortedCount; r.Requests != sum {
+	if sum := r.Answered + r.Failed + r.Ended + r.Hijacks + r.Aborted; r.Requests != sum {
 		c.t.Errorf(c.name+": Report() = %+v: Requests = %d, the parts are %d", r, r.Requests, sum)
 	}
 	var aborted *fxshutdown.AbortedError
@@ -472,7 +472,7 @@ func (c *stressCycle) check(err error, excused bool) {
 		c.t.Errorf(c.name+": Stop() = %v, want nil or an *AbortedError; %+v", err, r)
 	}
 	lost := r.Unbegun
-	for _, a := range r.Aborted {
+	for _, a := range r.AbortedRequests {
 		if !a.Stream {
 			lost++
 		}

@@ -102,7 +102,7 @@ func TestReadinessDuringAStop(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- a.stop(10 * time.Second) }()
 
-	<-a.servers[""].Stopping()
+	<-a.servers[""].Unready()
 	check := func(when string) {
 		t.Helper()
 		if got := a.get(t, "/readyz"); got.status != 503 || !strings.Contains(got.body, "[-]server/http failed") || !strings.Contains(got.body, "[+]server/admin ok") {
@@ -259,8 +259,8 @@ func TestAddr(t *testing.T) {
 		{"Default", fxhttpadmin.Module(), ":8081"},
 		{"WithAddr", fxhttpadmin.Module(fxhttpadmin.WithAddr(":1")), ":1"},
 		{"Config", fx.Options(fxhttpadmin.Module(), fx.Supply(fx.Annotate(fxhttp.Config{Addr: ":2"}, fx.ResultTags(`name:"admin"`)))), ":2"},
-		{"AsNamedOption", fx.Options(fxhttpadmin.Module(fxhttpadmin.WithAddr(":1")),
-			fxhttp.AsNamedOption("admin", func() fxhttp.Option { return fxhttp.WithAddr(":3") })), ":3"},
+		{"ProvideNamedOption", fx.Options(fxhttpadmin.Module(fxhttpadmin.WithAddr(":1")),
+			fxhttp.ProvideNamedOption("admin", func() fxhttp.Option { return fxhttp.WithAddr(":3") })), ":3"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var srv *http.Server

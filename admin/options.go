@@ -42,7 +42,7 @@ func (o option) apply(s *settings) { o.set(s) }
 
 // WithAddr sets the address of the admin server, as fxhttp.WithAddr does. This and all
 // its other settings can also come from an fxhttp.Config with the tag `name:"admin"`, or
-// from fxhttp.AsNamedOption("admin", …). Default: [DefaultAddr].
+// from fxhttp.ProvideNamedOption("admin", …). Default: [DefaultAddr].
 func WithAddr(addr string) Option {
 	return option{fmt.Sprintf("WithAddr(%q)", addr), func(s *settings) { s.server = append(s.server, fxhttp.WithAddr(addr)) }}
 }

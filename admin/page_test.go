@@ -92,13 +92,13 @@ type told struct {
 		Stream                      bool
 	}
 	Stop *struct {
-		Elapsed                 int64
-		Over, Graceful          bool
-		Phase, Skipped          string
-		Phases                  []struct{ Name string }
-		Force, End              int64
-		WaitsFor                []struct{ Path string } `json:"waits_for"`
-		Cancelled, Aborted, Cut int
+		Elapsed                            int64
+		Over, Graceful                     bool
+		Phase, Skipped                     string
+		Phases                             []struct{ Name string }
+		Force, End                         int64
+		WaitsFor                           []struct{ Path string } `json:"waits_for"`
+		Cancelled, Aborted, HijackedClosed int
 	}
 }
 

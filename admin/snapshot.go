@@ -54,9 +54,9 @@ type (
 		WaitsFor []requestState `json:"waits_for"`
 		Waiting  int            `json:"waiting"`
 
-		Cancelled int `json:"cancelled"`
-		Aborted   int `json:"aborted"`
-		Cut       int `json:"cut"`
+		Cancelled      int `json:"cancelled"`
+		Aborted        int `json:"aborted"`
+		HijackedClosed int `json:"hijacked_closed"`
 	}
 
 	phaseState struct {
@@ -127,20 +127,20 @@ func requestStates(rs []fxshutdown.Request) []requestState {
 
 func stopOf(named fxhttp.NamedServer, report fxshutdown.Report, progress fxshutdown.Progress) *stopState {
 	s := &stopState{
-		Over:      report.Duration > 0,
-		Graceful:  report.Graceful(),
-		Elapsed:   time.Since(report.Began).Milliseconds(),
-		Phases:    []phaseState{},
-		WaitsFor:  []requestState{},
-		Cancelled: report.CancelledCount,
-		Aborted:   report.AbortedCount + report.Unbegun,
-		Cut:       report.CutCount,
+		Over:           report.Duration > 0,
+		Graceful:       report.Graceful(),
+		Elapsed:        time.Since(report.Began).Milliseconds(),
+		Phases:         []phaseState{},
+		WaitsFor:       []requestState{},
+		Cancelled:      report.Cancelled,
+		Aborted:        report.Aborted + report.Unbegun,
+		HijackedClosed: report.HijackedClosed,
 	}
 	for _, p := range report.Phases {
 		s.Phases = append(s.Phases, phaseState{string(p.Name), p.Duration.Milliseconds()})
 	}
-	if event, ok := named.Stopping(); ok {
-		s.Skipped = string(event.Skipped)
+	if event, ok := named.StopBegan(); ok {
+		s.Skipped = string(event.SkipReason)
 	}
 	if s.Over {
 		s.Elapsed = report.Duration.Milliseconds()

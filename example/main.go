@@ -66,7 +66,7 @@ func main() {
 		fxhttp.Module(options...),
 		fxhttpadmin.Module(fxhttpadmin.WithAddr(*admin), fxhttpadmin.WithPage(), fxhttpadmin.WithRequests()),
 		// Caddy's health checks speak HTTP/2 without TLS if the rest is to.
-		fxhttp.AsNamedOption("admin", func() fxhttp.Option { return fxhttp.WithProtocols(&protocols) }),
+		fxhttp.ProvideNamedOption("admin", func() fxhttp.Option { return fxhttp.WithProtocols(&protocols) }),
 		fx.Provide(
 			zap.NewProduction,
 			newDatabase,

@@ -216,7 +216,7 @@ func wantQuickStop(t *testing.T, s *server, done <-chan error) {
 	if r.Duration > 2*lingerMost+slack {
 		t.Errorf("the stop took %v, want no more than the linger", r.Duration)
 	}
-	if len(r.Aborted) != 0 || !r.Graceful() {
+	if len(r.AbortedRequests) != 0 || !r.Graceful() {
 		t.Errorf("Report() = %+v, want a graceful stop with nothing aborted", r)
 	}
 }

@@ -308,8 +308,8 @@ func TestShortResponseFails(t *testing.T) {
 func wantCut(t *testing.T, s *server, err error, path string) {
 	t.Helper()
 	r := s.Report()
-	if len(r.Aborted) != 1 || r.Aborted[0].Path != path {
-		t.Errorf("Report().Aborted = %v, want the request for %s; all of it: %+v", r.Aborted, path, r)
+	if len(r.AbortedRequests) != 1 || r.AbortedRequests[0].Path != path {
+		t.Errorf("Report().AbortedRequests = %v, want the request for %s; all of it: %+v", r.AbortedRequests, path, r)
 	}
 	if r.Answered != 0 || r.Failed != 0 {
 		t.Errorf("Report() has %d answered and %d failed, want none", r.Answered, r.Failed)

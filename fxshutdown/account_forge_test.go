@@ -57,7 +57,7 @@ func TestNobodyForges(t *testing.T) {
 			"Report()'s JSON":  string(report),
 			"slog text":        text.String(),
 			"slog JSON":        jsonText.String(),
-			"Request.String()": s.Report().Aborted[0].String(),
+			"Request.String()": s.Report().AbortedRequests[0].String(),
 		} {
 			wantHarmless(t, where, text)
 		}
@@ -116,7 +116,7 @@ func TestNobodyFloods(t *testing.T) {
 		if err == nil {
 			t.Fatal("Stop() = nil, want the aborted requests")
 		}
-		if got := len(s.Report().Aborted); got != n {
+		if got := len(s.Report().AbortedRequests); got != n {
 			t.Errorf("Report().Aborted lists %d, want %d", got, n)
 		}
 		waitStopped(t, text, jsonText)
@@ -136,7 +136,7 @@ func TestNobodyFloods(t *testing.T) {
 				t.Errorf("%s has %d bytes, want %d at most", where, got, most)
 			}
 		}
-		for _, r := range s.Report().Aborted {
+		for _, r := range s.Report().AbortedRequests {
 			if len(r.Method) > 300 || len(r.Path) > 300 {
 				t.Errorf("Report() keeps a method of %d and a path of %d bytes, want some 256 at most", len(r.Method), len(r.Path))
 				break

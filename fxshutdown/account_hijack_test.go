@@ -91,7 +91,7 @@ func wantEnded(t *testing.T, s *server, done <-chan error) {
 	if r.Duration > time.Second+slack {
 		t.Errorf("the stop took %v, want it to see the end of the connection", r.Duration)
 	}
-	if len(r.Cut) != 0 || !r.Graceful() {
+	if len(r.HijackedClosedRequests) != 0 || !r.Graceful() {
 		t.Errorf("Report() = %+v, want nothing cut", r)
 	}
 }

@@ -74,7 +74,7 @@ func stopDownloadAndStream(t *testing.T, s *server, entered <-chan struct{}) {
 	}
 	err := receive(t, "Stop()", s.stopIn(200*time.Millisecond))
 	streams := map[string]bool{}
-	for _, r := range s.Report().Aborted {
+	for _, r := range s.Report().AbortedRequests {
 		streams[r.Path] = r.Stream
 	}
 	if len(streams) != 2 || streams[lost] || !streams[stream] {

@@ -30,9 +30,9 @@ func (s *server) checkAccount() {
 	if st.Dropped != uint64(r.Dropped) || st.Dropped+st.Cut > st.Closed {
 		s.t.Errorf("Stats() after the stop = %+v, Report().Dropped = %d, want as many dropped, and no more ended than closed", st, r.Dropped)
 	}
-	if got := r.Answered + r.Failed + r.Ended + r.Hijacked + r.AbortedCount; r.Requests != got || r.Undecided != 0 {
-		s.t.Errorf("Report().Requests = %d, but Answered %d + Failed %d + Ended %d + Hijacked %d + AbortedCount %d = %d, Undecided %d",
-			r.Requests, r.Answered, r.Failed, r.Ended, r.Hijacked, r.AbortedCount, got, r.Undecided)
+	if got := r.Answered + r.Failed + r.Ended + r.Hijacks + r.Aborted; r.Requests != got || r.Undecided != 0 {
+		s.t.Errorf("Report().Requests = %d, but Answered %d + Failed %d + Ended %d + Hijacks %d + Aborted %d = %d, Undecided %d",
+			r.Requests, r.Answered, r.Failed, r.Ended, r.Hijacks, r.Aborted, got, r.Undecided)
 	}
 	// After a stop by force net/http may be about to call the handler still.
 	requests, begun := uint64(0), int64(0)
@@ -42,14 +42,14 @@ func (s *server) checkAccount() {
 	}) {
 		s.t.Errorf("Stats().Requests = %d, the handler counted %d", requests, begun)
 	}
-	if before := s.events.cutWhileServing(); st.Aborted != uint64(r.AbortedCount+before) {
-		s.t.Errorf("Stats().Aborted = %d, Report().AbortedCount = %d, and %d were cut before the stop", st.Aborted, r.AbortedCount, before)
+	if before := s.events.cutWhileServing(); st.Aborted != uint64(r.Aborted+before) {
+		s.t.Errorf("Stats().Aborted = %d, Report().Aborted = %d, and %d were cut before the stop", st.Aborted, r.Aborted, before)
 	}
 	for _, list := range []struct {
 		name     string
 		requests []fxshutdown.Request
 		count    int
-	}{{"Aborted", r.Aborted, r.AbortedCount}, {"Cancelled", r.Cancelled, r.CancelledCount}, {"Cut", r.Cut, r.CutCount}} {
+	}{{"Aborted", r.AbortedRequests, r.Aborted}, {"Cancelled", r.CancelledRequests, r.Cancelled}, {"HijackedClosed", r.HijackedClosedRequests, r.HijackedClosed}} {
 		if len(list.requests) != min(list.count, 100) {
 			s.t.Errorf("Report().%s lists %d, want the oldest of %d, 100 at most", list.name, len(list.requests), list.count)
 		}
@@ -69,7 +69,7 @@ type account struct{ answered, failed, ended, hijacked, aborted, cancelled, cut 
 func (s *server) wantReport(want account) fxshutdown.Report {
 	s.t.Helper()
 	r := s.Report()
-	got := account{r.Answered, r.Failed, r.Ended, r.Hijacked, r.AbortedCount, r.CancelledCount, r.CutCount}
+	got := account{r.Answered, r.Failed, r.Ended, r.Hijacks, r.Aborted, r.Cancelled, r.HijackedClosed}
 	if got != want {
 		s.t.Errorf("Report() = %+v, want %+v; all of it: %+v", got, want, r)
 	}

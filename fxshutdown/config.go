@@ -51,8 +51,8 @@ type Config struct {
 	// accepts from the Listener's socket, as after a successful upgrade by tableflip.
 	// Then the stop closes the listener at once and takes nothing from its queue,
 	// whatever ListenerOwned reports. There is no ShutdownDelay then: a load balancer that
-	// looked away would look away from the successor. It must not block. Default: nil, nobody
-	// does.
+	// stopped sending clients here would send them away from the successor. It must not
+	// block. Default: nil, nobody does.
 	ListenerHandedOver func() bool
 
 	// ListenConfig is what Start listens with, if you need a socket option (such as
@@ -99,8 +99,8 @@ type Config struct {
 	MaxConnections int
 
 	// ShutdownDelay is how long the server goes on as before after Stop was
-	// called, while [Server.Ready] already fails, so that load balancers look
-	// away. Default: none. It counts from [Server.SetUnready], if that came first.
+	// called, while readiness already fails, so that load balancers send new clients
+	// elsewhere. Default: none. It counts from [Server.SetUnready], if that came first.
 	// It is skipped by a server that never accepted a connection, by one whose listener
 	// is handed over, and when what is left of it does not fit the budget.
 	ShutdownDelay time.Duration
@@ -150,15 +150,15 @@ type Config struct {
 	// MaxConnectionAgeGrace is how long streams and hijacked connections may go on, while
 	// the server serves, after their connection has retired. A request that begins later
 	// has this time from its own beginning. Then its context is cancelled with the cause
-	// [ErrConnectionAge], and half a second later the connection is cut; a hijacked one
+	// [ErrConnectionAgeGrace], and half a second later the connection is cut; a hijacked one
 	// is closed, our side first, the rest 100 ms later. The setting costs each request a
 	// context of its own. Default: none, they may go on indefinitely.
 	MaxConnectionAgeGrace time.Duration
 
-	// MaxConnectionRequests is how many requests a connection carries before it
+	// MaxRequestsPerConnection is how many requests a connection carries before it
 	// retires: the response to the last of them says so. Default: 0, no limit. A
 	// negative value is an error.
-	MaxConnectionRequests int
+	MaxRequestsPerConnection int
 
 	// DrainTimeout bounds the drain, that is, Stop without ShutdownDelay,
 	// whatever Stop's context allows. It must be longer than IdleGrace. Default: none.
@@ -194,8 +194,8 @@ func (c Config) Validate() error {
 	if c.Listener == nil && c.ListenerHandedOver != nil {
 		errs = append(errs, errors.New("ListenerHandedOver is set without Listener: nobody else has one that Start opens"))
 	}
-	if c.MaxConnectionRequests < 0 {
-		errs = append(errs, fmt.Errorf("MaxConnectionRequests %d is negative", c.MaxConnectionRequests))
+	if c.MaxRequestsPerConnection < 0 {
+		errs = append(errs, fmt.Errorf("MaxRequestsPerConnection %d is negative", c.MaxRequestsPerConnection))
 	}
 	if c.SocketMode != 0 {
 		errs = append(errs, c.checkSocketMode())

@@ -293,7 +293,7 @@ func (cs *connSet) count() (Stats, totals) {
 	st.Retired = st.RetiredByAge + st.RetiredByRequests + cs.retired[chosen].Load()
 	st.Requests, st.Undecided = t.begun(), int(t.Undecided)
 	st.Answered, st.Failed, st.Ended = t.Answered, t.Failed, t.Ended
-	st.HijackedTotal, st.Aborted = t.Hijacked, t.Aborted
+	st.Hijacks, st.Aborted = t.Hijacked, t.Aborted
 	return st, t
 }
 

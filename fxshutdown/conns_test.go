@@ -104,7 +104,7 @@ func TestRetireSome(t *testing.T) {
 			if again, closes := r.get(t, other); again != stays || closes {
 				t.Errorf("the other client is on %s, told to close = %v, want %s, false", again, closes, stays)
 			}
-			if isClosed(r.s.Draining()) || isClosed(r.s.Stopping()) {
+			if isClosed(r.s.Draining()) || isClosed(r.s.Unready()) {
 				t.Error("the server counts as draining")
 			}
 		})

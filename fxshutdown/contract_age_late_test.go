@@ -60,8 +60,8 @@ var ageLateScenarios = []scenario{
 		began := time.Now()
 		s.get(c, "/stuck").want(t, "")
 		took(t, "the request", time.Since(began), 5*time.Second, 5*time.Second)
-		if !errors.Is(cause, fxshutdown.ErrConnectionAge) {
-			t.Errorf("cause = %v, want ErrConnectionAge", cause)
+		if !errors.Is(cause, fxshutdown.ErrConnectionAgeGrace) {
+			t.Errorf("cause = %v, want ErrConnectionAgeGrace", cause)
 		}
 	}},
 

@@ -32,10 +32,10 @@ var ageStopScenarios = []scenario{
 		if !errors.As(err, &aborted) || aborted.Count != 1 {
 			t.Errorf("Stop() = %v, want one request aborted", err)
 		}
-		if e := event[*fxshutdown.RequestAborted](s); !errors.Is(e.Reason, fxshutdown.ErrConnectionAge) {
-			t.Errorf("event %+v, want the reason ErrConnectionAge", e)
+		if e := event[*fxshutdown.RequestAborted](s); !errors.Is(e.Reason, fxshutdown.ErrConnectionAgeGrace) {
+			t.Errorf("event %+v, want the reason ErrConnectionAgeGrace", e)
 		}
-		if r := s.Report(); r.CancelledCount != 0 || len(r.Cancelled) != 0 {
+		if r := s.Report(); r.Cancelled != 0 || len(r.CancelledRequests) != 0 {
 			t.Errorf("Report() = %+v: the stop has cancelled nothing", r)
 		}
 	}},
@@ -57,10 +57,10 @@ var ageStopScenarios = []scenario{
 		c.discard()
 		time.Sleep(5050 * ms)
 		s.mustStopIn(0, 100*ms)
-		if r := s.Report(); r.CutCount != 0 || !r.Graceful() {
+		if r := s.Report(); r.HijackedClosed != 0 || !r.Graceful() {
 			t.Errorf("Report() = %+v: the stop has cut nothing", r)
 		}
-		if e := event[*fxshutdown.AgeGraceOver](s); e.Closed != 1 {
+		if e := event[*fxshutdown.AgeGraceOver](s); e.HijackedClosed != 1 {
 			t.Errorf("event %+v, want the connection", e)
 		}
 	}},
@@ -68,7 +68,7 @@ var ageStopScenarios = []scenario{
 
 // cancelled5 retires connections at their first request and cancels it 5 s later.
 func cancelled5(_ *http.Server, cfg *fxshutdown.Config) {
-	cfg.MaxConnectionRequests = 1
+	cfg.MaxRequestsPerConnection = 1
 	cfg.MaxConnectionAgeGrace = 5 * time.Second
 }
 

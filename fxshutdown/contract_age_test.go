@@ -45,7 +45,7 @@ var ageScenarios = []scenario{
 		if st := s.Stats(); st.Accepted != 2 || st.RetiredByAge != 1 || st.Retired != 1 || st.Open() != 1 {
 			t.Errorf("Stats() = %+v, want another connection, and the first one retired and gone", st)
 		}
-		if isClosed(s.Draining()) || isClosed(s.Stopping()) {
+		if isClosed(s.Draining()) || isClosed(s.Unready()) {
 			t.Error("the server counts as draining")
 		}
 	}},
@@ -100,8 +100,8 @@ var ageScenarios = []scenario{
 		began := time.Now()
 		s.get(s.client(), "/").want(t, "sorry")
 		took(t, "the request", time.Since(began), maxAge*9/10+5*time.Second, maxAge*11/10+5*time.Second)
-		if !errors.Is(cause, fxshutdown.ErrConnectionAge) || errors.Is(cause, fxshutdown.ErrStopping) {
-			t.Errorf("cause = %v, want ErrConnectionAge alone", cause)
+		if !errors.Is(cause, fxshutdown.ErrConnectionAgeGrace) || errors.Is(cause, fxshutdown.ErrStopping) {
+			t.Errorf("cause = %v, want ErrConnectionAgeGrace alone", cause)
 		}
 		time.Sleep(goAwayEnd)
 		if st := s.Stats(); st.Answered != 1 || st.Open() != 0 {
@@ -125,7 +125,7 @@ var ageScenarios = []scenario{
 			t.Errorf("Stats() = %+v, want one aborted, and its handler still running", st)
 		}
 		e := event[*fxshutdown.AgeGraceOver](s)
-		if e.Aborted != 1 || e.Closed != 0 || len(e.Requests) != 1 || e.Requests[0].Path != "/stuck" {
+		if e.Aborted != 1 || e.HijackedClosed != 0 || len(e.Requests) != 1 || e.Requests[0].Path != "/stuck" {
 			t.Errorf("event %+v, want the request", e)
 		}
 		s.get(s.client(), "/").want(t, "")
@@ -157,14 +157,14 @@ var ageScenarios = []scenario{
 		if st := s.Stats(); st.Hijacked != 0 || st.Open() != 0 {
 			t.Errorf("Stats() = %+v, want the connection closed", st)
 		}
-		if e := event[*fxshutdown.AgeGraceOver](s); e.Closed != 1 || e.Aborted != 0 || len(e.Requests) != 1 {
+		if e := event[*fxshutdown.AgeGraceOver](s); e.HijackedClosed != 1 || e.Aborted != 0 || len(e.Requests) != 1 {
 			t.Errorf("event %+v, want the hijacked connection", e)
 		}
 	}},
 
 	// The last of as many requests as a connection carries says so.
 	{"Requests", bubbles, allModes, func(t *testing.T, m mode) {
-		s := start(t, m, hello, onPipe, func(_ *http.Server, cfg *fxshutdown.Config) { cfg.MaxConnectionRequests = 3 })
+		s := start(t, m, hello, onPipe, func(_ *http.Server, cfg *fxshutdown.Config) { cfg.MaxRequestsPerConnection = 3 })
 		c := s.client()
 		for i := range 9 {
 			s.get(c, "/").wantClose(t, !m.h2 && i%3 == 2)

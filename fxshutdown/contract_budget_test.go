@@ -178,8 +178,8 @@ func TestTimingBudget(t *testing.T) {
 				if sum > r.Duration || sum < r.Duration-atOnce {
 					t.Errorf("Report().Phases = %v: together %v, want Duration %v", r.Phases, sum, r.Duration)
 				}
-				if e := event[*fxshutdown.Stopping](s); e.Left != test.timeout || e.Delay != test.delay {
-					t.Errorf("Stopping = %+v, want Left %v, Delay %v", e, test.timeout, test.delay)
+				if e := event[*fxshutdown.StopBegan](s); e.Timeout != test.timeout || e.ShutdownDelay != test.delay {
+					t.Errorf("StopBegan = %+v, want Timeout %v, ShutdownDelay %v", e, test.timeout, test.delay)
 				}
 			})
 		})

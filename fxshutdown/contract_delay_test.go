@@ -17,8 +17,8 @@ var delayScenarios = []scenario{
 		s := start(t, m, hello, onPipe, delay(200*ms))
 		c := s.client()
 		s.get(c, "/").want(t, "hello")
-		if isClosed(s.Stopping()) {
-			t.Error("Stopping() is closed before the stop")
+		if isClosed(s.Unready()) {
+			t.Error("Unready() is closed before the stop")
 		}
 		time.AfterFunc(100*ms, func() {
 			for _, c := range []*http.Client{c, s.client()} {
@@ -29,11 +29,11 @@ var delayScenarios = []scenario{
 			if isClosed(s.Draining()) {
 				t.Error("Draining() is closed during the delay")
 			}
-			if !isClosed(s.Stopping()) {
-				t.Error("Stopping() is open during the delay")
+			if !isClosed(s.Unready()) {
+				t.Error("Unready() is open during the delay")
 			}
 			if got := readiness(s.Server); got != http.StatusServiceUnavailable {
-				t.Errorf("Ready() during the delay = %d, want 503", got)
+				t.Errorf("ReadyHandler() during the delay = %d, want 503", got)
 			}
 		})
 		time.AfterFunc(199*ms, func() {
@@ -54,8 +54,8 @@ var delayScenarios = []scenario{
 		if r := s.Report(); len(r.Phases) == 0 || r.Phases[0] != (fxshutdown.Phase{Name: "delay", Duration: 200 * ms}) {
 			t.Errorf("Report().Phases = %v, want a delay of 200ms first", r.Phases)
 		}
-		if e := event[*fxshutdown.Stopping](s); e.Delay != 200*ms || e.Skipped != "" {
-			t.Errorf("Stopping = %+v, want a delay of 200ms, not skipped", e)
+		if e := event[*fxshutdown.StopBegan](s); e.ShutdownDelay != 200*ms || e.SkipReason != "" {
+			t.Errorf("StopBegan = %+v, want a delay of 200ms, not skipped", e)
 		}
 	}},
 
@@ -74,7 +74,7 @@ var delayScenarios = []scenario{
 			t.Errorf("Stop() = %v, want nil", err)
 		}
 		took(t, "Stop()", d, 0, 500*ms)
-		wantSkipped(t, s, fxshutdown.SkipNoRoom)
+		wantSkipped(t, s, fxshutdown.SkipTooLong)
 	}},
 
 	// A server that accepted a connection waits, though it is closed by now.
@@ -127,10 +127,10 @@ var delayScenarios = []scenario{
 		}
 		synctest.Wait()
 		if got := readiness(s.Server); got != http.StatusServiceUnavailable {
-			t.Errorf("Ready() = %d, want 503", got)
+			t.Errorf("ReadyHandler() = %d, want 503", got)
 		}
-		if !isClosed(s.Stopping()) || isClosed(s.Draining()) || s.Report().Trigger != "" {
-			t.Error("want Stopping() closed, and no stop")
+		if !isClosed(s.Unready()) || isClosed(s.Draining()) || s.Report().Trigger != "" {
+			t.Error("want Unready() closed, and no stop")
 		}
 		for _, c := range []*http.Client{c, s.client()} {
 			r := s.get(c, "/")
@@ -145,14 +145,14 @@ var delayScenarios = []scenario{
 		if r := s.Report(); r.Phases[0] != (fxshutdown.Phase{Name: "delay", Duration: 200 * ms}) {
 			t.Errorf("Report().Phases = %v, want a delay of 200ms first", r.Phases)
 		}
-		if e := event[*fxshutdown.Stopping](s); e.Delay != time.Hour || e.Unready != time.Hour-200*ms || e.Skipped != "" {
-			t.Errorf("Stopping = %+v, want it unready for all but 200ms of the delay", e)
+		if e := event[*fxshutdown.StopBegan](s); e.ShutdownDelay != time.Hour || e.UnreadyFor != time.Hour-200*ms || e.SkipReason != "" {
+			t.Errorf("StopBegan = %+v, want it unready for all but 200ms of the delay", e)
 		}
 		if e := event[*fxshutdown.Unready](s); e.Reason != `a\ntest` {
 			t.Errorf("Unready.Reason = %q, want the first, escaped", e.Reason)
 		}
-		if got := s.events.names()[:3]; !slices.Equal(got, []string{"Started", "Unready", "Stopping"}) {
-			t.Errorf("events = %q, want Unready once, before Stopping", got)
+		if got := s.events.names()[:3]; !slices.Equal(got, []string{"Started", "Unready", "StopBegan"}) {
+			t.Errorf("events = %q, want Unready once, before StopBegan", got)
 		}
 	}},
 
@@ -198,8 +198,8 @@ var delayScenarios = []scenario{
 	{"UnreadySinceStop", sockets, []mode{h1}, func(t *testing.T, m mode) {
 		s := start(t, m, hello)
 		s.mustStop()
-		if e := event[*fxshutdown.Stopping](s); e.Unready != 0 {
-			t.Errorf("Stopping = %+v, want that it was not unready before", e)
+		if e := event[*fxshutdown.StopBegan](s); e.UnreadyFor != 0 {
+			t.Errorf("StopBegan = %+v, want that it was not unready before", e)
 		}
 	}},
 
@@ -208,8 +208,8 @@ var delayScenarios = []scenario{
 		s.get(s.client(), "/").want(t, "hello")
 		time.AfterFunc(500*ms, func() { s.SetUnready("test") })
 		s.mustStopIn(time.Second, time.Second+atOnce)
-		if e := event[*fxshutdown.Stopping](s); e.Unready != 0 {
-			t.Errorf("Stopping = %+v, want that the stop made it unready", e)
+		if e := event[*fxshutdown.StopBegan](s); e.UnreadyFor != 0 {
+			t.Errorf("StopBegan = %+v, want that the stop made it unready", e)
 		}
 	}},
 }
@@ -222,8 +222,8 @@ func delay(d time.Duration) setting {
 // wantSkipped checks that there was no delay, and that the log says why.
 func wantSkipped(t *testing.T, s *server, reason fxshutdown.SkipReason) {
 	t.Helper()
-	if e := event[*fxshutdown.Stopping](s); e.Delay == 0 || e.Skipped != reason {
-		t.Errorf("Stopping = %+v, want the delay, skipped since %s", e, reason)
+	if e := event[*fxshutdown.StopBegan](s); e.ShutdownDelay == 0 || e.SkipReason != reason {
+		t.Errorf("StopBegan = %+v, want the delay, skipped since %s", e, reason)
 	}
 	if r := s.Report(); len(r.Phases) > 0 && r.Phases[0].Name == "delay" {
 		t.Errorf("Report().Phases = %v, want no delay", r.Phases)

@@ -102,8 +102,8 @@ func losesIt(hijackGrace, after time.Duration, reason error, returns bool) func(
 		go c.waitClosed()
 		s.mustStopIn(after, after+100*ms+atOnce)
 		r := s.wantReport(account{cut: 1})
-		if !r.Cut[0].Stream || r.Cut[0].Path != "/socket" {
-			t.Errorf("Report().Cut = %+v, want the stream /socket", r.Cut)
+		if !r.HijackedClosedRequests[0].Stream || r.HijackedClosedRequests[0].Path != "/socket" {
+			t.Errorf("Report().HijackedClosedRequests = %+v, want the stream /socket", r.HijackedClosedRequests)
 		}
 		if e := event[*fxshutdown.HijackedClosed](s); !errors.Is(e.Reason, reason) {
 			t.Errorf("HijackedClosed.Reason = %v, want %v", e.Reason, reason)

@@ -89,8 +89,8 @@ var endOnDrainScenarios = []scenario{
 		if _, err := s.timeStop(10 * time.Second); err != nil {
 			t.Errorf("Stop() = %v, want nil: it is a stream", err)
 		}
-		if r := s.wantReport(account{aborted: 1}); !r.Aborted[0].Stream {
-			t.Errorf("Report().Aborted = %+v, want a stream", r.Aborted)
+		if r := s.wantReport(account{aborted: 1}); !r.AbortedRequests[0].Stream {
+			t.Errorf("Report().AbortedRequests = %+v, want a stream", r.AbortedRequests)
 		}
 	}},
 

@@ -34,8 +34,8 @@ var forceScenarios = []scenario{
 		if r.Graceful() || !errors.Is(r.Forced, fxshutdown.ErrForced) || r.Trigger != "close" {
 			t.Errorf("Report() = %+v, want it forced by close", r)
 		}
-		if !r.Aborted[0].Running {
-			t.Errorf("Report().Aborted = %+v, want Running: the handler has not returned", r.Aborted)
+		if !r.AbortedRequests[0].Running {
+			t.Errorf("Report().AbortedRequests = %+v, want Running: the handler has not returned", r.AbortedRequests)
 		}
 		if got := s.Err(); !errors.Is(got, err) {
 			t.Errorf("Err() = %v, want %v", got, err)

@@ -126,7 +126,7 @@ var graceScenarios = []scenario{
 		// itself had ended with its hijack, before the stop.
 		s.mustStopIn(time.Second, time.Second+100*ms)
 		r := s.wantReport(account{cut: 1})
-		if r.Graceful() || r.Cut[0].Path != "/socket" || r.Cut[0].Method != http.MethodGet {
+		if r.Graceful() || r.HijackedClosedRequests[0].Path != "/socket" || r.HijackedClosedRequests[0].Method != http.MethodGet {
 			t.Errorf("Report() = %+v, want GET /socket cut, not graceful", r)
 		}
 		if e := event[*fxshutdown.HijackedClosed](s); !errors.Is(e.Reason, fxshutdown.ErrHijackGrace) || e.Request.Path != "/socket" {
@@ -158,7 +158,7 @@ var graceScenarios = []scenario{
 			t.Errorf("Stats() = %+v, want one hijacked, none in flight", st)
 		}
 		s.mustStopIn(700*ms, 701*ms)
-		if r := s.Report(); !r.Graceful() || len(r.Cut) != 0 {
+		if r := s.Report(); !r.Graceful() || len(r.HijackedClosedRequests) != 0 {
 			t.Errorf("Report() = %+v, want graceful, nothing cut", r)
 		}
 	}},

@@ -31,7 +31,7 @@ var hijackedScenarios = []scenario{
 		if b, _ := io.ReadAll(c.br); !strings.HasSuffix(string(b), "\r\n\r\ngoodbye") {
 			t.Errorf("connection got %q, want goodbye", b)
 		}
-		if r := s.Report(); !r.Graceful() || len(r.Cut) != 0 {
+		if r := s.Report(); !r.Graceful() || len(r.HijackedClosedRequests) != 0 {
 			t.Errorf("Report() = %+v, want graceful", r)
 		}
 	}},
@@ -55,11 +55,11 @@ var hijackedScenarios = []scenario{
 		}
 		took(t, "Stop()", d, 8500*ms, 9*time.Second)
 		r := s.Report()
-		if len(r.Cut) != 3 || len(r.Aborted) != 0 || r.Graceful() {
+		if len(r.HijackedClosedRequests) != 3 || len(r.AbortedRequests) != 0 || r.Graceful() {
 			t.Errorf("Report() = %+v, want three cut, none aborted", r)
 		}
-		if got := fmt.Sprint(r.Cut); strings.Contains(got, "secret") || !strings.Contains(got, "/socket/1") {
-			t.Errorf("Report().Cut = %v, want the paths without query", r.Cut)
+		if got := fmt.Sprint(r.HijackedClosedRequests); strings.Contains(got, "secret") || !strings.Contains(got, "/socket/1") {
+			t.Errorf("Report().HijackedClosedRequests = %v, want the paths without query", r.HijackedClosedRequests)
 		}
 		if e := event[*fxshutdown.HijackedClosed](s); !errors.Is(e.Reason, fxshutdown.ErrBudget) {
 			t.Errorf("HijackedClosed = %+v, want ErrBudget", e)
@@ -82,8 +82,8 @@ var hijackedScenarios = []scenario{
 		if _, err := s.timeStop(time.Second); err != nil {
 			t.Errorf("Stop() = %v, want nil", err)
 		}
-		if r := s.Report(); len(r.Cut) != 1 || r.Cut[0].Path != "/leak" {
-			t.Errorf("Report().Cut = %v, want /leak", r.Cut)
+		if r := s.Report(); len(r.HijackedClosedRequests) != 1 || r.HijackedClosedRequests[0].Path != "/leak" {
+			t.Errorf("Report().HijackedClosedRequests = %v, want /leak", r.HijackedClosedRequests)
 		}
 		if _, err := leaked.Write([]byte("x")); err == nil {
 			t.Error("Write() on a connection that was cut = nil, want an error")
@@ -133,8 +133,8 @@ var hijackedScenarios = []scenario{
 			t.Errorf("Close() = %v, want nil: hijacked connections are no error", err)
 		}
 		io.Copy(io.Discard, c.br)
-		if r := s.Report(); len(r.Cut) != 1 || r.Cut[0].Path != "/socket" {
-			t.Errorf("Report().Cut = %v, want /socket", r.Cut)
+		if r := s.Report(); len(r.HijackedClosedRequests) != 1 || r.HijackedClosedRequests[0].Path != "/socket" {
+			t.Errorf("Report().HijackedClosedRequests = %v, want /socket", r.HijackedClosedRequests)
 		}
 	}},
 

@@ -168,7 +168,7 @@ var hookScenarios = []scenario{
 				mu.Lock()
 				seen = append(seen, fmt.Sprintf("%T", e))
 				mu.Unlock()
-				if _, ok := e.(*fxshutdown.Stopping); ok {
+				if _, ok := e.(*fxshutdown.StopBegan); ok {
 					panic("on purpose")
 				}
 			})

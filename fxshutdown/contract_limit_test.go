@@ -31,8 +31,8 @@ var limitScenarios = []scenario{
 		if e := event[*fxshutdown.LimitReached](s); e.MaxConnections != 2 || e.Stats.Open() != 2 {
 			t.Errorf("LimitReached = %+v, want 2 of 2 open", e)
 		}
-		if hasKernel && s.Stats().Waiting != 1 {
-			t.Errorf("Stats().Waiting = %d, want 1", s.Stats().Waiting)
+		if hasKernel && s.Stats().InQueue != 1 {
+			t.Errorf("Stats().InQueue = %d, want 1", s.Stats().InQueue)
 		}
 		g.open()
 		for _, r := range slow { // otherwise their connections are not idle, as the clients see it

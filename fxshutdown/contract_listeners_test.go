@@ -166,7 +166,7 @@ func final(err error) func(*testing.T, mode) {
 			t.Errorf("ServeFailed = %+v, want %v", e, err)
 		}
 		if got := readiness(s.Server); got != http.StatusServiceUnavailable {
-			t.Errorf("Ready() = %d, want 503", got)
+			t.Errorf("ReadyHandler() = %d, want 503", got)
 		}
 		// Connections that are open stay served until Stop.
 		g.open()

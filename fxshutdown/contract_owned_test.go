@@ -115,7 +115,7 @@ var ownedScenarios = []scenario{
 		s := start(t, m, hello, on(l), owned(true))
 		s.get(s.client(), "/").want(t, "hello")
 		s.mustStop()
-		if e := event[*fxshutdown.ListenerClosed](s); e.Shared || e.Unfiltered != nil && os.Geteuid() == 0 {
+		if e := event[*fxshutdown.ListenerClosed](s); e.Shared || e.FilterErr != nil && os.Geteuid() == 0 {
 			t.Errorf("ListenerClosed = %+v, want it neither shared nor unfiltered", e)
 		}
 		// An ignored client would try again after a second.

@@ -109,7 +109,7 @@ func (h slowHook) run(t *testing.T, m mode) {
 	stop := func() {
 		began = time.Now()
 		go func() { stopped <- s.stop() }()
-		receive(t, "Stopping()", s.Stopping())
+		receive(t, "Unready()", s.Unready())
 	}
 	switch h.when {
 	case stopBefore:
@@ -146,7 +146,7 @@ func (h slowHook) wantAnswered(t *testing.T, s *server) {
 	if h.state == http.StateHijacked {
 		answered, hijacked = 1, 1
 	}
-	if st := s.Stats(); st.Requests != 2 || st.Answered != answered || st.HijackedTotal != hijacked {
+	if st := s.Stats(); st.Requests != 2 || st.Answered != answered || st.Hijacks != hijacked {
 		t.Errorf("Stats() = %+v, want 2 requests: %d answered, %d hijacked", st, answered, hijacked)
 	}
 	if r := s.Report(); !r.Graceful() {

@@ -134,7 +134,7 @@ var spreadScenarios = []scenario{
 		time.Sleep(time.Second)
 		done := s.stopIn(time.Minute) // which waits for Draining
 		synctest.Wait()
-		if !isClosed(s.Stopping()) {
+		if !isClosed(s.Unready()) {
 			t.Error("the server is draining, and not stopping")
 		}
 		time.Sleep(900 * ms)
@@ -171,8 +171,8 @@ var spreadScenarios = []scenario{
 		}
 		took(t, "Stop()", d, 4*time.Second, 4250*ms+grace+tick)
 		told.wantSpread(t, "streams that were told", n, 4250*ms)
-		if e := event[*fxshutdown.Stopping](s); e.Spread != time.Minute || e.Spreads != 4250*ms {
-			t.Errorf("Stopping = %+v, want a spread of a minute shortened to 4.25s", e)
+		if e := event[*fxshutdown.StopBegan](s); e.DrainSpread != time.Minute || e.Spread != 4250*ms {
+			t.Errorf("StopBegan = %+v, want a spread of a minute shortened to 4.25s", e)
 		}
 	}},
 
@@ -184,8 +184,8 @@ var spreadScenarios = []scenario{
 			config(func(cfg *fxshutdown.Config) { cfg.DrainTimeout = 10 * time.Second }))
 		s.mustStopIn(4*time.Second, 4750*ms+grace+tick) // of the 10 s 0.5 s are for the force
 		told.wantSpread(t, "streams that were told", n, 4750*ms)
-		if e := event[*fxshutdown.Stopping](s); e.Spread != 9*time.Second || e.Spreads != 4750*ms {
-			t.Errorf("Stopping = %+v, want a spread of 9s shortened to 4.75s", e)
+		if e := event[*fxshutdown.StopBegan](s); e.DrainSpread != 9*time.Second || e.Spread != 4750*ms {
+			t.Errorf("StopBegan = %+v, want a spread of 9s shortened to 4.75s", e)
 		}
 	}},
 
@@ -263,7 +263,7 @@ func TestValidateSpread(t *testing.T) {
 			DrainSpread: time.Second, DrainTimeout: 8 * time.Second, ShutdownDelay: 9 * time.Second},
 		"RequestGrace 2s, which counts from the end of DrainSpread 2s, never comes: DrainTimeout is 4s": {
 			DrainSpread: 2 * time.Second, DrainTimeout: 4 * time.Second, RequestGrace: 2 * time.Second},
-		"MaxConnectionRequests -1 is negative": {MaxConnectionRequests: -1},
+		"MaxRequestsPerConnection -1 is negative": {MaxRequestsPerConnection: -1},
 	} {
 		if err := cfg.Validate(); fmt.Sprint(err) != want {
 			t.Errorf("Validate() = %v, want %s", err, want)

@@ -153,8 +153,8 @@ func TestDrainingWithoutStart(t *testing.T) {
 				t.Errorf("%s() = %v, want nil", name, err)
 			}
 			receive(t, "Done()", s.Done())
-			if !isClosed(s.Draining()) || !isClosed(s.Stopping()) {
-				t.Error("Draining() or Stopping() is open after a stop, want both closed")
+			if !isClosed(s.Draining()) || !isClosed(s.Unready()) {
+				t.Error("Draining() or Unready() is open after a stop, want both closed")
 			}
 			if r := s.Report(); !r.Graceful() {
 				t.Errorf("Report() = %+v, want it graceful: there was nothing to cut", r)

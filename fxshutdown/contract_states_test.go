@@ -150,10 +150,10 @@ func TestStates(t *testing.T) {
 				done := isClosed(s.Done())
 				s.SetUnready("test")
 				if got := readiness(s.Server); got != http.StatusServiceUnavailable {
-					t.Errorf("Ready() = %d, want 503", got)
+					t.Errorf("ReadyHandler() = %d, want 503", got)
 				}
-				if !isClosed(s.Stopping()) {
-					t.Error("Stopping() is open")
+				if !isClosed(s.Unready()) {
+					t.Error("Unready() is open")
 				}
 				if isClosed(s.Done()) != done {
 					t.Error("Done() has changed")
@@ -175,7 +175,7 @@ func TestStates(t *testing.T) {
 					t.Errorf("Err() = %v, want the listener's: %v", s.Err(), want)
 				}
 				if got, want := readiness(s.Server), wantReady(state == "serving"); got != want {
-					t.Errorf("Ready() = %d, want %d", got, want)
+					t.Errorf("ReadyHandler() = %d, want %d", got, want)
 				}
 				if got, want := s.Report().Trigger != "", state == "stopping" || state == "stopped"; got != want {
 					t.Errorf("Report() = %+v, want zero: %v", s.Report(), !want)
@@ -198,7 +198,7 @@ func (s *subject) wantOver() {
 		}
 	}
 	if got := readiness(s.Server); got != http.StatusServiceUnavailable {
-		s.t.Errorf("Ready() after the stop = %d, want 503", got)
+		s.t.Errorf("ReadyHandler() after the stop = %d, want 503", got)
 	}
 	if err := s.Start(context.Background()); !errors.Is(err, fxshutdown.ErrStopped) && !errors.Is(err, fxshutdown.ErrStarted) {
 		s.t.Errorf("Start() after the stop = %v, want ErrStopped", err)
@@ -211,7 +211,7 @@ func (s *subject) wantOver() {
 // readiness returns what a readiness probe gets.
 func readiness(s *fxshutdown.Server) int {
 	w := httptest.NewRecorder()
-	s.Ready().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/ready", nil))
+	s.ReadyHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/ready", nil))
 	return w.Code
 }
 
@@ -223,7 +223,7 @@ func TestReadyHeader(t *testing.T) {
 			s.start()
 		}
 		w := httptest.NewRecorder()
-		s.Ready().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/ready", nil))
+		s.ReadyHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/ready", nil))
 		if h := w.Header(); h.Get("Cache-Control") != "no-store" || h.Get("Content-Type") != "text/plain; charset=utf-8" {
 			t.Errorf("the header of a probe's %d is %v, want text that is not stored", w.Code, h)
 		}

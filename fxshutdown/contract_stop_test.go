@@ -54,7 +54,7 @@ var stopScenarios = []scenario{
 		s.states.wait(t, http.StateIdle, 1)
 		done := make(chan error, 1)
 		go func() { done <- s.Stop(context.Background()) }()
-		event[*fxshutdown.Stopping](s)
+		event[*fxshutdown.StopBegan](s)
 		if err := s.Close(); err != nil {
 			t.Errorf("Close() = %v, want nil: no request ran", err)
 		}
@@ -103,7 +103,7 @@ var stopScenarios = []scenario{
 		s.get(s.client(), "/").want(t, "hello")
 		s.mustStop()
 		stopped := event[*fxshutdown.Stopped](s)
-		want := "[Started Stopping DrainBegan ListenerClosed Stopped]"
+		want := "[Started StopBegan DrainBegan ListenerClosed Stopped]"
 		if got := fmt.Sprint(s.events.names()); got != want {
 			t.Errorf("events = %v, want %v", got, want)
 		}

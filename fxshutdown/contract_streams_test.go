@@ -49,7 +49,7 @@ var streamScenarios = []scenario{
 			t.Errorf("the stream ended with %q and no error, want it cut off", r.body)
 		}
 		r := s.wantReport(account{aborted: 1})
-		if r.Graceful() || !r.Aborted[0].Stream || !errors.Is(r.Forced, fxshutdown.ErrBudget) {
+		if r.Graceful() || !r.AbortedRequests[0].Stream || !errors.Is(r.Forced, fxshutdown.ErrBudget) {
 			t.Errorf("Report() = %+v, want a stream cut by ErrBudget", r)
 		}
 		if s.Err() != nil {

@@ -50,8 +50,8 @@ func (e *ServeFailed) describe() (slog.Level, string, []slog.Attr) {
 
 func (e *AgeGraceOver) describe() (slog.Level, string, []slog.Attr) {
 	return slog.LevelWarn, "http server cut off what outlived its connection's age", []slog.Attr{
-		slog.Any("reason", ErrConnectionAge),
-		slog.Int("aborted", e.Aborted), slog.Int("closed", e.Closed), requestsAttr(e.Requests),
+		slog.Any("reason", ErrConnectionAgeGrace),
+		slog.Int("aborted", e.Aborted), slog.Int("hijacked_closed", e.HijackedClosed), requestsAttr(e.Requests),
 	}
 }
 
@@ -59,30 +59,30 @@ func (e *Unready) describe() (slog.Level, string, []slog.Attr) {
 	return slog.LevelInfo, "http server unready", []slog.Attr{slog.String("reason", e.Reason)}
 }
 
-func (e *Stopping) describe() (slog.Level, string, []slog.Attr) {
+func (e *StopBegan) describe() (slog.Level, string, []slog.Attr) {
 	level, attrs := slog.LevelInfo, []slog.Attr{slog.String("trigger", string(e.Trigger))}
-	if e.Left > 0 {
-		attrs = append(attrs, slog.Duration("left", e.Left))
+	if e.Timeout > 0 {
+		attrs = append(attrs, slog.Duration("timeout", e.Timeout))
 	}
 	attrs = append(attrs,
 		slog.Duration("reserve", e.Reserve), slog.Duration("force", e.Force))
-	if e.Delay > 0 {
-		attrs = append(attrs, slog.Duration("delay", e.Delay))
+	if e.ShutdownDelay > 0 {
+		attrs = append(attrs, slog.Duration("delay", e.ShutdownDelay))
 	}
-	if e.Unready > 0 {
-		attrs = append(attrs, slog.Duration("unready", e.Unready))
+	if e.UnreadyFor > 0 {
+		attrs = append(attrs, slog.Duration("unready_for", e.UnreadyFor))
 	}
-	if e.Skipped != "" {
-		attrs = append(attrs, slog.String("delay_skipped", string(e.Skipped)))
+	if e.SkipReason != "" {
+		attrs = append(attrs, slog.String("delay_skipped", string(e.SkipReason)))
 	}
-	if e.Spread > 0 {
-		attrs = append(attrs, slog.Duration("spread", e.Spreads))
+	if e.DrainSpread > 0 {
+		attrs = append(attrs, slog.Duration("spread", e.Spread))
 	}
-	if e.Spreads < e.Spread {
+	if e.Spread < e.DrainSpread {
 		level = slog.LevelWarn
-		attrs = append(attrs, slog.Duration("spread_shortened_from", e.Spread))
+		attrs = append(attrs, slog.Duration("spread_shortened_from", e.DrainSpread))
 	}
-	switch e.Skipped {
+	switch e.SkipReason {
 	case "", SkipTrigger, SkipHandedOver, SkipUnused, SkipElapsed:
 	default: // the settings do not fit the time
 		level = slog.LevelWarn
@@ -96,7 +96,7 @@ func (e *DrainBegan) describe() (slog.Level, string, []slog.Attr) {
 
 func (e *ListenerClosed) describe() (slog.Level, string, []slog.Attr) {
 	level, attrs := slog.LevelInfo, []slog.Attr{
-		slog.Int("queued", e.Queued), slog.Duration("took", e.Took),
+		slog.Int("queued", e.Queued), slog.Duration("took", e.Duration),
 	}
 	warn := func(a slog.Attr) { level, attrs = slog.LevelWarn, append(attrs, a) }
 	if e.Shared {
@@ -114,13 +114,13 @@ func (e *ListenerClosed) describe() (slog.Level, string, []slog.Attr) {
 	if e.Handshakes > 0 {
 		warn(slog.Int("handshakes", e.Handshakes))
 	}
-	if e.Unfiltered != nil {
+	if e.FilterErr != nil {
 		remedy := "listen with plain TCP: " +
 			"net.ListenConfig.SetMultipathTCP(false), or ListenConfig instead of Listener"
-		if errors.Is(e.Unfiltered, fs.ErrPermission) {
+		if errors.Is(e.FilterErr, fs.ErrPermission) {
 			remedy = "run with CAP_NET_ADMIN"
 		}
-		warn(slog.Any("unfiltered", e.Unfiltered))
+		warn(slog.Any("filter_error", e.FilterErr))
 		warn(slog.String("remedy", remedy))
 	}
 	if e.Err != nil {
@@ -188,20 +188,20 @@ func (r Report) attrs() []slog.Attr {
 		slog.Int("answered", r.Answered),
 		slog.Int("failed", r.Failed),
 		slog.Int("ended", r.Ended),
-		slog.Int("hijacked", r.Hijacked),
-		slog.Int("cancelled", r.CancelledCount),
-		slog.Int("aborted", r.AbortedCount),
+		slog.Int("hijacks", r.Hijacks),
+		slog.Int("cancelled", r.Cancelled),
+		slog.Int("aborted", r.Aborted),
 		slog.Int("unbegun", r.Unbegun),
-		slog.Int("cut", r.CutCount),
+		slog.Int("hijacked_closed", r.HijackedClosed),
 		slog.GroupAttrs("phases", phases...),
 	}
 	if r.Forced != nil {
 		attrs = append(attrs, slog.Any("forced", r.Forced))
 	}
-	if r.WaitedForCount > 0 {
+	if r.WaitedFor > 0 {
 		attrs = append(attrs,
-			slog.Int("waited_for", r.WaitedForCount),
-			slog.Any("waited_for_requests", r.WaitedFor[:min(len(r.WaitedFor), maxNamed)]))
+			slog.Int("waited_for", r.WaitedFor),
+			slog.Any("waited_for_requests", r.WaitedForRequests[:min(len(r.WaitedForRequests), maxNamed)]))
 	}
 	if r.Unaccepted > 0 {
 		attrs = append(attrs, slog.Int("unaccepted", r.Unaccepted))
@@ -232,8 +232,8 @@ func (s Stats) attrs() []slog.Attr {
 		slog.Int("hijacked", s.Hijacked),
 		slog.Int("in_flight", s.InFlight),
 	}
-	if s.Waiting > 0 {
-		attrs = append(attrs, slog.Int("waiting", s.Waiting))
+	if s.InQueue > 0 {
+		attrs = append(attrs, slog.Int("in_queue", s.InQueue))
 	}
 	return attrs
 }

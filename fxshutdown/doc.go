@@ -13,8 +13,8 @@
 //
 // Stop runs through these phases:
 //
-//   - delay: [Server.Ready] fails, and nothing else changes, for ShutdownDelay. If
-//     [Server.SetUnready] came first, the time since then counts.
+//   - delay: readiness fails ([Server.ReadyHandler], [Server.Unready]), and nothing else
+//     changes, for ShutdownDelay. If [Server.SetUnready] came first, the time since then counts.
 //   - announce: [Draining] closes, and the callbacks of http.Server.RegisterOnShutdown
 //     run. From here on, every HTTP/1 response whose handler has not called WriteHeader
 //     or Write yet says "Connection: close", including those of running requests.
@@ -42,9 +42,9 @@
 //
 // # Connections that end earlier
 //
-// MaxConnectionAge, MaxConnectionRequests and [Server.Retire] tell single clients to go
-// while the server serves, in the same way as a stop does: with the next response, with
-// GOAWAY, and through [Draining]. See [Config].
+// MaxConnectionAge, MaxRequestsPerConnection and [Server.Retire] tell single clients to
+// go while the server serves, in the same way as a stop does: with the next response,
+// with GOAWAY, and through [Draining]. See [Config].
 //
 // # The budget
 //
@@ -76,9 +76,9 @@
 //
 // net/http forgets a connection that is hijacked, such as a WebSocket. Server does not:
 // it waits for the connection to be closed, for HijackGrace or while there is time. Then
-// it closes the connection and names the request that it began with in Report.Cut. This
-// is not an error of Stop. The handler learns of the drain from [Draining]; under
-// [EndOnDrain], it has at most 500 ms.
+// it closes the connection and names the request that it began with in
+// Report.HijackedClosedRequests. This is not an error of Stop. The handler learns of the
+// drain from [Draining]; under [EndOnDrain], it has at most 500 ms.
 //
 // # What the http.Server sees
 //

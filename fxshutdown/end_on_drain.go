@@ -34,8 +34,8 @@ import (
 //
 // A handler that hijacks its connection and does not look at its context loses the
 // connection 500 ms later, or after Config.HijackGrace if that is shorter: our side is
-// closed first, the rest 100 ms later. Report.Cut lists it; the reason is ErrDraining or
-// ErrHijackGrace.
+// closed first, the rest 100 ms later. Report.HijackedClosedRequests lists it; the reason
+// is ErrDraining or ErrHijackGrace.
 //
 // EndOnDrain costs each such request a goroutine. Where no [Server] serves the request,
 // such as in a test with net/http/httptest, h is called as it is. EndOnDrain panics if h

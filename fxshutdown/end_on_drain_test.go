@@ -132,7 +132,7 @@ func TestEndOnDrainOfProxiedUpgrade(t *testing.T) {
 		if r := s.wantReport(account{}); !r.Graceful() {
 			t.Errorf("Report() = %+v, want graceful", r)
 		}
-		if st := s.Stats(); st.HijackedTotal != 1 || st.Ended != 0 {
+		if st := s.Stats(); st.Hijacks != 1 || st.Ended != 0 {
 			t.Errorf("Stats() = %+v, want one hijacked", st)
 		}
 	})

@@ -21,7 +21,7 @@ var (
 // through errors.Is, and reasons in a [Report].
 var (
 	// ErrStopping stands for every cancellation by a stop; the others, except
-	// ErrDraining and ErrConnectionAge, wrap it.
+	// ErrDraining and ErrConnectionAgeGrace, wrap it.
 	ErrStopping = errors.New("fxshutdown: the server is stopping")
 
 	// ErrRequestGrace means that the request was still running RequestGrace into the
@@ -48,10 +48,11 @@ var (
 	ErrForced = fmt.Errorf("%w: by force", ErrStopping)
 )
 
-// ErrConnectionAge means that a request or a hijacked connection went on for longer than
-// MaxConnectionAgeGrace after its connection had retired. It is the cause of a context
-// that was cancelled, and the reason why a connection was cut, while the server served.
-var ErrConnectionAge = errors.New("fxshutdown: MaxConnectionAgeGrace is over")
+// ErrConnectionAgeGrace means that a request or a hijacked connection went on for longer
+// than MaxConnectionAgeGrace after its connection had retired. It is the cause of a
+// context that was cancelled, and the reason why a connection was cut, while the server
+// served.
+var ErrConnectionAgeGrace = errors.New("fxshutdown: MaxConnectionAgeGrace is over")
 
 // errCanceled is the ErrForced of a Stop whose context was cancelled.
 var errCanceled error = &reason{"by force, its context was cancelled", []error{ErrForced, context.Canceled}}

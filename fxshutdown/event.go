@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Event is something that happened to a [Server]: a *[Started], a *[Stopping] and so
+// Event is something that happened to a [Server]: a *[Started], a *[StopBegan] and so
 // on. Only the types in this package implement it; a minor version may add more.
 // [Describe] puts each into words.
 type Event interface {
@@ -32,7 +32,7 @@ type AcceptRetrying struct {
 }
 
 // LimitReached is the event of a server that has MaxConnections open connections while
-// clients wait in the accept queue. Stats.Waiting is their number where the system
+// clients wait in the accept queue. Stats.InQueue is their number where the system
 // provides it, and the other figures show what the connections do. Where the system does
 // not, the event comes whether clients wait or not. While the limit holds, it comes at
 // most once a minute.
@@ -47,38 +47,46 @@ type ServeFailed struct{ Err error }
 
 // AgeGraceOver is the event of requests and hijacked connections that went on for longer
 // than MaxConnectionAgeGrace while the server served. Aborted counts the requests that
-// were cut off, or that had been cancelled and then failed; Closed counts the hijacked
-// connections that were closed. Requests has the oldest of both, at most 100. The event
-// comes at most once a second.
+// were cut off, or that had been cancelled and then failed; HijackedClosed counts the
+// hijacked connections that were closed. Requests has the oldest of both, at most 100.
+// The event comes at most once a second.
 type AgeGraceOver struct {
-	Aborted  int
-	Closed   int
-	Requests []Request
+	Aborted        int
+	HijackedClosed int
+	Requests       []Request
 }
 
 // Unready is the event of a SetUnready that came before a stop. Reason is its argument.
 type Unready struct{ Reason string }
 
-// Stopping is the event of a stop that has begun. Left is the time that its context
-// leaves, or zero if it has no deadline. Of that time, Reserve is left to others, and the
-// last part of the rest, Force, is for cancelling and cutting what did not end.
-//
-// Delay is the ShutdownDelay. It counts from SetUnready if that came first; then Unready
-// is how long ago that was, otherwise zero. Skipped is why the stop does not wait for the
-// delay, or for what is left of it, and empty if it does.
-//
-// Spread is the DrainSpread, and Spreads how much of it there is time for.
-type Stopping struct {
+// StopBegan is the event of a stop that has begun. It shows how the stop divides its time.
+type StopBegan struct {
+	// Trigger is what began the stop.
 	Trigger Trigger
-	Left    time.Duration
-	Delay   time.Duration
-	Unready time.Duration
+
+	// Timeout is the time that the context of Stop leaves, or zero if it has no deadline.
+	Timeout time.Duration
+
+	// Reserve is the part of the Timeout that is left to whoever comes after the stop, and
+	// Force the last part of the rest: it is for cancelling and cutting what did not end.
 	Reserve time.Duration
 	Force   time.Duration
-	Skipped SkipReason
-	Spread  time.Duration
-	Spreads time.Duration
-	Stats   Stats
+
+	// ShutdownDelay is the setting. It counts from SetUnready if that came first; then
+	// UnreadyFor is how long ago that was, otherwise zero.
+	ShutdownDelay time.Duration
+	UnreadyFor    time.Duration
+
+	// SkipReason is why the stop does not wait for the delay, or for what is left of it,
+	// and empty if it does.
+	SkipReason SkipReason
+
+	// DrainSpread is the setting, and Spread how much of it there is time for.
+	DrainSpread time.Duration
+	Spread      time.Duration
+
+	// Stats is from the beginning of the stop.
+	Stats Stats
 }
 
 // SkipReason is why a stop does not wait for ShutdownDelay.
@@ -89,17 +97,17 @@ const (
 	SkipTrigger SkipReason = "not stopped by Stop"
 
 	// SkipHandedOver means that a successor already accepts from the socket, by the word of
-	// ListenerHandedOver, so that nobody has to look away.
+	// ListenerHandedOver, so that nobody has to be sent elsewhere.
 	SkipHandedOver SkipReason = "a successor has the listener already"
 
-	// SkipUnused means that there is nobody to look away.
+	// SkipUnused means that there is no client to be sent elsewhere.
 	SkipUnused SkipReason = "no connection was ever accepted"
 
 	// SkipElapsed means that SetUnready was called at least that long before.
 	SkipElapsed SkipReason = "readiness has failed for that long already"
 
-	// SkipNoRoom means that the delay does not fit the time that Stop's context leaves.
-	SkipNoRoom SkipReason = "it does not fit the time of the stop"
+	// SkipTooLong means that the delay does not fit the time that Stop's context leaves.
+	SkipTooLong SkipReason = "it does not fit the time of the stop"
 )
 
 // DrainBegan is the event of a drain that has begun: Draining is closed, the callbacks
@@ -107,30 +115,39 @@ const (
 type DrainBegan struct{ Stats Stats }
 
 // ListenerClosed is the event of a listener that was closed after its accept queue was
-// emptied, which took Took. Queued counts the connections that were taken from the queue.
-// Shared reports that somebody else keeps the socket open, and takes over what was left
-// in the queue.
-//
-// The other fields are about clients that were lost, or may be. Flooded reports that the
-// queue would not run empty. Unaccepted counts the connections that were in it at the
-// close (known on Linux), because of MaxConnections, or because of AcceptErr if that is
-// set, most likely for want of descriptors. Handshakes counts those that were still
-// under way. Unfiltered is why new ones could not be kept away, although
-// Config.ListenerOwned allowed it.
+// emptied. From Flooded on, its fields are about clients that were lost, or may be.
 type ListenerClosed struct {
-	Queued     int
-	Shared     bool
-	Flooded    bool
+	// Duration is how long the queue took to empty, and Queued counts the connections
+	// that were taken from it.
+	Duration time.Duration
+	Queued   int
+
+	// Shared reports that somebody else keeps the socket open, and takes over what was
+	// left in the queue.
+	Shared bool
+
+	// Flooded reports that the queue would not run empty.
+	Flooded bool
+
+	// Unaccepted counts the connections that were in the queue at the close (known on
+	// Linux): because of MaxConnections, or because of AcceptErr if that is set, most
+	// likely because the process had no descriptors left.
 	Unaccepted int
 	AcceptErr  error
+
+	// Handshakes counts the clients whose handshakes were still under way.
 	Handshakes int
-	Unfiltered error
-	Took       time.Duration
-	Err        error
+
+	// FilterErr is why new handshakes could not be kept away, although
+	// Config.ListenerOwned allowed it.
+	FilterErr error
+
+	// Err is the error of closing the listener.
+	Err error
 }
 
 // StillDraining is the event of a drain that has taken Waited so far: first 2 s, then
-// twice as long each time. Left is the time until the force, or zero if there is no
+// twice as long each time. Left is the time until the force phase, or zero if there is no
 // limit. Requests has those in flight and those whose connections are hijacked, oldest
 // first, at most 100; Stats.InFlight and Stats.Hijacked count all. Hints says what can be
 // done about what they show, each hint once per stop.
@@ -152,8 +169,8 @@ type RequestsCancelled struct {
 
 // HijackedClosed is the event of a hijacked connection that the stop closed because its
 // grace, or the stop's time, was over. Reason is ErrHijackGrace, ErrDraining (of
-// [EndOnDrain]), or that of the force. It comes for the first 100 of a stop; Stopped has
-// the count of all.
+// [EndOnDrain]), or the reason of the force phase. It comes for the first 100 of a stop;
+// Stopped has the count of all.
 type HijackedClosed struct {
 	Request Request
 	Reason  error
@@ -161,8 +178,8 @@ type HijackedClosed struct {
 
 // RequestAborted is the event of a request that the stop cut off, or that failed after
 // the stop had cancelled it. If it was cancelled for MaxConnectionAgeGrace before the
-// stop, Reason is ErrConnectionAge. It comes for the first 100 of a stop; Stopped has the
-// count of all.
+// stop, Reason is ErrConnectionAgeGrace. It comes for the first 100 of a stop; Stopped
+// has the count of all.
 type RequestAborted struct {
 	Request Request
 	Reason  error

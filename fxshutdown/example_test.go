@@ -136,9 +136,9 @@ func ExampleServer_Close() {
 }
 
 // Another server, which outlives this one, answers the probes.
-func ExampleServer_Ready() {
+func ExampleServer_ReadyHandler() {
 	s := serve(greet, fxshutdown.Config{})
-	admin := serve(s.Ready().ServeHTTP, fxshutdown.Config{})
+	admin := serve(s.ReadyHandler().ServeHTTP, fxshutdown.Config{})
 	defer admin.Close()
 
 	show(admin, "/readyz")
@@ -155,11 +155,11 @@ func ExampleServer_Ready() {
 // serves on.
 func ExampleServer_SetUnready() {
 	s := serve(greet, fxshutdown.Config{ShutdownDelay: 50 * time.Millisecond})
-	admin := serve(s.Ready().ServeHTTP, fxshutdown.Config{})
+	admin := serve(s.ReadyHandler().ServeHTTP, fxshutdown.Config{})
 	defer admin.Close()
 
 	s.SetUnready("drained by its operator")
-	<-s.Stopping() // the time to leave a service registry
+	<-s.Unready() // the time to leave a service registry
 	show(admin, "/readyz")
 	show(s, "/")
 	time.Sleep(50 * time.Millisecond)
@@ -250,7 +250,7 @@ func ExampleServer_Report() {
 
 	r := s.Report()
 	fmt.Println("graceful:", r.Graceful())
-	fmt.Println("during the stop:", r.Requests, "answered:", r.Answered, "aborted:", r.AbortedCount)
+	fmt.Println("during the stop:", r.Requests, "answered:", r.Answered, "aborted:", r.Aborted)
 	for _, p := range r.Phases {
 		fmt.Println("phase:", p.Name)
 	}

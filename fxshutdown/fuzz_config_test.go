@@ -123,7 +123,7 @@ func stopInTime(t *testing.T, cfg fxshutdown.Config, ln *pipeListener, budget ti
 	began := time.Now()
 	err = s.Stop(ctx)
 	took(t, "Stop()", time.Since(began), 0, budget+lateMost)
-	if r := s.Report(); err == nil || len(r.Aborted) != 1 || len(r.Cut) != 1 || s.Stats().Open() != 0 {
+	if r := s.Report(); err == nil || len(r.AbortedRequests) != 1 || len(r.HijackedClosedRequests) != 1 || s.Stats().Open() != 0 {
 		t.Errorf("Stop() = %v, Report() = %+v, Stats() = %+v, want one request aborted and one connection cut", err, r, s.Stats())
 	}
 	close(leave)

@@ -123,7 +123,7 @@ func (g graces) reason(v view) error {
 		_, reason := g.hijackedUntil(v)
 		return reason
 	case g.serving:
-		return ErrConnectionAge
+		return ErrConnectionAgeGrace
 	}
 	return ErrStopping
 }
@@ -276,7 +276,7 @@ func (g graces) decideHijacked(v view, now moment) verdict {
 func (g graces) hijackedUntil(v view) (at moment, reason error) {
 	reason = ErrHijackGrace
 	if g.serving {
-		reason = ErrConnectionAge
+		reason = ErrConnectionAgeGrace
 	}
 	if g.hijack != 0 {
 		at = v.retiredAt + g.hijack

@@ -271,9 +271,9 @@ func TestDecideReason(t *testing.T) {
 		want   error
 	}{
 		{"waits", graces{}, view{stage: stageIdle}, ErrStopping},
-		{"waits, serving", graces{serving: true}, view{stage: stageIdle}, ErrConnectionAge},
+		{"waits, serving", graces{serving: true}, view{stage: stageIdle}, ErrConnectionAgeGrace},
 		{"hijacked", graces{hijack: 1000 * ms}, view{stage: stageHijacked}, ErrHijackGrace},
-		{"hijacked, serving", graces{hijack: 1000 * ms, serving: true}, view{stage: stageHijacked}, ErrConnectionAge},
+		{"hijacked, serving", graces{hijack: 1000 * ms, serving: true}, view{stage: stageHijacked}, ErrConnectionAgeGrace},
 		{"EndOnDrain", graces{}, ends, ErrDraining},
 		{"EndOnDrain before HijackGrace", graces{hijack: 1000 * ms}, ends, ErrDraining},
 		{"HijackGrace before EndOnDrain", graces{hijack: 100 * ms}, ends, ErrHijackGrace},

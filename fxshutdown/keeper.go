@@ -211,7 +211,7 @@ func (k *keeper) recordEnd(res cutResult, reason error) {
 		e.Requests = keepOldest(e.Requests, r)
 	}
 	if res.takeover != nil {
-		e.Closed++
+		e.HijackedClosed++
 		e.Requests = keepOldest(e.Requests, *res.takeover)
 	}
 }
@@ -219,7 +219,7 @@ func (k *keeper) recordEnd(res cutResult, reason error) {
 // noteCancelled notes a request that has ended after the keeper had cancelled it.
 func (k *keeper) noteCancelled(r Request, lost bool) {
 	if lost {
-		k.recordEnd(cutResult{aborted: []Request{r}}, ErrConnectionAge)
+		k.recordEnd(cutResult{aborted: []Request{r}}, ErrConnectionAgeGrace)
 		k.wakeUp()
 	}
 }

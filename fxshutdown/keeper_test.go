@@ -22,7 +22,7 @@ func TestKeeperForgets(t *testing.T) {
 					<-held
 				}
 			})}
-			s, err := New(srv, Config{MaxConnectionRequests: 1, MaxConnectionAgeGrace: tt.grace})
+			s, err := New(srv, Config{MaxRequestsPerConnection: 1, MaxConnectionAgeGrace: tt.grace})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -61,7 +61,7 @@ func (l *listener) tellLimit() {
 	}
 	l.limitToldAt = now
 	stats, _ := l.conns.count()
-	stats.Waiting = waiting
+	stats.InQueue = waiting
 	l.events.emit(&LimitReached{MaxConnections: l.conns.maxOpen, Stats: stats})
 }
 

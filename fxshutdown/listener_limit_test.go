@@ -54,7 +54,7 @@ func TestTellLimit(t *testing.T) {
 		if len(events) != 8 {
 			t.Fatalf("%d events in 7m30s, want 8", len(events))
 		}
-		if e := (<-events).(*LimitReached); e.MaxConnections != 1 || e.Stats.Waiting != 1 || e.Stats.Open() != 1 {
+		if e := (<-events).(*LimitReached); e.MaxConnections != 1 || e.Stats.InQueue != 1 || e.Stats.Open() != 1 {
 			t.Errorf("LimitReached = %+v, want 1 of 1 open, 1 waiting", e)
 		}
 		for _, c := range f.conns {

@@ -158,7 +158,7 @@ func busyClients(t *testing.T, newConnection bool) {
 			}
 			s.mustStop()
 			clients.Wait()
-			if r := s.Report(); r.Failed+len(r.Aborted) > 0 {
+			if r := s.Report(); r.Failed+len(r.AbortedRequests) > 0 {
 				t.Errorf("Report() = %+v, want none failed or aborted", r)
 			}
 		}

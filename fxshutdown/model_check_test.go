@@ -100,11 +100,11 @@ func (s *sim) check(after string) {
 	want.Closed = want.Accepted - uint64(want.Open())
 	got := s.server.Stats()
 	// The model knows their sum.
-	if sum := got.Answered + got.Failed + got.Ended + got.HijackedTotal + got.Aborted + uint64(got.Undecided); sum != got.Requests {
+	if sum := got.Answered + got.Failed + got.Ended + got.Hijacks + got.Aborted + uint64(got.Undecided); sum != got.Requests {
 		s.t.Errorf("after %s: Stats() = %+v: the parts of Requests are %d", after, got, sum)
 	}
-	want.Answered, want.HijackedTotal, want.Undecided = got.Answered, got.HijackedTotal, got.Undecided
-	if r := s.server.Report(); r.Requests != r.Answered+r.Failed+r.Ended+r.Hijacked+r.AbortedCount+r.Undecided {
+	want.Answered, want.Hijacks, want.Undecided = got.Answered, got.Hijacks, got.Undecided
+	if r := s.server.Report(); r.Requests != r.Answered+r.Failed+r.Ended+r.Hijacks+r.Aborted+r.Undecided {
 		s.t.Errorf("after %s: Report() = %+v does not balance", after, r)
 	}
 	if s.cutTime.IsZero() && got != want {
@@ -163,14 +163,14 @@ func (s *sim) checkEnd() {
 		}
 	}
 	r := s.server.Report()
-	if sum := r.Answered + r.Failed + r.Ended + r.Hijacked + r.AbortedCount; r.Requests != sum {
+	if sum := r.Answered + r.Failed + r.Ended + r.Hijacks + r.Aborted; r.Requests != sum {
 		s.t.Errorf("Report().Requests = %d, the parts are %d: %+v", r.Requests, sum, r)
 	}
 	if s.unclear {
 		return
 	}
 	type figures struct{ requests, answered, failed, hijacked, aborted, cancelled, cut, dropped, unbegun int }
-	got := figures{r.Requests, r.Answered, r.Failed, r.Hijacked, r.AbortedCount, r.CancelledCount, r.CutCount, r.Dropped, r.Unbegun}
+	got := figures{r.Requests, r.Answered, r.Failed, r.Hijacks, r.Aborted, r.Cancelled, r.HijackedClosed, r.Dropped, r.Unbegun}
 	want := figures{s.begun - s.atStop.begun + s.atStop.undecided, s.answered, s.failedSince, s.hijacks, s.abortedSince, s.cancelledCalls, s.cut, s.dropped, 0}
 	// Those of which it cannot be known go where the report put them.
 	n := got.answered - want.answered
@@ -187,13 +187,13 @@ func (s *sim) checkEnd() {
 	}
 	var aborted *fxshutdown.AbortedError
 	lost := 0
-	for _, a := range r.Aborted {
+	for _, a := range r.AbortedRequests {
 		if !a.Stream {
 			lost++
 		}
 	}
-	if s.either == 0 && lost != len(r.Aborted)-s.streams {
-		s.t.Errorf("Report().Aborted has %d streams, want %d", len(r.Aborted)-lost, s.streams)
+	if s.either == 0 && lost != len(r.AbortedRequests)-s.streams {
+		s.t.Errorf("Report().AbortedRequests has %d streams, want %d", len(r.AbortedRequests)-lost, s.streams)
 	}
 	if errors.As(s.stopErr, &aborted) != (lost > 0) || s.stopErr != nil && lost == 0 {
 		s.t.Errorf("Stop() = %v with %d requests lost", s.stopErr, lost)

@@ -5,12 +5,12 @@ import (
 	"net/http"
 )
 
-// Ready returns a handler for readiness probes. Its status is 200 while the server
+// ReadyHandler returns a handler for readiness probes. Its status is 200 while the server
 // serves, and 503 before Start and after SetUnready or the beginning of a stop. It
 // belongs on a server that outlives this one, such as an admin server, but works on this
 // one too. A handler that has conditions of its own can check them first and then call
 // this one.
-func (s *Server) Ready() http.Handler {
+func (s *Server) ReadyHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ready := s.IsReady()
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -24,22 +24,23 @@ func (s *Server) Ready() http.Handler {
 	})
 }
 
-// IsReady reports what Ready's handler answers.
+// IsReady reports what the ReadyHandler answers.
 func (s *Server) IsReady() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state == stateServing && s.err == nil && s.unreadyAt == 0
 }
 
-// Stopping returns a channel that is closed when clients should look away: as soon as
-// Ready fails, whether because of a stop, before ShutdownDelay, or because of SetUnready,
-// which may come long before the stop. That is the time to leave a service registry.
-func (s *Server) Stopping() <-chan struct{} { return s.stopping }
+// Unready returns a channel that is closed when new clients should go elsewhere: as soon
+// as readiness fails, whether because of a stop, before ShutdownDelay, or because of
+// SetUnready, which may come long before the stop. That is the time to leave a service
+// registry.
+func (s *Server) Unready() <-chan struct{} { return s.stopping }
 
-// SetUnready makes Ready fail for good and closes Stopping; nothing else changes. Call it
-// if you know that a stop is coming before Stop is called: ShutdownDelay then counts from
-// here, and the stop waits only for what is left of it. If no stop comes, the server
-// continues to serve, unready.
+// SetUnready makes readiness fail for good, which closes the channel of Unready; nothing
+// else changes. Call it if you know that a stop is coming before Stop is called:
+// ShutdownDelay then counts from here, and the stop waits only for what is left of it. If
+// no stop comes, the server continues to serve, unready.
 //
 // The event [Unready] has the reason, escaped and cut after 256 bytes. Only the first
 // call counts; further calls, and calls after a stop has begun, do nothing. SetUnready

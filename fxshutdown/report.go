@@ -8,14 +8,14 @@ import (
 // Report says what a stop did. Before a stop it is zero; during one it holds
 // what is known so far. Its figures add up at any time:
 //
-//	Requests = Answered + Failed + Ended + Hijacked + AbortedCount + Undecided
+//	Requests = Answered + Failed + Ended + Hijacks + Aborted + Undecided
 //
 // Requests counts those that were running when the stop began and those that began
 // during it, and Undecided is zero once the stop is over. A request ends with its hijack:
 // one that hijacked its connection before the stop is not among them, though its handler
 // may still be running.
 //
-// Each list of requests has at most the 100 oldest; the count beside it is exact.
+// A list, such as AbortedRequests, has at most the 100 oldest; the count beside it is exact.
 //
 // The names in JSON are those of the log.
 type Report struct {
@@ -67,47 +67,48 @@ type Report struct {
 	// http.ErrAbortHandler) or wrote less than it had declared. Ended counts the streams
 	// of [EndOnDrain] whose contexts were cancelled and whose handlers then panicked with
 	// http.ErrAbortHandler, wrote less than they had declared, or failed to write: they
-	// ended as they should. Hijacked counts those whose handler took over the connection.
+	// ended as they should. Hijacks counts those whose handler took over the connection.
 	Answered int `json:"answered"`
 	Failed   int `json:"failed"`
 	Ended    int `json:"ended"`
-	Hijacked int `json:"hijacked"`
+	Hijacks  int `json:"hijacks"`
 
 	// Undecided counts those that are running, or whose response is not known to be
 	// written yet.
 	Undecided int `json:"undecided"`
 
-	// CancelledCount counts the requests whose contexts the stop cancelled, and that
-	// then ended on their own without losing the response. Cancelled lists them. They
-	// also count as answered; streams, which may end in any way, count as answered,
-	// failed or ended.
-	CancelledCount int       `json:"cancelled"`
-	Cancelled      []Request `json:"cancelled_requests,omitempty"`
+	// Cancelled counts the requests whose contexts the stop cancelled, and that then
+	// ended on their own without losing the response; the others are Aborted. They also
+	// count as answered; streams, which may end in any way, count as answered, failed or
+	// ended.
+	Cancelled         int       `json:"cancelled"`
+	CancelledRequests []Request `json:"cancelled_requests,omitempty"`
 
-	// AbortedCount counts the requests that were cut off, and those that the stop had
+	// Aborted counts the requests that were cut off, and those that the stop had
 	// cancelled and whose handler then panicked, wrote less than it had declared, or
-	// failed to write. Aborted lists them. They make Stop return an error, unless they
-	// are streams. A request whose handler had just returned is among them if net/http
-	// was not yet known to have written its response; its client may have received it.
-	AbortedCount int       `json:"aborted"`
-	Aborted      []Request `json:"aborted_requests,omitempty"`
+	// failed to write. They make Stop return an error, unless they are streams. A request
+	// whose handler had just returned is among them if net/http was not yet known to have
+	// written its response; its client may have received it.
+	Aborted         int       `json:"aborted"`
+	AbortedRequests []Request `json:"aborted_requests,omitempty"`
 
 	// Unbegun counts the requests that were read and cut off before their handlers
 	// began. They are in no other figure, and make Stop return an error too.
 	Unbegun int `json:"unbegun"`
 
-	// CutCount counts the hijacked connections that the stop closed, and those whose
-	// handlers had closed them but had not returned. Cut lists them. A connection whose
-	// protocol is served by a TLSNextProto has only a RemoteAddr.
-	CutCount int       `json:"cut"`
-	Cut      []Request `json:"cut_connections,omitempty"`
+	// HijackedClosed counts the hijacked connections that the stop closed, and those
+	// whose handlers had closed them but had not returned. They are listed by the requests
+	// that they began with. A connection whose protocol is served by a TLSNextProto has
+	// only a RemoteAddr.
+	HijackedClosed         int       `json:"hijacked_closed"`
+	HijackedClosedRequests []Request `json:"hijacked_closed_requests,omitempty"`
 
-	// WaitedForCount counts what kept the stop waiting when its time was over, or when it
-	// was forced: the requests that were running then, including streams and hijacked
+	// WaitedFor counts what kept the stop waiting when its time was over, or when it was
+	// forced: the requests that were running then, including streams and hijacked
 	// connections. Many of them end on their own when their contexts are cancelled, and
-	// are in other figures too. WaitedFor lists them.
-	WaitedForCount int       `json:"waited_for"`
-	WaitedFor      []Request `json:"waited_for_requests,omitempty"`
+	// are in other figures too.
+	WaitedFor         int       `json:"waited_for"`
+	WaitedForRequests []Request `json:"waited_for_requests,omitempty"`
 
 	// Forced is why the stop was ended by force: ErrBudget or ErrForced, to be compared
 	// with errors.Is, or nil if it was not. In JSON it is text. A stop that was not
@@ -148,16 +149,16 @@ type Phase struct {
 // Graceful reports whether the stop is over and nothing had to be cut: no request, no
 // hijacked connection, and no client in the accept queue.
 func (r Report) Graceful() bool {
-	return r.Duration > 0 && r.Forced == nil && r.AbortedCount == 0 && r.Unbegun == 0 && r.CutCount == 0 &&
+	return r.Duration > 0 && r.Forced == nil && r.Aborted == 0 && r.Unbegun == 0 && r.HijackedClosed == 0 &&
 		r.Unaccepted == 0 && r.AcceptErr == nil
 }
 
 func (r Report) clone() Report {
 	r.Phases = slices.Clone(r.Phases)
-	r.Cancelled = slices.Clone(r.Cancelled)
-	r.Aborted = slices.Clone(r.Aborted)
-	r.Cut = slices.Clone(r.Cut)
-	r.WaitedFor = slices.Clone(r.WaitedFor)
+	r.CancelledRequests = slices.Clone(r.CancelledRequests)
+	r.AbortedRequests = slices.Clone(r.AbortedRequests)
+	r.HijackedClosedRequests = slices.Clone(r.HijackedClosedRequests)
+	r.WaitedForRequests = slices.Clone(r.WaitedForRequests)
 	return r
 }
 
@@ -170,10 +171,10 @@ func (r *Report) sum(stats Stats, before, now totals) {
 	r.Answered = int(now.Answered - before.Answered)
 	r.Failed = int(now.Failed - before.Failed)
 	r.Ended = int(now.Ended - before.Ended)
-	r.Hijacked = int(now.Hijacked - before.Hijacked)
-	r.AbortedCount = int(now.Aborted - before.Aborted)
+	r.Hijacks = int(now.Hijacked - before.Hijacked)
+	r.Aborted = int(now.Aborted - before.Aborted)
 	r.Undecided = int(now.Undecided)
-	r.Requests = r.Answered + r.Failed + r.Ended + r.Hijacked + r.AbortedCount + r.Undecided
+	r.Requests = r.Answered + r.Failed + r.Ended + r.Hijacks + r.Aborted + r.Undecided
 }
 
 // Request describes a request, or the request with which a connection was hijacked,
@@ -219,7 +220,7 @@ func (r Request) String() string {
 // Stats is a snapshot of a server's account. Its names in JSON are those of the log.
 // The figures of requests add up:
 //
-//	Requests = Answered + Failed + Ended + HijackedTotal + Aborted + Undecided
+//	Requests = Answered + Failed + Ended + Hijacks + Aborted + Undecided
 type Stats struct {
 	// New, Active, Idle and Hijacked count connections by state. Those that were
 	// accepted and have sent nothing are New. A hijacked connection stays Hijacked until
@@ -229,9 +230,9 @@ type Stats struct {
 	Idle     int `json:"idle"`
 	Hijacked int `json:"hijacked"`
 
-	// Waiting counts the clients in the accept queue, which are in none of the other
+	// InQueue counts the clients in the accept queue, which are in none of the other
 	// figures. It is known on Linux, for a TCP listener; elsewhere it is zero.
-	Waiting int `json:"waiting,omitempty"`
+	InQueue int `json:"in_queue,omitempty"`
 
 	// InFlight counts the handlers that are running, including those of hijacked
 	// connections and of reset HTTP/2 streams.
@@ -253,8 +254,8 @@ type Stats struct {
 	Cut     uint64 `json:"cut"`
 
 	// Retired counts the connections whose clients were told to go while the server
-	// served: because of MaxConnectionAge or MaxConnectionRequests, which are also counted
-	// separately, or by [Server.Retire].
+	// served: because of MaxConnectionAge or MaxRequestsPerConnection, which are also
+	// counted separately, or by [Server.Retire].
 	Retired           uint64 `json:"retired"`
 	RetiredByAge      uint64 `json:"retired_by_age"`
 	RetiredByRequests uint64 `json:"retired_by_requests"`
@@ -263,14 +264,14 @@ type Stats struct {
 	// net/http answers itself. Answered counts those whose handler returned and whose
 	// response was handed to the network; Failed those whose handler panicked, or wrote
 	// less than it had declared; Ended the streams that [EndOnDrain] ended (see
-	// Report.Ended); HijackedTotal those whose handler took over the connection; Aborted
-	// those that a stop cut off, or that failed after a stop had cancelled them.
-	Requests      uint64 `json:"requests"`
-	Answered      uint64 `json:"answered"`
-	Failed        uint64 `json:"failed"`
-	Ended         uint64 `json:"ended"`
-	HijackedTotal uint64 `json:"hijacked_total"`
-	Aborted       uint64 `json:"aborted"`
+	// Report.Ended); Hijacks those whose handler took over the connection; Aborted those
+	// that a stop cut off, or that failed after a stop had cancelled them.
+	Requests uint64 `json:"requests"`
+	Answered uint64 `json:"answered"`
+	Failed   uint64 `json:"failed"`
+	Ended    uint64 `json:"ended"`
+	Hijacks  uint64 `json:"hijacks"`
+	Aborted  uint64 `json:"aborted"`
 }
 
 // Open returns how many connections are open.

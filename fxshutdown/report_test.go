@@ -40,10 +40,10 @@ func TestReportJSONReads(t *testing.T) {
 	want := fxshutdown.Report{
 		Trigger: fxshutdown.TriggerClose, Began: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Duration: 1500 * time.Millisecond,
 		Phases:   []fxshutdown.Phase{{Name: fxshutdown.PhaseDrain, Duration: time.Second}},
-		Requests: 2, Answered: 1, AbortedCount: 1, Served: 7,
-		Aborted:     []fxshutdown.Request{{Method: "GET", Path: "/", Age: time.Minute}},
-		Forced:      fxshutdown.ErrForced,
-		ListenerErr: errors.New("close tcp: oh"),
+		Requests: 2, Answered: 1, Aborted: 1, Served: 7,
+		AbortedRequests: []fxshutdown.Request{{Method: "GET", Path: "/", Age: time.Minute}},
+		Forced:          fxshutdown.ErrForced,
+		ListenerErr:     errors.New("close tcp: oh"),
 	}
 	text, err := json.Marshal(want)
 	if err != nil {
@@ -98,7 +98,7 @@ func TestStatsHijackedTotal(t *testing.T) {
 	s := start(t, h1, func(w http.ResponseWriter, _ *http.Request) { hijackAndClose(w) })
 	s.goGet(s.client(), "/")
 	eventually(t, "the connection is closed", func() bool { return s.Stats().Closed == 1 })
-	if st := s.Stats(); st.HijackedTotal != 1 || st.Hijacked != 0 || st.Requests != 1 || st.Undecided != 0 {
+	if st := s.Stats(); st.Hijacks != 1 || st.Hijacked != 0 || st.Requests != 1 || st.Undecided != 0 {
 		t.Errorf("Stats() = %+v, want one request that hijacked, and no connection", st)
 	}
 }
@@ -133,11 +133,11 @@ func TestListsAreBounded(t *testing.T) {
 		}
 		err := receive(t, "Stop()", s.stopIn(10*time.Second))
 		r := s.Report()
-		if r.AbortedCount != n || len(r.Aborted) != 100 || r.Aborted[0].Path != "/oldest" {
-			t.Errorf("Report() has %d aborted and lists %d, want %d and the 100 oldest", r.AbortedCount, len(r.Aborted), n)
+		if r.Aborted != n || len(r.AbortedRequests) != 100 || r.AbortedRequests[0].Path != "/oldest" {
+			t.Errorf("Report() has %d aborted and lists %d, want %d and the 100 oldest", r.Aborted, len(r.AbortedRequests), n)
 		}
-		if r.CutCount != hijacked || len(r.Cut) != 100 {
-			t.Errorf("Report() has %d cut and lists %d, want %d and 100", r.CutCount, len(r.Cut), hijacked)
+		if r.HijackedClosed != hijacked || len(r.HijackedClosedRequests) != 100 {
+			t.Errorf("Report() has %d cut and lists %d, want %d and 100", r.HijackedClosed, len(r.HijackedClosedRequests), hijacked)
 		}
 		var aborted *fxshutdown.AbortedError
 		if !errors.As(err, &aborted) || aborted.Count != n || len(aborted.Requests) != 100 {
@@ -180,8 +180,8 @@ func TestCancelledAreBounded(t *testing.T) {
 		if err := s.Stop(context.Background()); err != nil {
 			t.Errorf("Stop() = %v, want nil", err)
 		}
-		if r := s.Report(); r.CancelledCount != n || len(r.Cancelled) != 100 || r.Answered != n {
-			t.Errorf("Report() has %d cancelled, lists %d and has %d answered; want %d, 100, %d", r.CancelledCount, len(r.Cancelled), r.Answered, n, n)
+		if r := s.Report(); r.Cancelled != n || len(r.CancelledRequests) != 100 || r.Answered != n {
+			t.Errorf("Report() has %d cancelled, lists %d and has %d answered; want %d, 100, %d", r.Cancelled, len(r.CancelledRequests), r.Answered, n, n)
 		}
 	})
 }

@@ -84,7 +84,7 @@ func New(srv *http.Server, cfg Config) (*Server, error) {
 	s.conns.noGrace = s.cfg.IdleGrace == 0
 	s.conns.limits = limits{
 		age:      s.cfg.MaxConnectionAge,
-		requests: uint64(s.cfg.MaxConnectionRequests),
+		requests: uint64(s.cfg.MaxRequestsPerConnection),
 		grace:    s.cfg.MaxConnectionAgeGrace,
 	}
 	s.conns.maxOpen = s.cfg.MaxConnections

@@ -36,7 +36,7 @@ func (s *Server) Stats() Stats {
 	listens := s.addr != nil // and s.ln is no longer written
 	s.mu.Unlock()
 	if listens {
-		stats.Waiting, _ = s.ln.waiting()
+		stats.InQueue, _ = s.ln.waiting()
 	}
 	return stats
 }

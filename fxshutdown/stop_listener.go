@@ -114,9 +114,9 @@ func (st *stop) settleListener(closed bool) {
 	failed := s.err != nil
 	s.mu.Unlock()
 	e := &ListenerClosed{
-		Took:       time.Since(st.listener.shutAt),
-		Shared:     st.listener.owner == ownerOther,
-		Unfiltered: ln.unguarded,
+		Duration:  time.Since(st.listener.shutAt),
+		Shared:    st.listener.owner == ownerOther,
+		FilterErr: ln.unguarded,
 	}
 	if closed {
 		e.Unaccepted = ln.left

@@ -28,11 +28,11 @@ func TestSettleListener(t *testing.T) {
 	s.events.flush(time.Minute)
 
 	e := <-closed
-	if e.Took < 0 || e.Took > time.Minute {
-		t.Errorf("Took = %v, want what it took", e.Took)
+	if e.Duration < 0 || e.Duration > time.Minute {
+		t.Errorf("Duration = %v, want what it took", e.Duration)
 	}
-	e.Took = 0
-	if want := (ListenerClosed{Queued: 3, Flooded: true, Unaccepted: 4, AcceptErr: accept, Handshakes: 2, Unfiltered: errDeaf, Err: closing}); *e != want {
+	e.Duration = 0
+	if want := (ListenerClosed{Queued: 3, Flooded: true, Unaccepted: 4, AcceptErr: accept, Handshakes: 2, FilterErr: errDeaf, Err: closing}); *e != want {
 		t.Errorf("the event is %+v, want %+v", *e, want)
 	}
 	r := st.report

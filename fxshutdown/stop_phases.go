@@ -25,23 +25,23 @@ func (st *stop) plan() {
 	case until <= now:
 		skipped = SkipElapsed
 	case end != 0 && until+2*s.cfg.IdleGrace > forceAt:
-		skipped = SkipNoRoom
+		skipped = SkipTooLong
 	}
 	if delay > 0 && skipped == "" {
 		st.delayUntil = until
 	}
 	left, reserve, window := st.budget.shares()
-	s.events.emit(&Stopping{
-		Trigger: st.trigger,
-		Left:    left,
-		Reserve: reserve,
-		Force:   window,
-		Delay:   delay,
-		Unready: st.unready,
-		Skipped: skipped,
-		Spread:  st.spread.wanted,
-		Spreads: st.spread.lasts,
-		Stats:   stats,
+	s.events.emit(&StopBegan{
+		Trigger:       st.trigger,
+		Timeout:       left,
+		Reserve:       reserve,
+		Force:         window,
+		ShutdownDelay: delay,
+		UnreadyFor:    st.unready,
+		SkipReason:    skipped,
+		DrainSpread:   st.spread.wanted,
+		Spread:        st.spread.lasts,
+		Stats:         stats,
 	})
 }
 

@@ -7,7 +7,7 @@ func (st *stop) noteAborted(r Request, reason error) {
 	st.mu.Lock()
 	st.aborted++
 	tell := st.aborted <= maxListed
-	st.report.Aborted = keepOldest(st.report.Aborted, r)
+	st.report.AbortedRequests = keepOldest(st.report.AbortedRequests, r)
 	if !r.Stream {
 		st.lost.Count++
 		st.lost.Requests = keepOldest(st.lost.Requests, r)
@@ -21,9 +21,9 @@ func (st *stop) noteAborted(r Request, reason error) {
 // noteCut does so for a hijacked connection that the stop closed.
 func (st *stop) noteCut(r Request, reason error) {
 	st.mu.Lock()
-	st.report.CutCount++
-	tell := st.report.CutCount <= maxListed
-	st.report.Cut = keepOldest(st.report.Cut, r)
+	st.report.HijackedClosed++
+	tell := st.report.HijackedClosed <= maxListed
+	st.report.HijackedClosedRequests = keepOldest(st.report.HijackedClosedRequests, r)
 	st.mu.Unlock()
 	if tell {
 		st.s.events.emit(&HijackedClosed{Request: r, Reason: reason})
@@ -35,10 +35,10 @@ func (st *stop) noteCut(r Request, reason error) {
 // response.
 func (st *stop) noteCancelled(r Request, lost bool) {
 	st.mu.Lock()
-	reason := cmp.Or(st.reason, st.grace, ErrConnectionAge)
-	if !lost && reason != ErrConnectionAge {
-		st.report.CancelledCount++
-		st.report.Cancelled = keepOldest(st.report.Cancelled, r)
+	reason := cmp.Or(st.reason, st.grace, ErrConnectionAgeGrace)
+	if !lost && reason != ErrConnectionAgeGrace {
+		st.report.Cancelled++
+		st.report.CancelledRequests = keepOldest(st.report.CancelledRequests, r)
 	}
 	st.mu.Unlock()
 	if lost {
@@ -50,8 +50,8 @@ func (st *stop) noteCancelled(r Request, lost bool) {
 func (st *stop) noteWaitedFor(r Request) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.report.WaitedForCount++
-	st.report.WaitedFor = keepOldest(st.report.WaitedFor, r)
+	st.report.WaitedFor++
+	st.report.WaitedForRequests = keepOldest(st.report.WaitedForRequests, r)
 }
 
 // recordEnd notes in the report what it cost to end a connection.

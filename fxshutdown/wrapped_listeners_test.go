@@ -145,7 +145,7 @@ func TestTLSListenerAge(t *testing.T) {
 		g.waitEntered(t, 1)
 		_, err := s.timeStop(10 * time.Second)
 		wantAborted(t, "Stop()", err, fxshutdown.ErrBudget, "/slow")
-		for _, r := range s.wantReport(account{aborted: 1}).Aborted {
+		for _, r := range s.wantReport(account{aborted: 1}).AbortedRequests {
 			took(t, "the request", r.Age, 8*time.Second, 10*time.Second)
 		}
 	})

@@ -99,16 +99,16 @@ func newInstruments(meter metric.Meter) (*instruments, error) {
 			func(r fxshutdown.Report) int { return r.Unaccepted }},
 		{m.counter("fxhttp.server.stop.dropped_connections", ofConnections, "Connections that waited for a request, and were closed by the stop."),
 			func(r fxshutdown.Report) int { return r.Dropped }},
-		{m.counter("fxhttp.server.stop.cut_connections", ofConnections, "Hijacked connections that were closed by the stop."),
-			func(r fxshutdown.Report) int { return r.CutCount }},
+		{m.counter("fxhttp.server.stop.hijacked_closed_connections", ofConnections, "Hijacked connections that were closed by the stop."),
+			func(r fxshutdown.Report) int { return r.HijackedClosed }},
 		{m.counter("fxhttp.server.stop.unfinished_handshakes", "{handshake}", "Clients whose handshakes were under way when the listener was closed."),
 			func(r fxshutdown.Report) int { return r.Handshakes }},
 		{m.counter("fxhttp.server.stop.unbegun_requests", ofRequests, "Requests that were read and cut off before their handlers began. No other figure has them."),
 			func(r fxshutdown.Report) int { return r.Unbegun }},
 		{m.counter("fxhttp.server.stop.cancelled_requests", ofRequests, "Requests whose contexts the stop cancelled, and that were not aborted. They are answered too, or ended."),
-			func(r fxshutdown.Report) int { return r.CancelledCount }},
+			func(r fxshutdown.Report) int { return r.Cancelled }},
 		{m.counter("fxhttp.server.stop.waited_for_requests", ofRequests, "Requests and hijacked connections that kept the stop waiting when its time was over."),
-			func(r fxshutdown.Report) int { return r.WaitedForCount }},
+			func(r fxshutdown.Report) int { return r.WaitedFor }},
 	}
 	i.all = m.all
 	return i, errors.Join(m.errs...)

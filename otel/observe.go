@@ -33,7 +33,7 @@ func (i *instruments) observe(to metric.Observer, s fxhttp.NamedServer) {
 	o.stats(stats)
 	o.stop(report, progress)
 	if report.Duration > 0 {
-		event, _ := s.Stopping()
+		event, _ := s.StopBegan()
 		o.results(report, event)
 	}
 }
@@ -62,7 +62,7 @@ func (o observation) stats(st fxshutdown.Stats) {
 	o.int(o.connections, int64(st.Active), stateKey.String("active"))
 	o.int(o.connections, int64(st.Idle), stateKey.String("idle"))
 	o.int(o.connections, int64(st.Hijacked), stateKey.String("hijacked"))
-	o.int(o.waiting, int64(st.Waiting))
+	o.int(o.waiting, int64(st.InQueue))
 	o.int(o.accepted, int64(st.Accepted))
 	o.int(o.closed, int64(st.Dropped), closeReasonKey.String("dropped"))
 	o.int(o.closed, int64(st.Cut), closeReasonKey.String("cut"))
@@ -76,7 +76,7 @@ func (o observation) stats(st fxshutdown.Stats) {
 	o.int(o.requests, int64(st.Answered), requestResultKey.String("answered"))
 	o.int(o.requests, int64(st.Failed), requestResultKey.String("failed"))
 	o.int(o.requests, int64(st.Ended), requestResultKey.String("ended"))
-	o.int(o.requests, int64(st.HijackedTotal), requestResultKey.String("hijacked"))
+	o.int(o.requests, int64(st.Hijacks), requestResultKey.String("hijacked"))
 	o.int(o.requests, int64(st.Aborted), requestResultKey.String("aborted"))
 }
 
@@ -106,15 +106,15 @@ func (o observation) stop(r fxshutdown.Report, p fxshutdown.Progress) {
 	o.int(o.stopRequests, int64(r.Answered), requestResultKey.String("answered"))
 	o.int(o.stopRequests, int64(r.Failed), requestResultKey.String("failed"))
 	o.int(o.stopRequests, int64(r.Ended), requestResultKey.String("ended"))
-	o.int(o.stopRequests, int64(r.Hijacked), requestResultKey.String("hijacked"))
-	o.int(o.stopRequests, int64(r.AbortedCount), requestResultKey.String("aborted"))
+	o.int(o.stopRequests, int64(r.Hijacks), requestResultKey.String("hijacked"))
+	o.int(o.stopRequests, int64(r.Aborted), requestResultKey.String("aborted"))
 	for _, c := range o.stopCounters {
 		o.int(c.instrument, int64(c.of(r)))
 	}
 }
 
 // results tells how a stop that is over went.
-func (o observation) results(r fxshutdown.Report, e fxshutdown.Stopping) {
+func (o observation) results(r fxshutdown.Report, e fxshutdown.StopBegan) {
 	o.int(o.result, 1, stopResultKey.String(stopResult(r)))
 	for _, phase := range r.Phases {
 		o.int(o.phaseResult, 1, phaseKey.String(string(phase.Name)), phaseResultKey.String(phaseResult(phase.Name, r)))

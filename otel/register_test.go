@@ -59,7 +59,7 @@ func TestCollections(t *testing.T) {
 		}},
 		{"Forced", fxshutdown.Config{DrainTimeout: 1500 * time.Millisecond}, false, map[string]float64{
 			"stop.outcome result=forced": 1, "stop.phase.outcome name=force result=incomplete": 1, "stop.ended_requests result=aborted": 1,
-			"stop.cut_connections": 1, "stop.waited_for_requests": 2,
+			"stop.hijacked_closed_connections": 1, "stop.waited_for_requests": 2,
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -42,7 +42,7 @@ func phaseResult(name fxshutdown.PhaseName, r fxshutdown.Report) string {
 	case fxshutdown.PhaseDrain: // something was left to the force
 		incomplete = slices.ContainsFunc(r.Phases, func(p fxshutdown.Phase) bool { return p.Name == fxshutdown.PhaseForce })
 	case fxshutdown.PhaseForce: // it had to cut
-		incomplete = r.AbortedCount > 0 || r.Unbegun > 0 || r.CutCount > 0
+		incomplete = r.Aborted > 0 || r.Unbegun > 0 || r.HijackedClosed > 0
 	}
 	if incomplete {
 		return phaseIncomplete
@@ -52,11 +52,11 @@ func phaseResult(name fxshutdown.PhaseName, r fxshutdown.Report) string {
 
 // skippedDelay returns the result of a delay that was asked for and not waited, and
 // whether there is one.
-func skippedDelay(e fxshutdown.Stopping) (result string, ok bool) {
+func skippedDelay(e fxshutdown.StopBegan) (result string, ok bool) {
 	switch {
-	case e.Delay <= 0 || e.Skipped == "":
+	case e.ShutdownDelay <= 0 || e.SkipReason == "":
 		return "", false
-	case e.Skipped == fxshutdown.SkipNoRoom:
+	case e.SkipReason == fxshutdown.SkipTooLong:
 		return phaseNoRoom, true
 	default:
 		return phaseSkipped, true

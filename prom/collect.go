@@ -40,7 +40,7 @@ func collectStats(to sink, st fxshutdown.Stats) {
 	to.gauge(connectionsDesc, float64(st.Active), "active")
 	to.gauge(connectionsDesc, float64(st.Idle), "idle")
 	to.gauge(connectionsDesc, float64(st.Hijacked), "hijacked")
-	to.gauge(waitingDesc, float64(st.Waiting))
+	to.gauge(waitingDesc, float64(st.InQueue))
 	to.counter(acceptedDesc, float64(st.Accepted))
 	to.counter(closedDesc, float64(st.Dropped), "dropped")
 	to.counter(closedDesc, float64(st.Cut), "cut")
@@ -54,7 +54,7 @@ func collectStats(to sink, st fxshutdown.Stats) {
 	to.counter(requestsDesc, float64(st.Answered), "answered")
 	to.counter(requestsDesc, float64(st.Failed), "failed")
 	to.counter(requestsDesc, float64(st.Ended), "ended")
-	to.counter(requestsDesc, float64(st.HijackedTotal), "hijacked")
+	to.counter(requestsDesc, float64(st.Hijacks), "hijacked")
 	to.counter(requestsDesc, float64(st.Aborted), "aborted")
 }
 
@@ -71,8 +71,8 @@ func collectStop(to sink, r fxshutdown.Report) {
 	to.counter(stopRequestsDesc, float64(r.Answered), "answered")
 	to.counter(stopRequestsDesc, float64(r.Failed), "failed")
 	to.counter(stopRequestsDesc, float64(r.Ended), "ended")
-	to.counter(stopRequestsDesc, float64(r.Hijacked), "hijacked")
-	to.counter(stopRequestsDesc, float64(r.AbortedCount), "aborted")
+	to.counter(stopRequestsDesc, float64(r.Hijacks), "hijacked")
+	to.counter(stopRequestsDesc, float64(r.Aborted), "aborted")
 	for _, c := range stopCounters {
 		to.counter(c.desc, float64(c.of(r)))
 	}
@@ -95,7 +95,7 @@ func collectPhases(to sink, r fxshutdown.Report, p fxshutdown.Progress) {
 }
 
 // collectResults tells how a stop that is over went.
-func collectResults(to sink, r fxshutdown.Report, e fxshutdown.Stopping) {
+func collectResults(to sink, r fxshutdown.Report, e fxshutdown.StopBegan) {
 	to.gauge(resultDesc, 1, stopResult(r))
 	for _, phase := range r.Phases {
 		to.gauge(phaseResultDesc, 1, string(phase.Name), phaseResult(phase.Name, r))

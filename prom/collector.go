@@ -61,7 +61,7 @@ func collect(to sink, s fxhttp.NamedServer) {
 	collectStop(to, report)
 	collectPhases(to, report, progress)
 	if report.Duration > 0 {
-		event, _ := s.Stopping()
+		event, _ := s.StopBegan()
 		collectResults(to, report, event)
 	}
 }

@@ -36,7 +36,7 @@ func TestScrapes(t *testing.T) {
 			`fxhttp_stop_requests_total{result="answered"}`:             2,
 			`fxhttp_stop_requests_total{result="aborted"}`:              0,
 			`fxhttp_stop_phase_result{phase="drain",result="complete"}`: 1,
-			`fxhttp_stop_connections_cut_total`:                         0,
+			`fxhttp_stop_hijacked_closed_total`:                         0,
 		}},
 		{"Forced", []fxhttp.Option{fxhttp.WithDrainTimeout(1500 * time.Millisecond)}, false, map[string]int{
 			`fxhttp_stop_result{result="forced"}`:                         1,
@@ -44,7 +44,7 @@ func TestScrapes(t *testing.T) {
 			`fxhttp_stop_requests_total{result="aborted"}`:                2,
 			`fxhttp_stop_phase_result{phase="drain",result="incomplete"}`: 1,
 			`fxhttp_stop_phase_result{phase="force",result="incomplete"}`: 1,
-			`fxhttp_stop_connections_cut_total`:                           1,
+			`fxhttp_stop_hijacked_closed_total`:                           1,
 			`fxhttp_stop_requests_waited_for_total`:                       3,
 		}},
 	} {
@@ -177,22 +177,22 @@ func wantReport(t *testing.T, s scrape, server string, r fxshutdown.Report, st f
 		`fxhttp_requests_total{result="answered"}`:          float64(r.Served),
 		`fxhttp_requests_total{result="failed"}`:            float64(st.Failed),
 		`fxhttp_requests_total{result="ended"}`:             float64(st.Ended),
-		`fxhttp_requests_total{result="hijacked"}`:          float64(st.HijackedTotal),
+		`fxhttp_requests_total{result="hijacked"}`:          float64(st.Hijacks),
 		`fxhttp_requests_total{result="aborted"}`:           float64(st.Aborted),
 		"fxhttp_stop_duration_seconds":                      r.Duration.Seconds(),
 		"fxhttp_stop_start_timestamp_seconds":               float64(r.Began.UnixNano()) / 1e9,
 		`fxhttp_stop_requests_total{result="answered"}`:     float64(r.Answered),
 		`fxhttp_stop_requests_total{result="failed"}`:       float64(r.Failed),
 		`fxhttp_stop_requests_total{result="ended"}`:        float64(r.Ended),
-		`fxhttp_stop_requests_total{result="hijacked"}`:     float64(r.Hijacked),
-		`fxhttp_stop_requests_total{result="aborted"}`:      float64(r.AbortedCount),
+		`fxhttp_stop_requests_total{result="hijacked"}`:     float64(r.Hijacks),
+		`fxhttp_stop_requests_total{result="aborted"}`:      float64(r.Aborted),
 		"fxhttp_stop_requests_unbegun_total":                float64(r.Unbegun),
-		"fxhttp_stop_requests_cancelled_total":              float64(r.CancelledCount),
-		"fxhttp_stop_requests_waited_for_total":             float64(r.WaitedForCount),
+		"fxhttp_stop_requests_cancelled_total":              float64(r.Cancelled),
+		"fxhttp_stop_requests_waited_for_total":             float64(r.WaitedFor),
 		"fxhttp_stop_connections_queued_total":              float64(r.Queued),
 		"fxhttp_stop_connections_unaccepted_total":          float64(r.Unaccepted),
 		"fxhttp_stop_connections_dropped_total":             float64(r.Dropped),
-		"fxhttp_stop_connections_cut_total":                 float64(r.CutCount),
+		"fxhttp_stop_hijacked_closed_total":                 float64(r.HijackedClosed),
 		"fxhttp_stop_handshakes_unfinished_total":           float64(r.Handshakes),
 	}
 	for _, p := range r.Phases {
@@ -217,12 +217,12 @@ func TestRetired(t *testing.T) {
 		retire bool
 	}{
 		{"age", fxhttp.WithMaxConnectionAge(50 * time.Millisecond), false},
-		{"requests", fxhttp.WithConfig(fxhttp.Config{MaxConnectionRequests: 1}), false},
+		{"requests", fxhttp.WithConfig(fxhttp.Config{MaxRequestsPerConnection: 1}), false},
 		{"chosen", fxhttp.WithMaxConnectionAge(time.Hour), true},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
 			a := startApp(t, fxhttp.Module(fxhttp.WithHandler(http.NotFoundHandler()), tt.opt),
-				fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithAddr(loopback) }))
+				fxhttp.ProvideOption(func() fxhttp.Option { return fxhttp.WithAddr(loopback) }))
 			server := a.servers[""].Server
 			if err := dial(t, a.addr("")).get("/"); err != nil {
 				t.Fatal(err)

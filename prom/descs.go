@@ -43,16 +43,16 @@ var stopCounters = []struct {
 		func(r fxshutdown.Report) int { return r.Unaccepted }},
 	{newDesc("stop_connections_dropped_total", "Connections that waited for a request, and were closed by the stop."),
 		func(r fxshutdown.Report) int { return r.Dropped }},
-	{newDesc("stop_connections_cut_total", "Hijacked connections that were closed by the stop."),
-		func(r fxshutdown.Report) int { return r.CutCount }},
+	{newDesc("stop_hijacked_closed_total", "Hijacked connections that were closed by the stop."),
+		func(r fxshutdown.Report) int { return r.HijackedClosed }},
 	{newDesc("stop_handshakes_unfinished_total", "Clients whose handshakes were under way when the listener was closed."),
 		func(r fxshutdown.Report) int { return r.Handshakes }},
 	{newDesc("stop_requests_unbegun_total", "Requests that were read and cut off before their handlers began. No other figure has them."),
 		func(r fxshutdown.Report) int { return r.Unbegun }},
 	{newDesc("stop_requests_cancelled_total", "Requests whose contexts the stop cancelled, and that were not aborted. They are answered too, or ended."),
-		func(r fxshutdown.Report) int { return r.CancelledCount }},
+		func(r fxshutdown.Report) int { return r.Cancelled }},
 	{newDesc("stop_requests_waited_for_total", "Requests and hijacked connections that kept the stop waiting when its time was over."),
-		func(r fxshutdown.Report) int { return r.WaitedForCount }},
+		func(r fxshutdown.Report) int { return r.WaitedFor }},
 }
 
 // descs are all of them.

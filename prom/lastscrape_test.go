@@ -20,7 +20,7 @@ import (
 var lastScrape = fx.Options(
 	fxhttp.Module(fxhttp.WithAddr(":8080"), fxhttp.WithStopReserve(20*time.Second)),
 	fxhttpadmin.Module(),
-	fxhttp.AsNamedOption("admin", func() fxhttp.Option {
+	fxhttp.ProvideNamedOption("admin", func() fxhttp.Option {
 		return fxhttp.WithShutdownDelay(16 * time.Second) // the scrape interval, and a second
 	}),
 	fxhttpprom.Module(),
@@ -38,11 +38,11 @@ func TestLastScrapeTimes(t *testing.T) {
 	if app.StopTimeout() != 45*time.Second {
 		t.Errorf("StopTimeout() = %v", app.StopTimeout())
 	}
-	divide := func(timeout time.Duration, cfg fxshutdown.Config) *fxshutdown.Stopping {
+	divide := func(timeout time.Duration, cfg fxshutdown.Config) *fxshutdown.StopBegan {
 		t.Helper()
-		began := make(chan *fxshutdown.Stopping, 1)
+		began := make(chan *fxshutdown.StopBegan, 1)
 		cfg.Logger = logger(func(e fxshutdown.Event) {
-			if s, ok := e.(*fxshutdown.Stopping); ok {
+			if s, ok := e.(*fxshutdown.StopBegan); ok {
 				began <- s
 			}
 		})
@@ -67,11 +67,11 @@ func TestLastScrapeTimes(t *testing.T) {
 	if api.Reserve != 20*time.Second {
 		t.Errorf("the API leaves %v", api.Reserve)
 	}
-	if admin := divide(api.Reserve, fxshutdown.Config{ShutdownDelay: 16 * time.Second}); admin.Skipped != "" {
-		t.Errorf("of %v the admin server's delay is skipped: %s", api.Reserve, admin.Skipped)
+	if admin := divide(api.Reserve, fxshutdown.Config{ShutdownDelay: 16 * time.Second}); admin.SkipReason != "" {
+		t.Errorf("of %v the admin server's delay is skipped: %s", api.Reserve, admin.SkipReason)
 	}
-	if admin := divide(2*time.Second, fxshutdown.Config{ShutdownDelay: 16 * time.Second}); admin.Skipped != fxshutdown.SkipNoRoom {
-		t.Errorf("of the 2 s that a server leaves by itself the delay is not skipped: %q", admin.Skipped)
+	if admin := divide(2*time.Second, fxshutdown.Config{ShutdownDelay: 16 * time.Second}); admin.SkipReason != fxshutdown.SkipTooLong {
+		t.Errorf("of the 2 s that a server leaves by itself the delay is not skipped: %q", admin.SkipReason)
 	}
 }
 
@@ -119,9 +119,9 @@ func TestLastScrape(t *testing.T) {
 				t.Error("Stop() = nil, want what was aborted")
 			}
 			s := <-last
-			event, _ := a.servers["admin"].Stopping()
-			if skipped := event.Skipped == fxshutdown.SkipNoRoom; skipped == tt.seen {
-				t.Errorf("the admin server's delay was skipped: %v (%q)", skipped, event.Skipped)
+			event, _ := a.servers["admin"].StopBegan()
+			if skipped := event.SkipReason == fxshutdown.SkipTooLong; skipped == tt.seen {
+				t.Errorf("the admin server's delay was skipped: %v (%q)", skipped, event.SkipReason)
 			}
 			if tt.seen {
 				server := a.servers[""].Server

@@ -109,7 +109,7 @@ func api(h http.Handler, opts ...fxhttp.Option) fx.Option {
 func admin(o ...fxhttp.Option) fx.Option {
 	var all []fx.Option
 	for _, o := range o {
-		all = append(all, fxhttp.AsNamedOption("admin", func() fxhttp.Option { return o }))
+		all = append(all, fxhttp.ProvideNamedOption("admin", func() fxhttp.Option { return o }))
 	}
 	return fx.Options(all...)
 }

@@ -33,9 +33,9 @@ var nothing = fxhttp.WithConfig(fxhttp.Config{})
 
 func asOption(server string, constructor any) fx.Option {
 	if server == "" {
-		return fxhttp.AsOption(constructor)
+		return fxhttp.ProvideOption(constructor)
 	}
-	return fxhttp.AsNamedOption(server, constructor)
+	return fxhttp.ProvideNamedOption(server, constructor)
 }
 
 // listener returns the server's listener, nil if it shall listen by itself.

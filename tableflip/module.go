@@ -126,7 +126,7 @@ func (a address) listen() fx.Option {
 
 func (a address) asOption(constructor any) fx.Option {
 	if a.server == "" {
-		return fxhttp.AsOption(constructor)
+		return fxhttp.ProvideOption(constructor)
 	}
-	return fxhttp.AsNamedOption(a.server, constructor)
+	return fxhttp.ProvideNamedOption(a.server, constructor)
 }

@@ -17,7 +17,7 @@ import (
 func TestStop(t *testing.T) {
 	var admin *fxshutdown.Server
 	s := servicetest.Start(t, service(),
-		fxhttp.AsNamedOption("admin", func() fxhttp.Option { return fxhttp.WithAddr("127.0.0.1:0") }),
+		fxhttp.ProvideNamedOption("admin", func() fxhttp.Option { return fxhttp.WithAddr("127.0.0.1:0") }),
 		fx.Populate(fx.Annotate(&admin, fx.ParamTags(`name:"admin"`))),
 	)
 	profile := make(chan string)

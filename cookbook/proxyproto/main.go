@@ -29,7 +29,7 @@ type addr string
 func service(a addr) fx.Option {
 	return fx.Options(
 		fxhttp.Module(fxhttp.WithListenerOwned(func() bool { return true })), // glue
-		fxhttp.AsOption(listen),
+		fxhttp.ProvideOption(listen),
 		fx.Supply(a),
 		fx.Provide(newHandler),
 	)

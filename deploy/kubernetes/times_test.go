@@ -183,7 +183,7 @@ func TestShares(t *testing.T) {
 type shareLog struct{ reserve, force time.Duration }
 
 func (l *shareLog) LogEvent(e fxshutdown.Event) {
-	if s, ok := e.(*fxshutdown.Stopping); ok {
+	if s, ok := e.(*fxshutdown.StopBegan); ok {
 		l.reserve, l.force = s.Reserve, s.Force
 	}
 }

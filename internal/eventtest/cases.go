@@ -54,7 +54,7 @@ var (
 	report = fxshutdown.Report{
 		Trigger: fxshutdown.TriggerStop, Duration: 2 * time.Second, Served: 12,
 		Connections: 1, Queued: 2, Dropped: 3,
-		Requests: 4, Answered: 5, Failed: 6, Ended: 8, Hijacked: 7,
+		Requests: 4, Answered: 5, Failed: 6, Ended: 8, Hijacks: 7,
 		Phases: []fxshutdown.Phase{
 			{Name: "listener", Duration: time.Second},
 			{Name: "drain", Duration: 2 * time.Second},
@@ -63,8 +63,8 @@ var (
 	reportAttrs = attrs{
 		"took": 2 * time.Second, "graceful": true,
 		"served": int64(12), "connections": int64(1), "queued": int64(2), "dropped": int64(3),
-		"requests_in_stop": int64(4), "answered": int64(5), "failed": int64(6), "ended": int64(8), "hijacked": int64(7),
-		"cancelled": int64(0), "aborted": int64(0), "unbegun": int64(0), "cut": int64(0),
+		"requests_in_stop": int64(4), "answered": int64(5), "failed": int64(6), "ended": int64(8), "hijacks": int64(7),
+		"cancelled": int64(0), "aborted": int64(0), "unbegun": int64(0), "hijacked_closed": int64(0),
 		"phases": attrs{"listener": time.Second, "drain": 2 * time.Second},
 	}
 )
@@ -74,12 +74,12 @@ func Cases() []Case {
 	many := slices.Repeat([]fxshutdown.Request{request}, 11)
 	ten := slices.Repeat([]any{requestAttrs}, 10)
 	waiting := stats
-	waiting.Waiting = 6
+	waiting.InQueue = 6
 	forced := report
 	forced.Forced, forced.ListenerErr = fxshutdown.ErrBudget, errTest
 	forced.Unaccepted, forced.AcceptErr, forced.Handshakes = 5, errTest, 6
-	forced.AbortedCount, forced.CutCount, forced.CancelledCount, forced.Unbegun = 1, 2, 3, 4
-	forced.WaitedForCount, forced.WaitedFor = 111, many
+	forced.Aborted, forced.HijackedClosed, forced.Cancelled, forced.Unbegun = 1, 2, 3, 4
+	forced.WaitedFor, forced.WaitedForRequests = 111, many
 
 	return []Case{
 		{"Started",
@@ -97,7 +97,7 @@ func Cases() []Case {
 		{"LimitReached",
 			&fxshutdown.LimitReached{MaxConnections: 10, Stats: waiting},
 			slog.LevelWarn, "http server is at its limit of connections",
-			with(statsAttrs, attrs{"max_connections": int64(10), "waiting": int64(6)})},
+			with(statsAttrs, attrs{"max_connections": int64(10), "in_queue": int64(6)})},
 		{"LimitReached/NotTold",
 			&fxshutdown.LimitReached{MaxConnections: 10, Stats: stats},
 			slog.LevelWarn, "http server is at its limit of connections",
@@ -106,58 +106,58 @@ func Cases() []Case {
 			&fxshutdown.ServeFailed{Err: errTest},
 			slog.LevelError, "http server failed",
 			attrs{"error": errTest.Error()}},
-		{"AgeGraceOver", &fxshutdown.AgeGraceOver{Aborted: 2, Closed: 1, Requests: []fxshutdown.Request{request}},
+		{"AgeGraceOver", &fxshutdown.AgeGraceOver{Aborted: 2, HijackedClosed: 1, Requests: []fxshutdown.Request{request}},
 			slog.LevelWarn, "http server cut off what outlived its connection's age",
-			attrs{"reason": fxshutdown.ErrConnectionAge.Error(), "aborted": int64(2), "closed": int64(1),
+			attrs{"reason": fxshutdown.ErrConnectionAgeGrace.Error(), "aborted": int64(2), "hijacked_closed": int64(1),
 				"requests": []any{requestAttrs}}},
 		{"Unready",
 			&fxshutdown.Unready{Reason: "signal terminated"},
 			slog.LevelInfo, "http server unready",
 			attrs{"reason": "signal terminated"}},
-		{"Stopping",
-			&fxshutdown.Stopping{
-				Trigger: fxshutdown.TriggerStop, Left: 15 * time.Second, Reserve: time.Second,
-				Force: 500 * time.Millisecond, Delay: 3 * time.Second, Stats: stats},
+		{"StopBegan",
+			&fxshutdown.StopBegan{
+				Trigger: fxshutdown.TriggerStop, Timeout: 15 * time.Second, Reserve: time.Second,
+				Force: 500 * time.Millisecond, ShutdownDelay: 3 * time.Second, Stats: stats},
 			slog.LevelInfo, "http server stopping",
 			with(statsAttrs, attrs{
-				"trigger": "stop", "left": 15 * time.Second, "reserve": time.Second,
+				"trigger": "stop", "timeout": 15 * time.Second, "reserve": time.Second,
 				"force": 500 * time.Millisecond, "delay": 3 * time.Second})},
-		{"Stopping/NoDeadline",
-			&fxshutdown.Stopping{
-				Trigger: fxshutdown.TriggerStop, Skipped: fxshutdown.SkipUnused, Stats: stats},
+		{"StopBegan/NoDeadline",
+			&fxshutdown.StopBegan{
+				Trigger: fxshutdown.TriggerStop, SkipReason: fxshutdown.SkipUnused, Stats: stats},
 			slog.LevelInfo, "http server stopping",
 			with(statsAttrs, attrs{
 				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0),
 				"delay_skipped": "no connection was ever accepted"})},
-		{"Stopping/Elapsed",
-			&fxshutdown.Stopping{
-				Trigger: fxshutdown.TriggerStop, Delay: 3 * time.Second, Unready: 4 * time.Second,
-				Skipped: fxshutdown.SkipElapsed, Stats: stats},
+		{"StopBegan/Elapsed",
+			&fxshutdown.StopBegan{
+				Trigger: fxshutdown.TriggerStop, ShutdownDelay: 3 * time.Second, UnreadyFor: 4 * time.Second,
+				SkipReason: fxshutdown.SkipElapsed, Stats: stats},
 			slog.LevelInfo, "http server stopping",
 			with(statsAttrs, attrs{
 				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0),
-				"delay": 3 * time.Second, "unready": 4 * time.Second,
+				"delay": 3 * time.Second, "unready_for": 4 * time.Second,
 				"delay_skipped": "readiness has failed for that long already"})},
-		{"Stopping/HandedOver",
-			&fxshutdown.Stopping{
-				Trigger: fxshutdown.TriggerStop, Delay: 3 * time.Second,
-				Skipped: fxshutdown.SkipHandedOver, Stats: stats},
+		{"StopBegan/HandedOver",
+			&fxshutdown.StopBegan{
+				Trigger: fxshutdown.TriggerStop, ShutdownDelay: 3 * time.Second,
+				SkipReason: fxshutdown.SkipHandedOver, Stats: stats},
 			slog.LevelInfo, "http server stopping",
 			with(statsAttrs, attrs{
 				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0),
 				"delay": 3 * time.Second, "delay_skipped": "a successor has the listener already"})},
-		{"Stopping/NoRoom",
-			&fxshutdown.Stopping{
-				Trigger: fxshutdown.TriggerStop, Delay: 5 * time.Second,
-				Skipped: fxshutdown.SkipNoRoom, Stats: stats},
+		{"StopBegan/TooLong",
+			&fxshutdown.StopBegan{
+				Trigger: fxshutdown.TriggerStop, ShutdownDelay: 5 * time.Second,
+				SkipReason: fxshutdown.SkipTooLong, Stats: stats},
 			slog.LevelWarn, "http server stopping",
 			with(statsAttrs, attrs{
 				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0),
 				"delay": 5 * time.Second, "delay_skipped": "it does not fit the time of the stop"})},
-		{"Stopping/Spread", &fxshutdown.Stopping{Trigger: fxshutdown.TriggerStop, Spread: time.Minute, Spreads: time.Minute, Stats: stats},
+		{"StopBegan/Spread", &fxshutdown.StopBegan{Trigger: fxshutdown.TriggerStop, DrainSpread: time.Minute, Spread: time.Minute, Stats: stats},
 			slog.LevelInfo, "http server stopping",
 			with(statsAttrs, attrs{"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0), "spread": time.Minute})},
-		{"Stopping/SpreadShortened", &fxshutdown.Stopping{Trigger: fxshutdown.TriggerStop, Spread: time.Minute, Spreads: time.Second, Stats: stats},
+		{"StopBegan/SpreadShortened", &fxshutdown.StopBegan{Trigger: fxshutdown.TriggerStop, DrainSpread: time.Minute, Spread: time.Second, Stats: stats},
 			slog.LevelWarn, "http server stopping",
 			with(statsAttrs, attrs{"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0), "spread": time.Second, "spread_shortened_from": time.Minute})},
 		{"DrainBegan",
@@ -165,39 +165,39 @@ func Cases() []Case {
 			slog.LevelInfo, "http server draining",
 			statsAttrs},
 		{"ListenerClosed",
-			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second},
+			&fxshutdown.ListenerClosed{Queued: 3, Duration: time.Second},
 			slog.LevelInfo, "http server closed its listener",
 			attrs{"queued": int64(3), "took": time.Second}},
 		{"ListenerClosed/Flooded",
-			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Flooded: true},
+			&fxshutdown.ListenerClosed{Queued: 3, Duration: time.Second, Flooded: true},
 			slog.LevelWarn, "http server closed its listener",
 			attrs{"queued": int64(3), "took": time.Second, "flooded": true}},
 		{"ListenerClosed/Shared",
-			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Shared: true},
+			&fxshutdown.ListenerClosed{Queued: 3, Duration: time.Second, Shared: true},
 			slog.LevelInfo, "http server closed its listener",
 			attrs{"queued": int64(3), "took": time.Second, "shared": true}},
 		{"ListenerClosed/Unaccepted",
-			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Unaccepted: 2, AcceptErr: errTest},
+			&fxshutdown.ListenerClosed{Queued: 3, Duration: time.Second, Unaccepted: 2, AcceptErr: errTest},
 			slog.LevelWarn, "http server closed its listener",
 			attrs{"queued": int64(3), "took": time.Second, "unaccepted": int64(2),
 				"accept_error": errTest.Error()}},
 		{"ListenerClosed/Handshakes",
-			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Handshakes: 4},
+			&fxshutdown.ListenerClosed{Queued: 3, Duration: time.Second, Handshakes: 4},
 			slog.LevelWarn, "http server closed its listener",
 			attrs{"queued": int64(3), "took": time.Second, "handshakes": int64(4)}},
-		{"ListenerClosed/Unfiltered",
-			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Unfiltered: errTest},
+		{"ListenerClosed/FilterErr",
+			&fxshutdown.ListenerClosed{Queued: 3, Duration: time.Second, FilterErr: errTest},
 			slog.LevelWarn, "http server closed its listener",
-			attrs{"queued": int64(3), "took": time.Second, "unfiltered": errTest.Error(),
+			attrs{"queued": int64(3), "took": time.Second, "filter_error": errTest.Error(),
 				"remedy": "listen with plain TCP: net.ListenConfig.SetMultipathTCP(false), " +
 					"or ListenConfig instead of Listener"}},
 		{"ListenerClosed/Unprivileged",
-			&fxshutdown.ListenerClosed{Took: time.Second, Unfiltered: os.ErrPermission},
+			&fxshutdown.ListenerClosed{Duration: time.Second, FilterErr: os.ErrPermission},
 			slog.LevelWarn, "http server closed its listener",
-			attrs{"queued": int64(0), "took": time.Second, "unfiltered": os.ErrPermission.Error(),
+			attrs{"queued": int64(0), "took": time.Second, "filter_error": os.ErrPermission.Error(),
 				"remedy": "run with CAP_NET_ADMIN"}},
 		{"ListenerClosed/Error",
-			&fxshutdown.ListenerClosed{Queued: 3, Took: time.Second, Err: errTest},
+			&fxshutdown.ListenerClosed{Queued: 3, Duration: time.Second, Err: errTest},
 			slog.LevelWarn, "http server closed its listener",
 			attrs{"queued": int64(3), "took": time.Second, "error": errTest.Error()}},
 		{"StillDraining",
@@ -250,7 +250,7 @@ func Cases() []Case {
 			&fxshutdown.Stopped{Report: forced},
 			slog.LevelWarn, "http server stopped",
 			with(reportAttrs, attrs{
-				"graceful": false, "cancelled": int64(3), "aborted": int64(1), "unbegun": int64(4), "cut": int64(2),
+				"graceful": false, "cancelled": int64(3), "aborted": int64(1), "unbegun": int64(4), "hijacked_closed": int64(2),
 				"waited_for": int64(111), "waited_for_requests": ten,
 				"forced": fxshutdown.ErrBudget.Error(), "listener_error": errTest.Error(),
 				"unaccepted": int64(5), "accept_error": errTest.Error(), "handshakes": int64(6)})},

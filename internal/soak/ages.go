@@ -28,7 +28,7 @@ func (a *ages) watch(s *fxshutdown.Server) {
 	for {
 		looked := time.Now()
 		select {
-		case <-s.Stopping():
+		case <-s.Unready():
 			return
 		case <-time.After(agesEvery):
 		}

@@ -130,7 +130,7 @@ func (t *target) start(ctx context.Context, s spec, srv *http.Server) error {
 		switch {
 		case st.Open() != 0 || st.Accepted != st.Closed:
 			return fmt.Errorf("connections left: %+v", st)
-		case r.Requests != r.Answered+r.Failed+r.Ended+r.Hijacked+r.AbortedCount:
+		case r.Requests != r.Answered+r.Failed+r.Ended+r.Hijacks+r.Aborted:
 			return fmt.Errorf("requests do not balance: %+v", r)
 		case int64(st.Requests) != t.begun.Load() || t.begun.Load() != t.ended.Load():
 			return fmt.Errorf("handler saw %d, account says %+v", t.begun.Load(), st)

@@ -50,10 +50,10 @@ func (s *server) wantQuickEnd() {
 		s.t.Errorf("Stop() = %v after %v, want nil within %v", err, took, most)
 	}
 	r, st := s.Report(), s.Stats()
-	if !r.Graceful() || r.Failed > 0 || r.AbortedCount > 0 || st.Failed > 0 || st.Aborted > 0 {
+	if !r.Graceful() || r.Failed > 0 || r.Aborted > 0 || st.Failed > 0 || st.Aborted > 0 {
 		s.t.Errorf("Report() = %+v, Stats() = %+v, want a graceful stop, nothing failed or aborted", r, st)
 	}
-	s.t.Logf("the stop took %v: %d answered, %d ended, %d hijacked", took, r.Answered, r.Ended, st.HijackedTotal)
+	s.t.Logf("the stop took %v: %d answered, %d ended, %d hijacked", took, r.Answered, r.Ended, st.Hijacks)
 }
 
 func TestEndOnDrainSSE(t *testing.T) {

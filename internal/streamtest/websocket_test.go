@@ -189,10 +189,10 @@ func wantGoingAway(t *testing.T, errs []error) {
 func (s *server) wantCut(n int, err error, running bool) {
 	s.t.Helper()
 	r := s.Report()
-	if err != nil || len(r.Cut) != n || len(r.Aborted)+r.Unbegun > 0 {
+	if err != nil || len(r.HijackedClosedRequests) != n || len(r.AbortedRequests)+r.Unbegun > 0 {
 		s.t.Errorf("Stop() = %v, Report() = %+v, want no error and %d cut", err, r, n)
 	}
-	for _, c := range r.Cut {
+	for _, c := range r.HijackedClosedRequests {
 		if c.Method != http.MethodGet || c.Path != "/ws" || c.Running != running {
 			s.t.Errorf("Report().Cut has %+v, want GET /ws, running: %v", c, running)
 		}
@@ -368,11 +368,11 @@ func TestModule(t *testing.T) {
 			wantGoingAway(t, errs[:3])
 			wantEnded(t, errs[3:])
 			count := map[string]int{}
-			for _, c := range s.Report().Cut {
+			for _, c := range s.Report().HijackedClosedRequests {
 				count[c.Path]++
 			}
 			if want := map[string]int{"/ws": 3, "/leaked": 3}; fmt.Sprint(count) != fmt.Sprint(want) {
-				t.Errorf("Report().Cut = %v, want %v", count, want)
+				t.Errorf("Report().HijackedClosedRequests = %v, want %v", count, want)
 			}
 			if !closed {
 				t.Error("the hook after the server's did not run")

@@ -74,9 +74,9 @@ func (j *judging) index() {
 		}
 		return m
 	}
-	j.aborted = byPath("Aborted", j.report.Aborted)
-	j.cancelled = byPath("Cancelled", j.report.Cancelled)
-	j.cut = byPath("Cut", j.report.Cut)
+	j.aborted = byPath("Aborted", j.report.AbortedRequests)
+	j.cancelled = byPath("Cancelled", j.report.CancelledRequests)
+	j.cut = byPath("Cut", j.report.HijackedClosedRequests)
 	j.saidAborted, j.saidCut, j.saidCancelled = map[string]time.Time{}, map[string]time.Time{}, map[string]time.Time{}
 	for _, e := range j.events {
 		switch ev := e.Event.(type) {
@@ -114,7 +114,7 @@ func (j *judging) request(s *seen) {
 		j.hijacked(s, isAborted, isCut)
 		return
 	case isCut:
-		j.say("cut", "%s is in Cut and hijacked nothing", path)
+		j.say("cut", "%s is in HijackedClosedRequests and hijacked nothing", path)
 	}
 	// What a handler does when its request is cut off already makes it no stream.
 	ready := !s.ready.IsZero() && s.ready.Before(j.saidAborted[path].Add(-time.Millisecond))
@@ -233,8 +233,8 @@ func (j *judging) totals() {
 	r := j.report
 	j.figure("Answered", r.Answered, answered)
 	j.figure("Failed", r.Failed, failed)
-	j.figure("Hijacked", r.Hijacked, hijacked)
-	if sum := r.Answered + r.Failed + r.Ended + r.Hijacked + len(r.Aborted); r.Requests != sum {
+	j.figure("Hijacked", r.Hijacks, hijacked)
+	if sum := r.Answered + r.Failed + r.Ended + r.Hijacks + len(r.AbortedRequests); r.Requests != sum {
 		j.say("figure", "Report().Requests = %d, its parts are %d", r.Requests, sum)
 	}
 	if r.Unbegun > unanswered {
@@ -244,7 +244,7 @@ func (j *judging) totals() {
 	for name, pair := range map[string][2]int{
 		"Requests":              {int(st.Requests), begun},
 		"Failed":                {int(st.Failed), allFailed},
-		"Aborted":               {int(st.Aborted), len(r.Aborted)},
+		"Aborted":               {int(st.Aborted), len(r.AbortedRequests)},
 		"Open()":                {st.Open(), 0},
 		"InFlight":              {st.InFlight, 0},
 		"Accepted (and Closed)": {int(st.Accepted), int(st.Closed)},
@@ -257,7 +257,7 @@ func (j *judging) totals() {
 		_, isAborted := j.aborted[s.q.path()]
 		return isAborted
 	})
-	if want := !lost && r.Unbegun == 0 && len(r.Cut) == 0 && r.Forced == nil; r.Graceful() != want {
+	if want := !lost && r.Unbegun == 0 && len(r.HijackedClosedRequests) == 0 && r.Forced == nil; r.Graceful() != want {
 		j.say("graceful", "Report().Graceful() = %v, want %v", r.Graceful(), want)
 	}
 }
@@ -325,11 +325,11 @@ func (j *judging) theLog() {
 	var names []string
 	for _, e := range j.events {
 		name := strings.TrimPrefix(fmt.Sprintf("%T", e.Event), "*fxshutdown.")
-		if slices.Contains([]string{"Started", "Stopping", "DrainBegan", "ListenerClosed", "Stopped"}, name) {
+		if slices.Contains([]string{"Started", "StopBegan", "DrainBegan", "ListenerClosed", "Stopped"}, name) {
 			names = append(names, name)
 		}
 	}
-	if want := []string{"Started", "Stopping", "DrainBegan", "ListenerClosed", "Stopped"}; !slices.Equal(names, want) {
+	if want := []string{"Started", "StopBegan", "DrainBegan", "ListenerClosed", "Stopped"}; !slices.Equal(names, want) {
 		j.say("log", "the phases are logged as %v", names)
 	}
 	same := func(what string, said map[string]time.Time, listed map[string]fxshutdown.Request) {

@@ -50,7 +50,7 @@ type Service struct {
 // Start starts the app, its unnamed server on a free port.
 func Start(t *testing.T, opts ...fx.Option) *Service {
 	t.Helper()
-	free := fxhttp.AsOption(func() fxhttp.Option { return fxhttp.WithAddr("127.0.0.1:0") })
+	free := fxhttp.ProvideOption(func() fxhttp.Option { return fxhttp.WithAddr("127.0.0.1:0") })
 	return StartAt(t, append(opts, free)...)
 }
 

@@ -61,7 +61,7 @@ func main() {
 		fxhttp.Module(options...),
 		fxhttpadmin.Module(fxhttpadmin.WithAddr(net.JoinHostPort(e.host, adminPort))),
 		fx.Provide(zap.NewProduction, func(s *fxshutdown.Server) http.Handler {
-			return newHandler(e.report, s.Ready(), fxshutdown.Draining)
+			return newHandler(e.report, s.ReadyHandler(), fxshutdown.Draining)
 		}),
 		fx.StopTimeout(e.stopTimeout),
 		fx.WithLogger(quietFx),

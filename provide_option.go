@@ -9,27 +9,27 @@ import (
 	"go.uber.org/fx"
 )
 
-// AsOption builds an [Option] from the graph and gives it to the unnamed server. The
+// ProvideOption builds an [Option] from the graph and gives it to the unnamed server. The
 // constructor returns an Option, or an Option and an error:
 //
-//	fxhttp.AsOption(func(cfg *AppConfig) fxhttp.Option {
+//	fxhttp.ProvideOption(func(cfg *AppConfig) fxhttp.Option {
 //		return fxhttp.WithAddr(cfg.Listen)
 //	})
 //
 // If its dependencies have names or groups, it takes them in an fx.In. The app fails if a
 // dependency is missing or leads to the server itself, or if two constructors return
 // options that set the same thing.
-func AsOption(constructor any) fx.Option { return asOption("AsOption", "", constructor) }
+func ProvideOption(constructor any) fx.Option { return provideOption("ProvideOption", "", constructor) }
 
-// AsNamedOption is [AsOption] for the server that [WithName] has given this name.
-func AsNamedOption(name string, constructor any) fx.Option {
+// ProvideNamedOption is [ProvideOption] for the server that [WithName] has given this name.
+func ProvideNamedOption(name string, constructor any) fx.Option {
 	if err := checkName(name); err != nil {
-		return fx.Error(fmt.Errorf("fxhttp.AsNamedOption(%q): %w", name, err))
+		return fx.Error(fmt.Errorf("fxhttp.ProvideNamedOption(%q): %w", name, err))
 	}
-	return asOption("AsNamedOption", name, constructor)
+	return provideOption("ProvideNamedOption", name, constructor)
 }
 
-func asOption(caller, name string, constructor any) fx.Option {
+func provideOption(caller, name string, constructor any) fx.Option {
 	if err := checkConstructor(constructor); err != nil {
 		return fx.Error(fmt.Errorf("fxhttp.%s: %T %w", caller, constructor, err))
 	}
