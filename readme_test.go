@@ -57,8 +57,8 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// TestGoBlocks tests the Go code of the README and the docs. A program is built, and, if it
-// serves /hello, run and stopped. A fragment stands, line by line, in a test.
+// TestGoBlocks tests the Go code of the README and the docs. A program is vetted or, if it
+// serves /hello, built, run and stopped. A fragment stands, line by line, in a test.
 func TestGoBlocks(t *testing.T) {
 	docs, err := filepath.Glob("docs/*.md")
 	if err != nil {
@@ -109,8 +109,8 @@ func withoutIndent(code string) string {
 	return regexp.MustCompile(`(?m)^\t+`).ReplaceAllString(strings.TrimSpace(code), "")
 }
 
-// testProgram builds a program and, if it serves /hello, runs it, asks it, and its admin
-// server if it has one, and stops it.
+// testProgram vets a program or, if it serves /hello, builds and runs it, asks it, and its
+// admin server if it has one, and stops it.
 func testProgram(t *testing.T, code string) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot be sent an interrupt")
@@ -122,10 +122,15 @@ func testProgram(t *testing.T, code string) {
 	if err := os.WriteFile(source, []byte(code), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("go", "build", "-o", program, source).CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	runs := strings.Contains(code, `/hello"`)
+	command := []string{"vet", source}
+	if runs {
+		command = []string{"build", "-ldflags=-s -w", "-o", program, source}
 	}
-	if !strings.Contains(code, `/hello"`) {
+	if out, err := exec.Command("go", command...).CombinedOutput(); err != nil {
+		t.Fatalf("go %s: %v\n%s", command[0], err, out)
+	}
+	if !runs {
 		return
 	}
 
