@@ -2,6 +2,7 @@ package fxhttp
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -168,6 +169,9 @@ func (c Config) checkAddr() error {
 		reason := err.Error()
 		if ae, ok := errors.AsType[*net.AddrError](err); ok {
 			reason = ae.Err
+		}
+		if strings.HasPrefix(c.Addr, "/") || strings.HasPrefix(c.Addr, "@") {
+			return fmt.Errorf("Addr %q is the path of a socket, and Network is %s: set Network unix too", c.Addr, cmp.Or(c.Network, "tcp"))
 		}
 		return fmt.Errorf("Addr %q: %s: want host:port or :port", c.Addr, reason)
 	}

@@ -164,6 +164,10 @@ func (r *runner) newSignalWatch() *signalWatch {
 		unready:   r.unreadySignals,
 		force:     r.forceSignals,
 		onUnready: func(s os.Signal) { r.server.SetUnready(fmt.Sprintf("signal %v", s)) },
+		onRepeat: func(s os.Signal) {
+			r.warn(fmt.Sprintf("fxhttp: the signal %v came within %v of the first: it counts as its repeat, and does not end the drain of %s",
+				s, forceSignalGap, describe(r.name)))
+		},
 		onForce: func(s os.Signal) {
 			r.warn(fmt.Sprintf("fxhttp: the signal %v ends the drain of %s", s, describe(r.name)))
 			// Stop returns what was aborted.

@@ -26,13 +26,14 @@ type signalWatch struct {
 	force   []os.Signal
 
 	onUnready func(os.Signal)
+	onRepeat  func(os.Signal) // of the one that began the stop
 	onForce   func(os.Signal)
 	endApp    func() // as Fx does at a signal
 
 	signals  chan os.Signal
-	stopping chan struct{} // closed when OnStop begins
-	quit     chan struct{} // closed when it is over
-	ended    chan struct{} // closed by run
+	stopping chan chan struct{} // OnStop begins; what it sends is closed when that is known
+	quit     chan struct{}      // closed when it is over
+	ended    chan struct{}      // closed by run
 }
 
 // start starts the goroutine.
@@ -44,13 +45,17 @@ func (w *signalWatch) start() {
 
 func (w *signalWatch) open() {
 	w.signals = make(chan os.Signal, 8) // a few that come at once are not lost
-	w.stopping, w.quit, w.ended = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	w.stopping, w.quit, w.ended = make(chan chan struct{}), make(chan struct{}), make(chan struct{})
 }
 
-// beginStop says that OnStop has begun.
+// beginStop says that OnStop has begun. It returns when whatever the signal that began the
+// stop has to bring about has happened: Fx may have been told of it before us.
 func (w *signalWatch) beginStop() {
+	notify(w.signals, w.unready) // again, because it waits for a delivery under way
 	notify(w.signals, w.force)
-	close(w.stopping)
+	known := make(chan struct{})
+	w.stopping <- known
+	<-known
 }
 
 // end ends the goroutine, and waits for it.
@@ -69,44 +74,67 @@ func notify(c chan<- os.Signal, signals []os.Signal) {
 
 func (w *signalWatch) run() {
 	defer close(w.ended)
-	var (
-		stopping = w.stopping
-		first    time.Time        // when the first force signal came, or the stop began
-		second   os.Signal        // the one that forces
-		fxLate   <-chan time.Time // receives when Fx should have acted
-	)
+	r := signalRun{signalWatch: w}
 	for {
 		select {
 		case <-w.quit:
 			return
-		case <-stopping:
-			stopping, fxLate = nil, nil
-			if first.IsZero() {
-				// A signal that began the stop came before we listened.
-				first = time.Now()
+		case known := <-w.stopping:
+			for pending := true; pending; {
+				select {
+				case s := <-w.signals:
+					r.take(s)
+				default:
+					pending = false
+				}
 			}
-		case <-fxLate:
+			r.beginStop()
+			close(known)
+		case <-r.fxLate:
 			// Fx listens only when the whole app has started. Before, the signal would
 			// have killed the process, had we not taken it: it must not be lost.
 			w.endApp()
 		case s := <-w.signals:
-			if stopping != nil && slices.Contains(w.unready, s) {
-				w.onUnready(s)
-				if fxLate == nil && (s == os.Interrupt || s == syscall.SIGTERM) { // those that Fx acts on
-					fxLate = time.After(fxSignalTime)
-				}
-			}
-			switch {
-			case !slices.Contains(w.force, s):
-			case first.IsZero():
-				first = time.Now()
-			case time.Since(first) >= forceSignalGap:
-				second = s
-			}
+			r.take(s)
 		}
-		if stopping == nil && second != nil {
-			w.onForce(second)
+		if r.stopping && r.second != nil {
+			w.onForce(r.second)
 			return
 		}
+	}
+}
+
+// signalRun is what the goroutine knows.
+type signalRun struct {
+	*signalWatch
+
+	stopping bool
+	first    time.Time        // when the first force signal came, or the stop began
+	second   os.Signal        // the one that forces
+	fxLate   <-chan time.Time // receives when Fx should have acted
+}
+
+func (r *signalRun) beginStop() {
+	r.stopping, r.fxLate = true, nil
+	if r.first.IsZero() {
+		r.first = time.Now() // a signal that began the stop came before we listened
+	}
+}
+
+func (r *signalRun) take(s os.Signal) {
+	if !r.stopping && slices.Contains(r.unready, s) {
+		r.onUnready(s)
+		if r.fxLate == nil && (s == os.Interrupt || s == syscall.SIGTERM) { // those that Fx acts on
+			r.fxLate = time.After(fxSignalTime)
+		}
+	}
+	switch {
+	case !slices.Contains(r.force, s):
+	case r.first.IsZero():
+		r.first = time.Now()
+	case time.Since(r.first) >= forceSignalGap:
+		r.second = s
+	case r.stopping:
+		r.onRepeat(s)
 	}
 }

@@ -29,15 +29,15 @@ func TestSignalWatch(t *testing.T) {
 		events  []at // what the watch sees
 		want    []string
 	}{
-		{"Doubled", nil, []at{stop(0), intr(20 * ms)}, nil},
-		{"DoubledThenSecond", nil, []at{stop(0), intr(20 * ms), intr(2000 * ms)}, []string{"2s force interrupt"}},
+		{"Doubled", nil, []at{stop(0), intr(20 * ms)}, []string{"20ms repeat interrupt"}},
+		{"DoubledThenSecond", nil, []at{stop(0), intr(20 * ms), intr(2000 * ms)}, []string{"20ms repeat interrupt", "2s force interrupt"}},
 		{"Second", nil, []at{stop(0), term(500 * ms), intr(600 * ms)}, []string{"500ms force terminated"}},
-		{"JustARepeat", nil, []at{stop(0), intr(499 * ms)}, nil},
-		{"ManyRepeats", nil, []at{stop(0), intr(200 * ms), intr(400 * ms), intr(600 * ms)}, []string{"600ms force interrupt"}},
+		{"JustARepeat", nil, []at{stop(0), intr(499 * ms)}, []string{"499ms repeat interrupt"}},
+		{"ManyRepeats", nil, []at{stop(0), intr(200 * ms), intr(400 * ms), intr(600 * ms)}, []string{"200ms repeat interrupt", "400ms repeat interrupt", "600ms force interrupt"}},
 
 		// Earlier hooks stop for 3 s. Who has not seen the first signal takes the third,
 		// 20 ms into OnStop, for a repeat.
-		{"SlowHooks", nil, []at{stop(3000 * ms), intr(3020 * ms)}, nil},
+		{"SlowHooks", nil, []at{stop(3000 * ms), intr(3020 * ms)}, []string{"3.02s repeat interrupt"}},
 		{"SlowHooksSeen", both, []at{intr(0), stop(3000 * ms), intr(3020 * ms)},
 			[]string{"0s unready interrupt", "100ms end", "3.02s force interrupt"}},
 		{"SlowHooksDoubled", both, []at{intr(0), intr(20 * ms), stop(3000 * ms)},
@@ -47,7 +47,7 @@ func TestSignalWatch(t *testing.T) {
 
 		// A signal that does not force says nothing of when the first that does came.
 		{"OtherSignal", []os.Signal{syscall.SIGHUP}, []at{hup(0), stop(3000 * ms), intr(3020 * ms)},
-			[]string{"0s unready hangup"}},
+			[]string{"0s unready hangup", "3.02s repeat interrupt"}},
 		{"OtherSignalInStop", []os.Signal{syscall.SIGHUP}, []at{stop(0), hup(3000 * ms)}, nil},
 
 		{"FxActs", both, []at{term(0), stop(50 * ms)}, []string{"0s unready terminated"}},
@@ -64,6 +64,7 @@ func TestSignalWatch(t *testing.T) {
 					unready:   tt.unready,
 					force:     both,
 					onUnready: func(s os.Signal) { note("unready " + s.String()) },
+					onRepeat:  func(s os.Signal) { note("repeat " + s.String()) },
 					onForce:   func(s os.Signal) { note("force " + s.String()) },
 					endApp:    func() { note("end") },
 				}
@@ -72,7 +73,9 @@ func TestSignalWatch(t *testing.T) {
 				for _, e := range tt.events {
 					time.Sleep(e.time - time.Since(began))
 					if e.signal == nil {
-						close(w.stopping)
+						known := make(chan struct{})
+						w.stopping <- known
+						<-known
 					} else {
 						w.signals <- e.signal
 					}
@@ -86,5 +89,25 @@ func TestSignalWatch(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The signal that begins a stop makes the server unready first, even if Fx is told of it
+// before the watch is.
+func TestSignalWatchPending(t *testing.T) {
+	for range 100 {
+		unready := false
+		w := &signalWatch{
+			unready:   []os.Signal{os.Interrupt},
+			onUnready: func(os.Signal) { unready = true },
+			endApp:    func() {},
+		}
+		w.start()
+		w.signals <- os.Interrupt
+		w.beginStop()
+		if !unready {
+			t.Error("the stop begins, and the server is not unready")
+		}
+		w.end()
 	}
 }

@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"reflect"
+	"strings"
 	"sync"
 
 	"go.uber.org/fx"
 	"go.uber.org/zap"
 
 	"github.com/fxshutdown/fxhttp"
+	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
 // name is that of the server, and what others take of it has in its tags.
@@ -51,6 +54,7 @@ func Module(opts ...Option) fx.Option {
 		// Here, and not by the constructor, whose error Fx shows behind the way to it.
 		fx.Invoke(func(r *routes) error { return r.err }),
 		fxhttp.Module(server...),
+		fx.Invoke(fx.Annotate(s.warnIfExposed, fx.ParamTags("", nameTag, `optional:"true"`))),
 	)
 }
 
@@ -108,6 +112,41 @@ func (s *settings) newRoutes(lc fx.Lifecycle, servers []fxhttp.NamedServer, chec
 		guarded("/events", page)
 	}
 	return &routes{mux, nil}
+}
+
+// warnIfExposed says, once the server listens, that whoever reaches it may see what only
+// operators should.
+func (s *settings) warnIfExposed(lc fx.Lifecycle, server *fxshutdown.Server, logger *zap.Logger) {
+	routes := s.operatorsRoutes()
+	if s.auth != nil || len(routes) == 0 {
+		return
+	}
+	lc.Append(fx.StartHook(func() {
+		addr, ok := server.Addr().(*net.TCPAddr)
+		if !ok || addr.IP.IsLoopback() {
+			return
+		}
+		msg := fmt.Sprintf("fxhttpadmin: whoever reaches %v may use %s: listen on a loopback address, or give WithAuth",
+			addr, strings.Join(routes, ", "))
+		if logger != nil {
+			logger.Warn(msg)
+		} else {
+			slog.Warn(msg)
+		}
+	}))
+}
+
+// operatorsRoutes returns those that WithAuth guards.
+func (s *settings) operatorsRoutes() (routes []string) {
+	for _, r := range []struct {
+		on    bool
+		route string
+	}{{s.page, "/"}, {s.requests, "/requests"}, {s.pprof, "/debug/pprof/"}, {s.retire, "/retire"}} {
+		if r.on {
+			routes = append(routes, r.route)
+		}
+	}
+	return routes
 }
 
 // keepHistory lets the page remember for as long as the admin server serves.

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"go.uber.org/fx"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/fxshutdown/fxhttp"
 	"github.com/fxshutdown/fxhttp/admin"
@@ -355,5 +358,34 @@ func TestErrorsBeginWithTheCause(t *testing.T) {
 		if err := fx.New(fx.NopLogger, app).Err(); err == nil || !strings.HasPrefix(err.Error(), "fxhttpadmin: the check") {
 			t.Errorf("New() = %v, want it to begin with the check", err)
 		}
+	}
+}
+
+// Whoever serves to everybody what operators alone should see is told so at the start.
+func TestExposedIsWarnedOf(t *testing.T) {
+	open := func(h http.Handler) http.Handler { return h }
+	for _, tt := range []struct {
+		name string
+		opts []fxhttpadmin.Option
+		want string // in the warning; empty: none
+	}{
+		{"ProbesAlone", []fxhttpadmin.Option{fxhttpadmin.WithAddr(":0")}, ""},
+		{"Loopback", []fxhttpadmin.Option{fxhttpadmin.WithPage()}, ""},
+		{"Auth", []fxhttpadmin.Option{fxhttpadmin.WithAddr(":0"), fxhttpadmin.WithPage(), fxhttpadmin.WithAuth(open)}, ""},
+		{"Page", []fxhttpadmin.Option{fxhttpadmin.WithAddr(":0"), fxhttpadmin.WithPage()}, " may use /: "},
+		{"All", []fxhttpadmin.Option{fxhttpadmin.WithAddr("0.0.0.0:0"), fxhttpadmin.WithPage(), fxhttpadmin.WithRequests(), fxhttpadmin.WithPprof(), fxhttpadmin.WithRetire()},
+			" may use /, /requests, /debug/pprof/, /retire: "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			core, logs := observer.New(zapcore.WarnLevel)
+			startApp(t, tt.opts, fx.Supply(zap.New(core)))
+			var got string
+			for _, entry := range logs.FilterMessageSnippet("whoever reaches").All() {
+				got += entry.Message
+			}
+			if !strings.Contains(got, tt.want) || tt.want == "" && got != "" {
+				t.Errorf("the warning is %q, want %q", got, tt.want)
+			}
+		})
 	}
 }

@@ -65,6 +65,15 @@ var delayScenarios = []scenario{
 		wantSkipped(t, s, fxshutdown.SkipUnused)
 	}},
 
+	// Settings that do not fit are said before anybody has connected: a test shows them.
+	{"SkippedWithoutConnectionOrRoom", bubbles, []mode{h1}, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe, delay(time.Minute))
+		if _, err := s.timeStop(10 * time.Second); err != nil {
+			t.Errorf("Stop() = %v, want nil", err)
+		}
+		wantSkipped(t, s, fxshutdown.SkipTooLong)
+	}},
+
 	{"SkippedWithoutRoom", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe, delay(time.Minute))
 		s.get(s.client(), "/").want(t, "hello")

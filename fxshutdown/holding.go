@@ -13,8 +13,8 @@ const (
 func (k holdKind) hint() string {
 	switch k {
 	case holdsHijacked:
-		return "the stop waits for a hijacked connection until its owner closes it: Config.HijackGrace limits that, " +
-			"and fxshutdown.EndOnDrain ends a proxied one"
+		return "the stop waits for a hijacked connection until it is closed: its handler can say goodbye and close it " +
+			"when fxshutdown.Draining(r.Context()) closes; HijackGrace limits the wait, and fxshutdown.EndOnDrain ends a proxied one"
 	case holdsH2C:
 		return "h2c.NewHandler serves HTTP/2 on connections that it hijacks: " +
 			"set the http.Server's Protocols to unencrypted HTTP/2 instead"

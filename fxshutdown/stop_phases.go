@@ -20,12 +20,12 @@ func (st *stop) plan() {
 		skipped = SkipTrigger
 	case st.listener.handedOver:
 		skipped = SkipHandedOver
-	case stats.Accepted == 0:
-		skipped = SkipUnused
 	case until <= now:
 		skipped = SkipElapsed
 	case end != 0 && until+2*s.cfg.IdleGrace > forceAt:
-		skipped = SkipTooLong
+		skipped = SkipTooLong // before SkipUnused: a stop in a test shows it, too
+	case stats.Accepted == 0:
+		skipped = SkipUnused
 	}
 	if delay > 0 && skipped == "" {
 		st.delayUntil = until
