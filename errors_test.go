@@ -221,3 +221,31 @@ func TestStopErrorIsOfContext(t *testing.T) {
 		t.Errorf("Stop() = %v, want it to be context.DeadlineExceeded and ErrBudget", err)
 	}
 }
+
+// An error of what settings are made of begins near its cause: nothing of ours is on the
+// way to it.
+func TestSourceErrorIsNotBuried(t *testing.T) {
+	errCause := errors.New("line 2: field adr not found")
+	tag := fx.ResultTags(`name:"api"`)
+	named, logger := fxhttp.Module(fxhttp.WithName("api")), fx.Provide(func() (*zap.Logger, error) { return nil, errCause })
+	config := func() (fxhttp.Config, error) { return fxhttp.Config{}, errCause }
+	option := func() (fxhttp.Option, error) { return nil, errCause }
+	for name, app := range map[string]fx.Option{
+		"Config":      fx.Options(fxhttp.Module(), fx.Provide(config)),
+		"NamedConfig": fx.Options(named, fx.Provide(fx.Annotate(config, tag))),
+		"Option":      fx.Options(fxhttp.Module(), fxhttp.ProvideOption(option)),
+		"NamedOption": fx.Options(named, fxhttp.ProvideNamedOption("api", option)),
+		"Zap":         fx.Options(fxhttp.Module(), logger),
+		"NamedZap":    fx.Options(named, logger),
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := fx.New(fx.NopLogger, app).Err()
+			if !errors.Is(err, errCause) {
+				t.Fatalf("Err() = %v, want the cause", err)
+			}
+			if strings.Contains(err.Error(), "*fxhttp.") || strings.Count(err.Error(), "makeFuncStub") > 1 {
+				t.Errorf("Err() = %v, want it without the way to the cause", err)
+			}
+		})
+	}
+}

@@ -94,7 +94,10 @@ func Module(opts ...Option) fx.Option {
 		// Not inside of the fx.Module: its invokes would run before all those
 		// of its parent, and the server would stop after what they construct. (Settings
 		// would be read before an earlier invoke could prepare them.)
-		fx.Invoke(fx.Annotate(checkSettings, fx.ParamTags(name, groupLastSettings))),
+		fx.Invoke(
+			fx.Annotate(takeSources, fx.ParamTags(optional, groupTag(m.name), `optional:"true"`, `optional:"true"`)),
+			fx.Annotate(checkSettings, fx.ParamTags(name, groupLastSettings)),
+		),
 		m.appendHook(name),
 	)
 }
@@ -202,6 +205,10 @@ func (m *module) whyMissing(in fromGraph, hasConfig bool) error {
 	}
 	return nil
 }
+
+// takeSources is an invoke that asks for what the settings are made of, so that dig's error
+// of a constructor that fails begins with it, and not with the way to it.
+func takeSources(Config, []Option, *zap.Logger, fxshutdown.Logger) {}
 
 // checkSettings is an invoke, whose error Fx shows as it is. An invoke that asks for the
 // server and is listed before Module gets the error from newHTTPServer. last are those of

@@ -959,7 +959,7 @@ func TestAsOption(t *testing.T) {
 		{"OtherSecondResult", []fx.Option{fxhttp.ProvideOption(func() (fxhttp.Option, string) { return nil, "" })},
 			[]string{"does not return an fxhttp.Option"}},
 		{"NoSuchServer", []fx.Option{fxhttp.ProvideNamedOption("amdin", func() fxhttp.Option { return fxhttp.WithAddr(":1") })},
-			[]string{`missing type: *http.Server[name="amdin"]`}},
+			[]string{`fxhttp.ProvideNamedOption: the app has no server "amdin"`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			wantError(t, fx.New(module(), handler, fx.NopLogger, fx.Options(tt.opts...)).Err(), tt.want...)

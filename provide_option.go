@@ -35,13 +35,23 @@ func provideOption(caller, name string, constructor any) fx.Option {
 	}
 	return fx.Options(
 		fx.Provide(fx.Annotated{Group: group(name), Target: constructor}), // Fx's errors name it
-		// An option for a server that the app does not have is a mistake, and
-		// nobody would ask for its group.
-		fx.Invoke(fx.Annotate(requireServer, fx.ParamTags(nameTag(name)))),
+		fx.Invoke(fx.Annotate(requireServer(caller, name), fx.ParamTags(nameTag(name)+` optional:"true"`))),
 	)
 }
 
-func requireServer(*http.Server) {}
+// requireServer returns an invoke that fails if the app has no server for the option: nobody
+// would ask for its group. A server that cannot be built fails where its Module is listed.
+func requireServer(caller, name string) func(*http.Server, fx.DotGraph) error {
+	return func(server *http.Server, dot fx.DotGraph) error {
+		if server != nil || parseGraph(dot).provided(keyOf[*http.Server](name)) != "" {
+			return nil
+		}
+		if name == "" {
+			return fmt.Errorf("fxhttp.%s: the app has no server without a name: list its fxhttp.Module, or use ProvideNamedOption", caller)
+		}
+		return fmt.Errorf("fxhttp.%s: the app has no server %q: list its fxhttp.Module, or correct the name", caller, name)
+	}
+}
 
 func checkConstructor(constructor any) error {
 	t := reflect.TypeOf(constructor)
