@@ -139,7 +139,7 @@ func TestReportJSON(t *testing.T) {
 	if err := json.Unmarshal(b, &all); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(fmt.Sprint(all["forced"]), "time is used up") {
+	if !strings.Contains(fmt.Sprint(all["forced"]), "no time left") {
 		t.Errorf(`Report()'s JSON has "forced": %v, want the text of ErrBudget; all of it: %s`, all["forced"], b)
 	}
 	if bytes.Contains(b, []byte("{}")) {

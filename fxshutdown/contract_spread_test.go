@@ -258,12 +258,12 @@ var spreadScenarios = []scenario{
 // Settings that do not fit a spread are errors that name it.
 func TestValidateSpread(t *testing.T) {
 	for want, cfg := range map[string]fxshutdown.Config{
-		"DrainSpread 5s does not fit DrainTimeout 5s": {DrainSpread: 5 * time.Second, DrainTimeout: 5 * time.Second},
-		"ShutdownDelay 9s does not fit DrainTimeout 8s, which counts from its beginning with DrainSpread": {
+		"DrainSpread 5s must be shorter than DrainTimeout 5s": {DrainSpread: 5 * time.Second, DrainTimeout: 5 * time.Second},
+		"ShutdownDelay 9s must be shorter than DrainTimeout 8s: with DrainSpread, both begin with the stop": {
 			DrainSpread: time.Second, DrainTimeout: 8 * time.Second, ShutdownDelay: 9 * time.Second},
-		"RequestGrace 2s, which counts from the end of DrainSpread 2s, never comes: DrainTimeout is 4s": {
+		"RequestGrace 2s has no effect: it counts from the end of DrainSpread 2s, and DrainTimeout 4s ends the drain first": {
 			DrainSpread: 2 * time.Second, DrainTimeout: 4 * time.Second, RequestGrace: 2 * time.Second},
-		"MaxRequestsPerConnection -1 is negative": {MaxRequestsPerConnection: -1},
+		"MaxRequestsPerConnection -1 is negative: zero means no limit": {MaxRequestsPerConnection: -1},
 	} {
 		if err := cfg.Validate(); fmt.Sprint(err) != want {
 			t.Errorf("Validate() = %v, want %s", err, want)

@@ -85,8 +85,8 @@ func ExampleNew() {
 	})
 	fmt.Println(err)
 	// Output:
-	// fxshutdown: MaxConnections -1 is negative: zero is no limit
-	// RequestGrace 1m0s never comes: DrainTimeout is 10s
+	// fxshutdown: MaxConnections -1 is negative: zero means no limit
+	// RequestGrace 1m0s has no effect: DrainTimeout 10s ends the drain first
 }
 
 // A request that does not end in time is aborted, and is the error of Stop.
@@ -110,7 +110,7 @@ func ExampleServer_Stop() {
 	}
 	fmt.Println("out of time:", errors.Is(err, context.DeadlineExceeded))
 	// Output:
-	// cause: fxshutdown: the server is stopping: its time is used up
+	// cause: fxshutdown: the server is stopping: no time left (stop timeout less StopReserve, or DrainTimeout)
 	// aborted: POST /orders
 	// out of time: true
 }

@@ -60,10 +60,10 @@ func wantNamed(t *testing.T, cfg fxshutdown.Config, err error) {
 	wrong := map[string]bool{
 		"is not a stream network": !slices.Contains(networks, cfg.Network),
 		"Listener":                cfg.Listener != nil && cfg.Network != "",
-		"at birth":                cfg.RequestGrace > 0 && cfg.RequestGrace < idle,
+		"as soon as it begins":    cfg.RequestGrace > 0 && cfg.RequestGrace < idle,
 		"longer than IdleGrace":   bounded && cfg.DrainTimeout <= idle,
-		"RequestGrace %v never":   bounded && cfg.RequestGrace >= cfg.DrainTimeout,
-		"HijackGrace %v never":    bounded && cfg.HijackGrace >= cfg.DrainTimeout,
+		"RequestGrace %v has":     bounded && cfg.RequestGrace >= cfg.DrainTimeout,
+		"HijackGrace %v has":      bounded && cfg.HijackGrace >= cfg.DrainTimeout,
 	}
 	any := false
 	for text, is := range wrong {
@@ -72,7 +72,7 @@ func wantNamed(t *testing.T, cfg fxshutdown.Config, err error) {
 		named := err != nil && strings.Contains(err.Error(), text)
 		if field != text {
 			for line := range strings.Lines(fmt.Sprint(err)) {
-				named = named || strings.HasPrefix(line, field+" ") && strings.Contains(line, "never comes")
+				named = named || strings.HasPrefix(line, field+" ") && strings.Contains(line, "has no effect")
 			}
 		}
 		if named != is {

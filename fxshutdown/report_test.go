@@ -143,7 +143,7 @@ func TestListsAreBounded(t *testing.T) {
 		if !errors.As(err, &aborted) || aborted.Count != n || len(aborted.Requests) != 100 {
 			t.Fatalf("Stop() = %v, want an *AbortedError of %d that lists 100", err, n)
 		}
-		if text := err.Error(); !strings.Contains(text, "150 aborted") || !strings.HasSuffix(text, ", and 140 more") || strings.Count(text, "GET") != 10 {
+		if text := err.Error(); !strings.Contains(text, "150 requests aborted") || !strings.HasSuffix(text, ", and 140 more") || strings.Count(text, "GET") != 10 {
 			t.Errorf("Stop() = %q, want 150, 10 of them named", text)
 		}
 		event[*fxshutdown.Stopped](s)
