@@ -15,7 +15,7 @@ type tender struct {
 	wake   chan struct{} // receives when something changed that should be looked at
 	next   atomic.Int64  // the moment for which the goroutine has set its timer; 0: none
 
-	// record notes in the account what it cost to end a connection, and why it was ended.
+	// record notes what it cost to end a connection, and why it was ended.
 	record func(cutResult, error)
 }
 
