@@ -20,8 +20,7 @@ import "net"
 // something has been written since its handler returned when another request begins or
 // returns, and after a schedulingSlack in which nothing is written or, on HTTP/1, read.
 //
-// The fields are guarded by conn.mu. The requests that have ended are counted in
-// retirement.
+// The fields are guarded by conn.mu. The number of ended requests is in retirement.
 type account struct {
 	running   *exchange // newest first
 	undecided *exchange // newest first; at most one on HTTP/1

@@ -116,10 +116,11 @@ type Config struct {
 	// A handler learns of its connection's turn from [Draining] with its request's
 	// context. When the spread begins, [Server.Draining] is closed and the callbacks of
 	// RegisterOnShutdown run: a hub that closes all of its WebSockets there defeats the
-	// spread. RequestGrace counts from its end, HijackGrace from the turn of each
-	// connection, DrainTimeout from its beginning. It takes at most half of the time that
-	// Stop has before the force phase, and a warning says so if it is shortened. A stop
-	// that Close or the http.Server's Shutdown begins has no spread.
+	// spread. RequestGrace counts from the end of the spread, HijackGrace from the turn
+	// of each connection, DrainTimeout from the beginning of the spread. The spread takes
+	// at most half of the time that Stop has before the force phase, and a warning says
+	// so if it is shortened. A stop that Close or the http.Server's Shutdown begins has
+	// no spread.
 	DrainSpread time.Duration
 
 	// IdleGrace is how long the client of a connection that waits for a request must
@@ -145,7 +146,8 @@ type Config struct {
 	// closed. No request is lost: an idle HTTP/1 connection is not closed, since the next
 	// request may be on its way. It is told by the response to that request, or ended by
 	// the http.Server's IdleTimeout. An HTTP/2 connection that a TLSNextProto of yours
-	// serves is told only by its next response. Default: none, connections may live on.
+	// serves is told only by its next response. Default: none, connections may stay open
+	// indefinitely.
 	MaxConnectionAge time.Duration
 
 	// MaxConnectionAgeGrace is how long streams and hijacked connections may go on, while

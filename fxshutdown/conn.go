@@ -43,7 +43,11 @@ type conn struct {
 	ahead aheadHistory  // whether bytes came before their turn
 	part  bool          // bytes of the next request were read
 	intr  interruptRead // the reader is being woken
-	quiet moment        // since when it is quiet: its last byte while it waited, the start of waiting or closing, or the return of its last HTTP/2 handler
+
+	// quiet is the moment from which on it is quiet: that of its last byte while it
+	// waited, of the start of waiting or closing, or of the return of its last HTTP/2
+	// handler.
+	quiet moment
 
 	// The requests.
 	account
@@ -77,7 +81,7 @@ type retirement struct {
 	waited time.Duration // how long its client was waited for, in earlier reads of this stage
 	client *client       // nil if its address is not known yet
 	drains bool          // a stop has taken it over
-	late   bool          // it was accepted after that
+	late   bool          // it was accepted during the drain
 	cut    bool          // it was open when its time was over
 	ended  uint32        // how many of its requests have ended; see account
 

@@ -36,7 +36,8 @@ var hijackedScenarios = []scenario{
 		}
 	}},
 
-	// Without a grace they are cut at the end, named, and no error.
+	// Without HijackGrace, hijacked connections are cut at the end and named, which is
+	// not an error.
 	{"CutAtTheEnd", bubbles, h1Modes, func(t *testing.T, m mode) {
 		entered := make(chan struct{}, 3)
 		s := start(t, m, hijack(t, entered, func(c net.Conn, r *http.Request) {
@@ -66,7 +67,7 @@ var hijackedScenarios = []scenario{
 		}
 	}},
 
-	// A handler that hijacks and leaks its connection is found out.
+	// A connection that its handler hijacks and leaks is reported.
 	{"Leaked", bubbles, h1Modes, func(t *testing.T, m mode) {
 		entered := make(chan struct{}, 1)
 		var leaked net.Conn
@@ -138,8 +139,8 @@ var hijackedScenarios = []scenario{
 		}
 	}},
 
-	// srv.Close of net/http leaves hijacked connections alone, srv.Shutdown
-	// does not wait for them; this Server does both, as its document says.
+	// srv.Close of net/http leaves hijacked connections alone, srv.Shutdown does not wait
+	// for them; this Server does both, as its documentation says.
 	{"ShutdownWaits", sockets, h1Modes, func(t *testing.T, m mode) {
 		entered, leave := make(chan struct{}, 1), make(chan struct{})
 		s := start(t, m, hijack(t, entered, func(c net.Conn, r *http.Request) { <-leave; c.Close() }))

@@ -78,10 +78,10 @@
 // # Hijacked connections
 //
 // net/http forgets a connection that is hijacked, such as a WebSocket. Server does not:
-// it waits until the connection is closed, at most for HijackGrace, or as long as the
-// stop has time. Then it closes the connection itself, and names the request that
-// hijacked it in Report.HijackedClosedRequests. This is not an error of Stop. The handler
-// learns of the drain from [Draining]; under [EndOnDrain], it has at most 500 ms.
+// it waits until the connection is closed, but no longer than HijackGrace and the stop's
+// time allow. Then it closes the connection itself, and names the request that hijacked
+// it in Report.HijackedClosedRequests. This is not an error of Stop. The handler learns
+// of the drain from [Draining]; under [EndOnDrain], it has at most 500 ms.
 //
 // # What the http.Server sees
 //
@@ -149,9 +149,9 @@
 //   - When an HTTP/2 handler has returned, net/http may still hold the last 4 KB of its
 //     response if the client's flow control requires it. The response counts as answered
 //     50 ms later.
-//   - If Config.Listener returns *tls.Conn, the server does not see what is read from
-//     them and written to them: it judges by their state alone whether they wait, and
-//     forgets hijacked ones when their handlers return.
+//   - If Config.Listener returns connections of type *tls.Conn, the Server does not see
+//     what is read from them and written to them: it judges by their state alone whether
+//     they wait, and forgets hijacked ones when their handlers return.
 //   - The handler of golang.org/x/net/http2/h2c hijacks the connections that it serves,
 //     so they are treated as hijacked. Set http.Server.Protocols to unencrypted HTTP/2
 //     instead.

@@ -73,8 +73,8 @@ func (x *exchange) serveUntilDrain(h http.Handler, w http.ResponseWriter, r *htt
 	go x.cancelOnDrain(ctx, told, cancel)
 	returned := false
 	defer func() {
-		// Until it is told to end, a panic passes untouched. A new panic with the same
-		// value from this function preserves the stack that net/http logs.
+		// Before the request is told to end, a panic passes untouched. A new panic with
+		// the same value from this function preserves the stack that net/http logs.
 		if returned || !x.wasToldToEnd() {
 			return
 		}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The error of a stop names what it can, in one line.
+// The error of a stop names as much as it can in one line.
 func TestAbortedErrorText(t *testing.T) {
 	request := Request{Method: "GET", Path: "/a", Age: time.Second}
 	many := make([]Request, maxNamed+1)

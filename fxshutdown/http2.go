@@ -44,7 +44,7 @@ type http2State struct {
 
 	heldAt   moment       // since when what is read is held back; 0: it is not
 	released bool         // it was, and is not any more
-	bodies   int          // requests whose bodies are not read to their ends: while there are any, nothing is held back
+	bodies   int          // request bodies that are not fully read: while there are any, nothing is held back
 	gate     sync.Cond    // signalled when what is held back may go on
 	writers  atomic.Int32 // handlers in Write
 	wroteAt  moment       // when the last write ended, since the connection retired

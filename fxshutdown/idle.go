@@ -148,8 +148,7 @@ func (g graces) decide(v view, now moment) verdict {
 		return g.decideHijacked(v, now)
 
 	case v.closing == closingHTTP && !v.handlers:
-		// Answered. net/http closes it when it has read on, and when the user's hook has
-		// returned.
+		// Answered. net/http closes it once it has read on, or has told the user's hook.
 		if v.writing { // still the response, although reading seemed to have gone on behind it
 			return verdict{at: now + recheck}
 		}

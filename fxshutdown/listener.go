@@ -128,7 +128,9 @@ func (l *listener) Close() error {
 			l.left, _ = l.kernel.queued()
 		}
 		if l.keptAway && !l.openedHere {
-			l.kernel.hearSYNs() // otherwise another process that has the socket too, unknown to its owner, would be deaf
+			// Otherwise another process that has the socket too, unknown to its owner,
+			// would be deaf.
+			l.kernel.hearSYNs()
 		}
 		l.closeErr = l.Listener.Close()
 		close(l.closed)

@@ -97,9 +97,9 @@ type Report struct {
 	Unbegun int `json:"unbegun"`
 
 	// HijackedClosed counts the hijacked connections that the stop closed, and those
-	// whose handlers had closed them but had not returned. They are listed by the requests
-	// that they began with. A connection whose protocol is served by a TLSNextProto has
-	// only a RemoteAddr.
+	// whose handlers had closed them but had not returned. The list has the requests that
+	// hijacked them. A connection whose protocol is served by a TLSNextProto has only a
+	// RemoteAddr.
 	HijackedClosed         int       `json:"hijacked_closed"`
 	HijackedClosedRequests []Request `json:"hijacked_closed_requests,omitempty"`
 

@@ -44,12 +44,16 @@ type exchange struct {
 	rw  http.ResponseWriter // net/http's
 	ctx context.Context     // net/http's
 
-	conn    *conn
-	method  *string // copies: the handler may change its request
-	path    string
-	start   moment
-	written int64     // bytes of the response's body, less those that its header declares; used only by the handler's goroutine, like what follows next
-	next    *exchange // in account.running; guarded by conn.mu
+	conn   *conn
+	method *string // copies: the handler may change its request
+	path   string
+	start  moment
+
+	// written is how many bytes the response's body has, less those that its header
+	// declares. It is used only by the handler's goroutine, like header and response.
+	written int64
+
+	next *exchange // in account.running; guarded by conn.mu
 
 	header   headerState  // how far the response's header has come
 	response responseBits // what is known of the response
