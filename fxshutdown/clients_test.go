@@ -65,7 +65,7 @@ func TestClientQuiet(t *testing.T) {
 		{"begin hijack", 2 * second},
 		{"begin hijack return", 2 * second},
 		{"begin begin return", -1},
-		{"begin closed return", 0}, // what runs on is no sign of a client that is gone
+		{"begin closed return", 0}, // a request that runs on is not a sign of a client that is gone
 		{"begin return begin return", 4 * second},
 	} {
 		t.Run(test.events, func(t *testing.T) {

@@ -13,9 +13,9 @@ import (
 // reader by a deadline in the past, and a reader that has got nothing drops the
 // connection or reads on.
 //
-// This is why a conn owns its read deadline. As the owner it can also be lazy:
-// net/http moves the deadline six times a request, and all that counts is where
-// it stands while somebody reads.
+// This is why a conn owns its read deadline. As the owner it can also be lazy: net/http
+// moves the deadline six times per request, and all that counts is where it stands while
+// somebody reads.
 
 // errDropped is what net/http reads from a connection that is dropped. net/http does not
 // answer an *net.OpError of a read.

@@ -52,7 +52,7 @@ var hijackedScenarios = []scenario{
 		}
 		d, err := s.timeStop(10 * time.Second)
 		if err != nil {
-			t.Errorf("Stop() = %v, want nil: hijacked connections are no error", err)
+			t.Errorf("Stop() = %v, want nil: cut hijacked connections are not an error", err)
 		}
 		took(t, "Stop()", d, 8500*ms, 9*time.Second)
 		r := s.Report()
@@ -131,7 +131,7 @@ var hijackedScenarios = []scenario{
 		c.get("/socket")
 		receive(t, "the handler", entered)
 		if err := s.Close(); err != nil {
-			t.Errorf("Close() = %v, want nil: hijacked connections are no error", err)
+			t.Errorf("Close() = %v, want nil: cut hijacked connections are not an error", err)
 		}
 		io.Copy(io.Discard, c.br)
 		if r := s.Report(); len(r.HijackedClosedRequests) != 1 || r.HijackedClosedRequests[0].Path != "/socket" {

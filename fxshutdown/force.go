@@ -92,7 +92,7 @@ type cutResult struct {
 }
 
 // cutLocked cuts the connection, whatever it is doing. It bypasses crypto/tls, whose
-// closing alert may take 5 s per connection. It returns what the cut cost.
+// close_notify may take 5 s per connection. It returns what the cut cost.
 func (c *conn) cutLocked() (res cutResult) {
 	stage := c.stage.Load()
 	if c.cut || stage == stageGone {

@@ -24,7 +24,7 @@ const (
 	retireCauses
 )
 
-// needed reports whether connections retire by themselves.
+// needed reports whether connections retire on their own.
 func (l limits) needed() bool { return l.age > 0 || l.requests > 0 }
 
 // keeper looks after the connections that retire while the server serves: those that are

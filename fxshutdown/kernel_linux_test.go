@@ -78,7 +78,7 @@ func TestHandshakesOutOfDescriptors(t *testing.T) {
 	}
 }
 
-// Connections in the queue are no handshakes.
+// Connections in the queue do not count as handshakes.
 func TestQueued(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:0", "[::1]:0", ":0"} {
 		t.Run(addr, func(t *testing.T) {

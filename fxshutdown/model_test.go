@@ -99,7 +99,7 @@ type sim struct {
 	cancelledCalls         int
 	abortedSince, streams  int
 	dropped, cut           int
-	either                 int // requests that ended by themselves while they were cut
+	either                 int // requests that ended on their own while they were cut
 	unclear                bool
 	lastDial               time.Time
 	lastGone               time.Time

@@ -257,7 +257,7 @@ func (st *stop) awaitServers() {
 	}
 }
 
-// rest returns most, or what is left of the budget.
+// rest returns most, or what is left of the budget if that is less.
 func (st *stop) rest(most time.Duration) time.Duration {
 	if _, _, end := st.budget.moments(); end != 0 {
 		most = min(most, max(end-st.s.now(), lateSlack))

@@ -18,7 +18,7 @@ type listenerEnd struct {
 	settled bool          // it is over, and in the report
 }
 
-// askListener asks whose the listener is.
+// askListener asks who has the listener's socket.
 func (st *stop) askListener() {
 	cfg, end := &st.s.cfg, &st.listener
 	if f := cfg.ListenerHandedOver; f != nil && f() {

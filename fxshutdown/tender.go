@@ -79,7 +79,7 @@ func (t *tender) look(c *conn, now moment) (next moment) {
 	case actGoAway:
 		tell.sendGoAway()
 	case actHalfClose:
-		go c.closeWrite() // one that is not a socket may block
+		go c.closeWrite() // this may block on a connection that is not a socket
 	}
 	t.record(res, reason)
 	c.closeCut(res.raw)

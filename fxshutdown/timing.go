@@ -9,8 +9,8 @@ type moment = time.Duration
 // longAgo is the moment of every deadline in the past.
 const longAgo moment = 1
 
-// Every time that the engine chooses by itself is in this table. What users may
-// choose is in Config.
+// Every time that the engine chooses on its own is in this table. What users may choose
+// is in Config.
 const (
 	// maxDuration bounds every duration, so that sums of moments do not overflow: 36
 	// years.
@@ -56,8 +56,8 @@ const (
 	fewQueued = 4
 
 	// maxQueue bounds the emptying of the queue, which a flood never lets run empty.
-	// maxHandshake does so where new clients are kept away and those whose handshakes are
-	// under way are waited for: a round trip, and one lost packet.
+	// maxHandshake does so where new clients are kept away and the stop waits for the
+	// handshakes under way: a round trip, and one lost packet.
 	maxQueue     = 250 * time.Millisecond
 	maxHandshake = time.Second
 
@@ -159,8 +159,8 @@ const (
 	goAwayLikely  = 250 * time.Millisecond
 	goAwayMissing = time.Second
 
-	// goAwayGap is how long before GOAWAY the last response counts as written, if
-	// no write has told. httpx 0.23 loses a response that it reads together with
+	// goAwayGap is how long before GOAWAY the last response counts as written, if no
+	// write has shown that. httpx 0.23 loses a response that it reads together with
 	// GOAWAY.
 	goAwayGap = 5 * time.Millisecond
 
