@@ -182,7 +182,7 @@ func TestConfigValidate(t *testing.T) {
 		{fxhttp.Config{SocketMode: "0660"}, []string{`SocketMode 0660 needs Network unix`, `not "tcp"`}},
 		{fxhttp.Config{MaxConnections: -1}, []string{"MaxConnections -1 is negative"}},
 		{fxhttp.Config{RequestGrace: 1}, []string{"RequestGrace 1ns", "IdleGrace 250ms"}},
-		{fxhttp.Config{DrainTimeout: time.Second, HijackGrace: time.Second}, []string{"HijackGrace 1s", "DrainTimeout is 1s"}},
+		{fxhttp.Config{DrainTimeout: time.Second, HijackGrace: time.Second}, []string{"HijackGrace 1s", "DrainTimeout 1s ends the drain first"}},
 		{fxhttp.Config{Addr: "x", Network: "udp", TLSKeyFile: "k", MaxHeaderBytes: -1, DrainTimeout: 1},
 			[]string{"Addr", "Network", "TLSKeyFile", "MaxHeaderBytes", "DrainTimeout"}},
 	} {

@@ -31,7 +31,7 @@ func TestErrorsBeginWithTheCause(t *testing.T) {
 		{"Value", fxhttp.Module(fxhttp.WithNetwork("udp")),
 			`fxhttp: settings of the server: Network "udp"`},
 		{"Contradiction", fxhttp.Module(fxhttp.WithName("a"), fxhttp.WithRequestGrace(time.Minute), fxhttp.WithDrainTimeout(time.Second)),
-			`fxhttp: settings of server "a": RequestGrace 1m0s never comes`},
+			`fxhttp: settings of server "a": RequestGrace 1m0s has no effect`},
 		{"Several", fxhttp.Module(fxhttp.WithAddr("8080"), fxhttp.WithTLS(nil)),
 			`fxhttp: settings of the server: fxhttp.WithTLS(nil): the argument is nil; Addr "8080": missing port`},
 		{"Default", fxhttp.Module(fxhttp.WithRequestGrace(time.Millisecond)),

@@ -16,14 +16,14 @@ import "net"
 //
 // The next state of an HTTP/1 connection shows that net/http has written its response. On
 // HTTP/2 there is such a state only when the connection has no other stream, and net/http
-// flushes after the user's hook has been told. So a response also counts as written when
-// something was written since and another request begins or returns, and after
-// schedulingSlack in which nothing is written, nor, on HTTP/1, read.
+// flushes after the user's hook has been told. So a response also counts as written if
+// something has been written since its handler returned when another request begins or
+// returns, and after a schedulingSlack in which nothing is written or, on HTTP/1, read.
 //
-// The fields are guarded by conn.mu. Those that have ended are in retirement.
+// The fields are guarded by conn.mu. The number of ended requests is in retirement.
 type account struct {
 	running   *exchange // newest first
-	undecided *exchange // newest first; on HTTP/1 there is one at most
+	undecided *exchange // newest first; at most one on HTTP/1
 	takeover  *takeover // the request that hijacked the connection
 
 	answered uint64
@@ -79,8 +79,9 @@ func (a *account) countAnsweredLocked() {
 // streams while it reads nothing: as many as net/http allows at a time.
 const maxUndecided = 250
 
-// countWrittenLocked does so when another request begins or returns. On HTTP/2 that alone
-// is not enough: something must have been written since.
+// countWrittenLocked counts the undecided responses as written when another request
+// begins or returns. On HTTP/2 that alone is not enough: something must have been written
+// since.
 func (c *conn) countWrittenLocked() {
 	if c.h2 == nil || c.writes.ended() != c.wroteBefore || c.undecided.len() >= maxUndecided {
 		c.countAnsweredLocked()
@@ -95,9 +96,9 @@ func (x *exchange) len() (n int) {
 	return n
 }
 
-// countOldAnswerLocked does so for responses that had enough time for their ends to be
-// written. While net/http reads on HTTP/1, it may be reading what comes before the
-// response; once it has written, that was the response.
+// countOldAnswerLocked counts the undecided responses as written if there was enough time
+// to write their ends. While net/http reads on HTTP/1, it may be reading the rest of the
+// request before it writes the response; once it has written, that was the response.
 func (c *conn) countOldAnswerLocked() {
 	slack := schedulingSlack
 	if c.h2 == nil {
@@ -113,14 +114,14 @@ func (c *conn) countOldAnswerLocked() {
 	}
 }
 
-// begin puts x on the account. It returns false if it is too late.
+// begin adds x to the account. It returns false if the connection is cut or gone already.
 func (c *conn) begin(x *exchange, major int) bool {
 	changed := false
 	c.mu.Lock()
 	defer func() {
 		c.mu.Unlock()
 		if changed {
-			c.set.changed(c) // it may be due earlier: nothing else tells that it is held, or late
+			c.set.changed(c) // it may be due earlier: no other event says that it is held, or late
 		}
 	}()
 	if c.cut || c.stage.Load() == stageGone {
@@ -151,8 +152,8 @@ func (c *conn) begin(x *exchange, major int) bool {
 	return true
 }
 
-// end removes x from the running requests. returned is whether its handler returned, and
-// did not panic.
+// end removes x from the running requests. returned says whether its handler returned or
+// panicked.
 func (c *conn) end(x *exchange, returned bool) {
 	short := returned && x.isShort()
 	c.mu.Lock()
@@ -161,7 +162,7 @@ func (c *conn) end(x *exchange, returned bool) {
 		c.exit.overdue = 0 // a later request has its own time
 	}
 	c.bodyEndsLocked(x)
-	// While an HTTP/1 connection serves, the next state tells soon enough when it was.
+	// While an HTTP/1 connection serves, the next state notes the time soon enough.
 	now := c.quiet
 	if c.h2 != nil || c.retired.Load() {
 		now = c.set.now()
@@ -194,10 +195,10 @@ func (c *conn) end(x *exchange, returned bool) {
 		}
 	}
 	if !returned {
-		c.closingLocked() // net/http closes an HTTP/1 connection behind a panic
+		c.closingLocked() // net/http closes an HTTP/1 connection after a panic
 	}
 	if c.bypassed && x.hijacked {
-		c.stage.setLocked(stageClosed) // its Close goes past us
+		c.stage.setLocked(stageClosed) // its Close bypasses us
 	}
 	if x.hijacked {
 		// Whoever keeps the request's context must not keep net/http's buffers too.
@@ -231,7 +232,7 @@ func (c *conn) bodyEndsLocked(x *exchange) {
 	}
 }
 
-// countRunningLocked counts the requests that run, less one that hijacked its
+// countRunningLocked counts the running requests, except one that hijacked its
 // connection.
 func (a *account) countRunningLocked() (n int32) {
 	for x := a.running; x != nil; x = x.next {
@@ -242,8 +243,8 @@ func (a *account) countRunningLocked() (n int32) {
 	return n
 }
 
-// oldestBeganLocked returns when the oldest request that runs began, or the one that
-// hijacked the connection; 0 if there is none.
+// oldestBeganLocked returns when the oldest running request began, or the one that
+// hijacked the connection; 0 means that there is none.
 func (a *account) oldestBeganLocked() (began moment) {
 	if a.takeover != nil {
 		return a.takeover.start
@@ -291,7 +292,7 @@ func (c *conn) abortLocked() (rs []Request) {
 	return rs
 }
 
-// describeLocked describes a request.
+// describeLocked returns what a report or a log shows of a request.
 func (c *conn) describeLocked(x *exchange) Request {
 	if x.hijacked {
 		return c.describeTakeoverLocked()
@@ -301,8 +302,8 @@ func (c *conn) describeLocked(x *exchange) Request {
 	return r
 }
 
-// requestLocked asks for RemoteAddr, which is the listener's code and may read;
-// net/http has asked for it before any request.
+// requestLocked calls RemoteAddr, which is the listener's code and may read from the
+// connection; but net/http has called it before any request.
 func (c *conn) requestLocked(method, path string, start moment) Request {
 	proto := "HTTP/1.1"
 	if c.h2 != nil {

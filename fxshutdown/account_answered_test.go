@@ -19,11 +19,11 @@ const lingerMost = 500 * time.Millisecond
 // uploadBudget is much longer than any linger.
 const uploadBudget = 3 * time.Second
 
-// An earlyAnswer is a handler that answers an upload before it has ended. Bare net/http
-// reads up to 256 KB of the rest before it writes the response, unless the handler
-// or the client has said that the connection will close. So a client that stalls has the
-// response before the stop only if the handler is eager: it has flushed, or writes while
-// it reads.
+// An earlyAnswer is a handler that answers an upload before the upload has ended. Bare
+// net/http reads up to 256 KB of the rest before it writes the response, unless the
+// handler or the client has said that the connection will close. So a client that stalls
+// has the response before the stop only if the handler is eager, that is, if it has
+// flushed, or writes while it reads.
 type earlyAnswer struct {
 	name    string
 	eager   bool
@@ -93,8 +93,8 @@ var readOn = earlyAnswer{"ReadByGoroutine", true, func(t *testing.T) http.Handle
 
 // throughProxy answers as httputil.ReverseProxy does when its backend answers early.
 func throughProxy(t *testing.T) http.HandlerFunc {
-	// As http.Transport does, this goes on reading the body when the backend has
-	// answered.
+	// This goes on reading the body when the backend has answered, as http.Transport
+	// does.
 	return (&httputil.ReverseProxy{
 		Rewrite:  func(*httputil.ProxyRequest) {},
 		ErrorLog: quiet(),
@@ -138,7 +138,7 @@ func (u upload) start(c *rawConn) {
 	c.send("POST /upload HTTP/1.1\r\nHost: localhost\r\n" + u.header + "\r\n\r\n" + body)
 }
 
-// A response is over when it is written and its handler has returned, though the client
+// A response is over when it is written and its handler has returned, even if the client
 // goes on with its upload, or stalls in it.
 func TestAnsweredIsAnswered(t *testing.T) {
 	for _, early := range earlyAnswers {
@@ -155,7 +155,7 @@ func TestAnsweredIsAnswered(t *testing.T) {
 	}
 }
 
-// inBubble runs a subtest in a bubble, where to wait for the budget costs nothing.
+// inBubble runs a subtest in a bubble, where waiting for the budget costs nothing.
 func inBubble(t *testing.T, name string, scenario func(*testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, scenario) })
 }
@@ -198,7 +198,7 @@ func wantEarly(t *testing.T, c *rawConn) {
 	}
 }
 
-// Nor does a goroutine of the handler's that reads on hold the stop.
+// A goroutine of the handler that reads on does not hold the stop either.
 func TestAnsweredBodyReadOn(t *testing.T) {
 	t.Run("BeforeStop", func(t *testing.T) {
 		together(t, h1Modes, func(t *testing.T, m mode) { answeredBefore(t, m, readOn, uploads[0]) })
@@ -208,7 +208,7 @@ func TestAnsweredBodyReadOn(t *testing.T) {
 	})
 }
 
-// wantQuickStop checks that the stop waits for the linger at most.
+// wantQuickStop checks that the stop waits no longer than for the linger.
 func wantQuickStop(t *testing.T, s *server, done <-chan error) {
 	t.Helper()
 	wantStopped(t, done)
@@ -282,8 +282,8 @@ func answeredWhileUploading(t *testing.T, m mode, early earlyAnswer, settings ..
 	wantQuickStop(t, s, s.stopIn(uploadBudget))
 }
 
-// A response that its client has is answered, though the stop is forced while net/http
-// still lingers behind it.
+// A response that its client has received is answered, even if the stop is forced while
+// net/http still lingers behind it.
 func TestAnsweredInTheLinger(t *testing.T) {
 	bubbles(t, h1Modes, func(t *testing.T, m mode) {
 		t.Cleanup(func() { time.Sleep(lingerMost) }) // net/http's goroutine outlives the stop

@@ -26,7 +26,7 @@ func await(r *http.Request, entered func()) {
 	<-r.Context().Done()
 }
 
-// cutEndings are those after which the client has no complete response.
+// cutEndings are the endings after which the client has no complete response.
 var cutEndings = []ending{
 	{"Abort", func(entered func()) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -74,7 +74,7 @@ var cutEndings = []ending{
 		return func(w http.ResponseWriter, r *http.Request) {
 			await(r, entered)
 			http.NewResponseController(w).SetWriteDeadline(time.Now().Add(-time.Second))
-			for range 100 { // without a length, so that nothing else tells
+			for range 100 { // without a length, so that nothing else shows the loss
 				if _, err := w.Write(make([]byte, 1<<16)); err != nil {
 					return
 				}
@@ -117,7 +117,8 @@ var cutEndings = []ending{
 	}},
 }
 
-// answeredEndings are those after which the client has all that it was told of.
+// answeredEndings are the endings after which the client has everything that was
+// announced to it.
 var answeredEndings = []ending{
 	{"503", func(entered func()) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -208,7 +209,7 @@ func TestCutIsCut(t *testing.T) {
 	}
 }
 
-// One that is answered in full after it was cancelled is answered.
+// A request that is answered in full after it was cancelled is answered.
 func TestCancelledIsAnswered(t *testing.T) {
 	for _, by := range cancellers {
 		for _, end := range answeredEndings {
@@ -256,7 +257,7 @@ func TestCancelledHeadIsAnswered(t *testing.T) {
 	})
 }
 
-// A stream that was told to end, and is cut all the same, is no error.
+// A stream that was told to end, and is cut all the same, is not an error.
 func TestCancelledStreamIsNoError(t *testing.T) {
 	for _, by := range cancellers {
 		t.Run(by.name, func(t *testing.T) {
@@ -282,7 +283,7 @@ func TestCancelledStreamIsNoError(t *testing.T) {
 	}
 }
 
-// A handler that gives up without having been cancelled has failed by itself.
+// A handler that gives up without having been cancelled has failed on its own.
 func TestShortResponseFails(t *testing.T) {
 	bubbles(t, allModes, func(t *testing.T, m mode) {
 		entered := make(chan struct{}, 1)

@@ -15,7 +15,8 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// holders are what keeps a stop waiting until the force, and then ends by itself.
+// holders are requests that keep a stop waiting until the force phase, and then end on
+// their own.
 var holders = []struct {
 	name string
 	play func(http.ResponseWriter, *http.Request)
@@ -39,8 +40,8 @@ var holders = []struct {
 	}},
 }
 
-// The last line of a stop that was not graceful, and its report, name what it waited
-// for, though that ended by itself when its context was cancelled.
+// The last line of a stop that was not graceful, and its report, name what it waited for,
+// even if that ended on its own when its context was cancelled.
 func TestEndNamesWhatItWaitedFor(t *testing.T) {
 	for _, h := range holders {
 		t.Run(h.name, func(t *testing.T) {
@@ -139,7 +140,7 @@ func TestReportJSON(t *testing.T) {
 	if err := json.Unmarshal(b, &all); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(fmt.Sprint(all["forced"]), "time is used up") {
+	if !strings.Contains(fmt.Sprint(all["forced"]), "no time left") {
 		t.Errorf(`Report()'s JSON has "forced": %v, want the text of ErrBudget; all of it: %s`, all["forced"], b)
 	}
 	if bytes.Contains(b, []byte("{}")) {
@@ -148,7 +149,7 @@ func TestReportJSON(t *testing.T) {
 	wantLowerKeys(t, all)
 }
 
-// wantLowerKeys checks that the names are those of JSON, all the way down.
+// wantLowerKeys checks that all names are those of JSON, in nested objects too.
 func wantLowerKeys(t *testing.T, v any) {
 	t.Helper()
 	switch v := v.(type) {

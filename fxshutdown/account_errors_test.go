@@ -9,7 +9,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// The error of a stop that was not let finish matches that of its context, as the
+// The error of a stop that could not finish matches the error of its context, as the
 // error of http.Server.Shutdown does.
 func TestStopErrorIs(t *testing.T) {
 	timeout := func(d time.Duration) (context.Context, context.CancelFunc) {

@@ -10,8 +10,8 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// net/http says that an HTTP/2 connection is idle before it flushes the last response.
-// One that is cut in the hook that is told so has not answered.
+// net/http says that an HTTP/2 connection is idle before it flushes the last response. A
+// connection that is cut in the hook that is told so has not answered.
 func TestIdleIsNotAnswered(t *testing.T) {
 	sockets(t, h2Modes, func(t *testing.T, m mode) {
 		var armed atomic.Bool // a connection is idle before its first request too

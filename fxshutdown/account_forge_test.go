@@ -16,10 +16,12 @@ import (
 )
 
 const (
-	// forged is what a method may say over HTTP/2, whose method may be any text.
+	// forged is a method that looks like a list of ours: over HTTP/2 a method may be any
+	// text.
 	forged = `GET "/a" (1s), DELETE "/b" (2s)`
 
-	// hostile is what turns text around, or a terminal's colors, and is no UTF-8.
+	// hostile is text that reverses other text, changes a terminal's colors, and is not
+	// UTF-8.
 	hostile = "\u202egnp.exe\u2066\u200f\u0085\x9b31m\xff"
 
 	// hostilePath decodes to a line that looks like one of ours.
@@ -74,14 +76,15 @@ func TestNobodyForges(t *testing.T) {
 	})
 }
 
-// wantHarmless checks that text can be shown, and says nothing that a client made up.
+// wantHarmless checks that text can be shown, and has nothing in it that a client made
+// up.
 func wantHarmless(t *testing.T, where, text string) {
 	t.Helper()
 	if strings.Contains(text, forged) {
 		t.Errorf("%s is forged: %q", where, text)
 	}
 	if !utf8.ValidString(text) {
-		t.Errorf("%s is no UTF-8: %q", where, text)
+		t.Errorf("%s is not UTF-8: %q", where, text)
 	}
 	for line := range strings.Lines(text) {
 		for _, r := range strings.TrimSuffix(line, "\n") {
@@ -96,7 +99,7 @@ func wantHarmless(t *testing.T, where, text string) {
 	}
 }
 
-// 20 requests with long paths and methods make no long log, error or report.
+// 20 requests with long paths and methods do not make a log, an error or a report long.
 func TestNobodyFloods(t *testing.T) {
 	const n, long, most = 20, 900 << 10, 50 << 10
 	sockets(t, allModes, func(t *testing.T, m mode) {
@@ -133,12 +136,12 @@ func TestNobodyFloods(t *testing.T) {
 		} {
 			t.Logf("%s: %d bytes", where, got)
 			if got > most {
-				t.Errorf("%s has %d bytes, want %d at most", where, got, most)
+				t.Errorf("%s has %d bytes, want at most %d", where, got, most)
 			}
 		}
 		for _, r := range s.Report().AbortedRequests {
 			if len(r.Method) > 300 || len(r.Path) > 300 {
-				t.Errorf("Report() keeps a method of %d and a path of %d bytes, want some 256 at most", len(r.Method), len(r.Path))
+				t.Errorf("Report() keeps a method of %d and a path of %d bytes, want at most some 256", len(r.Method), len(r.Path))
 				break
 			}
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// A response that says close does not say keep-alive besides, however the handler
-// spells it, and keeps what else its Connection header says.
+// A response that says close does not also say keep-alive, however the handler spells it,
+// and keeps the other options of its Connection header.
 func TestCloseWithoutKeepAlive(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -69,7 +69,7 @@ func TestCloseWithoutKeepAlive(t *testing.T) {
 	}
 }
 
-// misuses are calls of which net/http logs who made them.
+// misuses are calls for which net/http logs the caller.
 var misuses = []struct {
 	name  string
 	modes []mode
@@ -114,7 +114,7 @@ func lineAbove() int {
 	return line - 1
 }
 
-// What net/http logs of a misuse of a ResponseWriter names the line that made it.
+// What net/http logs about the misuse of a ResponseWriter names the line of the misuse.
 func TestMisuseNamesItsLine(t *testing.T) {
 	for _, c := range misuses {
 		t.Run(c.name, func(t *testing.T) {

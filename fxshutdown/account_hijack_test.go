@@ -17,7 +17,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// A hijackedConn is what each party holds of a hijacked connection.
+// A hijackedConn is a hijacked connection as each party sees it.
 type hijackedConn struct {
 	hijacked net.Conn // what Hijack returned
 	rw       *bufio.ReadWriter
@@ -125,7 +125,8 @@ func hijackOne(t *testing.T, m mode) (*server, *hijackedConn) {
 	return s, c
 }
 
-// Who keeps the ResponseWriter of a hijacked connection is told the same as by net/http.
+// The ResponseWriter of a hijacked connection answers a handler that keeps it as
+// net/http's does.
 func TestHijackedWriter(t *testing.T) {
 	use := func(w http.ResponseWriter) string {
 		_, writeErr := w.Write([]byte("late"))
@@ -161,7 +162,7 @@ func TestHijackedWriter(t *testing.T) {
 		got[i] = use(w)
 	}
 	if got[0] != got[1] {
-		t.Errorf("a kept ResponseWriter says\n%s\nwant, as net/http's,\n%s", got[0], got[1])
+		t.Errorf("a kept ResponseWriter says\n%s\nwant what net/http's says,\n%s", got[0], got[1])
 	}
 }
 
@@ -181,8 +182,8 @@ func bareOrNot(t *testing.T, m mode, h http.HandlerFunc) net.Addr {
 	return l.Addr()
 }
 
-// A hijacked connection costs at most 400 bytes more than net/http's once its handler
-// has returned, though its owner keeps the request's context too.
+// A hijacked connection costs at most 400 bytes more than net/http's once its handler has
+// returned, even if its owner keeps the request's context too.
 func TestHijackedMemory(t *testing.T) {
 	const most, n = 400, 200
 	type kept struct {

@@ -14,7 +14,7 @@ import (
 
 type derivationKey struct{}
 
-// derivations are contexts that handlers and middleware make of a request's.
+// derivations are contexts that handlers and middleware derive from a request's.
 var derivations = []struct {
 	name   string
 	derive func(context.Context) (context.Context, context.CancelFunc)
@@ -37,8 +37,8 @@ var derivations = []struct {
 	}},
 }
 
-// Draining marks the request that its context comes from as a stream, and no other one
-// of the connection.
+// Draining marks as a stream the request that its context comes from, and no other
+// request of the connection.
 func TestStreamIsWhoAsked(t *testing.T) {
 	for _, d := range derivations {
 		t.Run(d.name, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestStreamThroughMiddleware(t *testing.T) {
 	})
 }
 
-// Asking with the context of a request that is over marks none that follows on its
+// Asking with the context of a request that is over does not mark a later request on its
 // connection.
 func TestStreamAskedLate(t *testing.T) {
 	bubbles(t, allModes, func(t *testing.T, m mode) {
@@ -143,7 +143,8 @@ func TestStreamAskedLate(t *testing.T) {
 	})
 }
 
-// The channel is the same, and closed by the drain, whatever the context.
+// Whatever context is derived from a request's, Draining returns the same channel, which
+// the drain closes.
 func TestDrainingOfDerived(t *testing.T) {
 	for _, d := range derivations {
 		t.Run(d.name, func(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"unsafe"
 )
 
-// TestAccount takes a connection through what happens to it, a word at a time, and
-// looks at where its requests are. Each request is in one place.
+// TestAccount takes a connection through events, one for each word, and looks at where
+// its requests are. Each request is in one place.
 func TestAccount(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -150,7 +150,7 @@ func play(c *conn, events []string) {
 	}
 }
 
-// What a removed connection did stays on the account.
+// What a removed connection did stays in the account.
 func TestAccountOfGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := newPipeConn(t)
@@ -237,7 +237,7 @@ func TestExchangeSize(t *testing.T) {
 		t.Errorf("%v allocations, want 1", allocs)
 	}
 	if size := unsafe.Sizeof(*kept); size > 96 {
-		t.Errorf("an exchange has %d bytes, want 96 at most", size)
+		t.Errorf("an exchange has %d bytes, want at most 96", size)
 	}
 }
 
@@ -248,7 +248,7 @@ func TestAccountBounded(t *testing.T) {
 		c, _ := newPipeConn(t)
 		c.speaksHTTP2(nil)
 		c.setState(http.StateActive)
-		play(c, strings.Fields("begin")) // its response is being written, and not read
+		play(c, strings.Fields("begin")) // its response is being written, but not read
 		c.writes.begin()
 		const resets = 10 * maxUndecided
 		for range resets {

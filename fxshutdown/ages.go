@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// lifetime is what a connection has in addition if connections have a maximum age, or if
-// something will be due for it after it has retired.
+// lifetime is the additional state of a connection if connections have a maximum age, or
+// if something will be due for it after it has retired.
 type lifetime struct {
 	conn  *conn
 	ends  moment // when it is too old, or to be looked at
 	place int    // in the heap; -1: in none
 }
 
-// ages has the connections that are not too old yet, the next one first. It is a heap
-// and not a queue, because of the jitter.
+// ages has the connections that are not too old yet, the next one first. It is a heap,
+// not a queue, because of the jitter.
 type ages struct {
 	mu   sync.Mutex // guards heap; a leaf
 	heap ageHeap

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Connections are too old in the order of their ends, whatever the order in which they
-// came and went, and nothing is kept of those that are gone.
+// Connections become too old in the order of their ends, whatever the order in which they
+// came and went. Nothing is kept of those that are gone.
 func TestAges(t *testing.T) {
 	const n = 1000
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -30,7 +30,7 @@ func TestAges(t *testing.T) {
 		t.Fatalf("%d are left of %d, want half", len(a.heap), n)
 	}
 	if c, next := a.take(0); c != nil && c.life.ends > 0 || c == nil && next == 0 {
-		t.Errorf("take() at the beginning = %v, %v, want when to come again", c, next)
+		t.Errorf("take() at the beginning = %v, %v, want when to ask again", c, next)
 	}
 	last := moment(-1)
 	for i := range n / 2 {

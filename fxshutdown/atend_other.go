@@ -2,5 +2,5 @@
 
 package fxshutdown
 
-// atEnd can ask the socket on Unix systems only.
+// atEnd can ask the socket only on Unix systems.
 func atEnd(uintptr) bool { return false }

@@ -17,8 +17,8 @@ import (
 // other and with what the handlers counted.
 func (s *server) checkAccount() {
 	s.t.Helper()
-	// Handlers that outlive the stop leave InFlight when they return, which
-	// their own count sees a moment earlier.
+	// Handlers that outlive the stop leave InFlight when they return, a moment after
+	// their own count says so.
 	eventually(s.t, "Stats().InFlight == 0", func() bool { return s.Stats().InFlight == 0 })
 	st, r := s.Stats(), s.Report()
 	if st.Open() != 0 {
@@ -34,7 +34,7 @@ func (s *server) checkAccount() {
 		s.t.Errorf("Report().Requests = %d, but Answered %d + Failed %d + Ended %d + Hijacks %d + Aborted %d = %d, Undecided %d",
 			r.Requests, r.Answered, r.Failed, r.Ended, r.Hijacks, r.Aborted, got, r.Undecided)
 	}
-	// After a stop by force net/http may be about to call the handler still.
+	// After a stop by force, net/http may still be about to call the handler.
 	requests, begun := uint64(0), int64(0)
 	if !within(func() bool {
 		requests, begun = s.Stats().Requests, s.calls.begun.Load()
@@ -51,7 +51,7 @@ func (s *server) checkAccount() {
 		count    int
 	}{{"Aborted", r.AbortedRequests, r.Aborted}, {"Cancelled", r.CancelledRequests, r.Cancelled}, {"HijackedClosed", r.HijackedClosedRequests, r.HijackedClosed}} {
 		if len(list.requests) != min(list.count, 100) {
-			s.t.Errorf("Report().%s lists %d, want the oldest of %d, 100 at most", list.name, len(list.requests), list.count)
+			s.t.Errorf("Report().%s lists %d, want the oldest of %d, at most 100", list.name, len(list.requests), list.count)
 		}
 	}
 	if got := s.calls.panicked.Load() + s.calls.short.Load(); st.Failed+st.Aborted+st.Ended < uint64(got) || st.Failed > uint64(got) {
@@ -99,11 +99,11 @@ func wantAborted(t testing.TB, what string, err, reason error, path string) {
 	}
 }
 
-// fdsWatched tells whether a test that runs watches the descriptors of the process. What
-// runs side by side within it has them in common.
+// fdsWatched tells whether a running test watches the descriptors of the process. Its
+// subtests, which run side by side, share them.
 var fdsWatched atomic.Bool
 
-// watchFDs checks at the end of the test that it has left no socket open.
+// watchFDs checks, at the end of the test, that the test has left no socket open.
 func watchFDs(t testing.TB) {
 	if !fdsWatched.CompareAndSwap(false, true) {
 		return
@@ -133,7 +133,7 @@ func openFDs(t testing.TB) int {
 	return n
 }
 
-// checkFDs checks that no socket was left open since openFDs said before.
+// checkFDs checks that no more sockets are open than before, when openFDs counted them.
 // Clients close theirs in the background.
 func checkFDs(t testing.TB, before int) {
 	t.Helper()

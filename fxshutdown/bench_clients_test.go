@@ -77,10 +77,10 @@ func http2RoundTrip(tr *http.Transport, addr string) error {
 }
 
 // clientsElsewhere makes n connections of a kind from a process of its own, and returns
-// when they are made. Their memory and their processor time are not the server's, and
-// both ends of 10,000 connections are more descriptors than a process may have on many
-// machines. end lets the process finish, and fails the benchmark if a client got no
-// answer.
+// when they are made. So their memory and processor time do not count as the server's.
+// Also, on many machines a process may not have enough descriptors for both ends of
+// 10,000 connections. end lets the process finish, and fails the benchmark if a client
+// got no answer.
 func clientsElsewhere(b *testing.B, kind, addr string, n int) (end func()) {
 	b.Helper()
 	cmd, in, out := startSelf(b, fmt.Sprintf("%s=%s %s %d", clientsEnv, kind, addr, n))
@@ -157,7 +157,7 @@ func beClients(kind, addr string, n int) error {
 		}
 		defer runtime.KeepAlive(conns)
 	case idleHTTP2:
-		sessions := tls.NewLRUClientSessionCache(1) // a full handshake each would take long
+		sessions := tls.NewLRUClientSessionCache(1) // a full handshake for each would take long
 		transports := make([]*http.Transport, n)
 		for i := range transports {
 			transports[i] = &http.Transport{

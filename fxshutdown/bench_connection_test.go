@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// BenchmarkConnection shows what an idle connection costs more than a bare one: bytes of
-// the heap, and of stacks.
+// BenchmarkConnection shows how many bytes an idle connection costs more than a bare one,
+// on the heap and in stacks.
 func BenchmarkConnection(b *testing.B) {
 	cert, _ := benchHTTP2(b)
 	for _, bb := range []struct {

@@ -15,11 +15,11 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// BenchmarkStopDripping shows what a stop takes whose clients send a byte of a header, or
-// of a TLS handshake, every 50 to 200 ms: IdleGrace and half a second, and what it takes to
-// close so many. For that it shows what http.Server.Close takes of a bare server with such
-// clients, which waits for nothing. The clients are a process of their own; 10,000 of them
-// keep a core busy.
+// BenchmarkStopDripping shows how long a stop takes whose clients send a byte of a
+// header, or of a TLS handshake, every 50 to 200 ms: IdleGrace, half a second, and the
+// time for closing so many connections. To compare the latter, it shows how long
+// http.Server.Close of a bare server with such clients takes, which waits for nothing.
+// The clients are a process of their own; 10,000 of them keep a core busy.
 func BenchmarkStopDripping(b *testing.B) {
 	for _, bb := range []struct {
 		name, kind string
@@ -50,8 +50,8 @@ func BenchmarkStopDripping(b *testing.B) {
 	}
 }
 
-// dripAndStop returns how long the stop of a server takes with n clients that drip, and the
-// processor time since that of the clients was over.
+// dripAndStop returns how long the stop of a server with n clients that drip takes, and
+// the processor time since the clients' time was over.
 func dripAndStop(b *testing.B, cert *tls.Certificate, kind string, n int) (took, processor time.Duration) {
 	s, err := fxshutdown.New(drippedServer(cert), fxshutdown.Config{TLS: cert != nil})
 	if err != nil {
@@ -78,7 +78,7 @@ func dripAndStop(b *testing.B, cert *tls.Certificate, kind string, n int) (took,
 	return s.Report().Duration, cpu() - before
 }
 
-// dripAndClose returns how long Close takes of a bare server with such clients.
+// dripAndClose returns how long Close of a bare server with such clients takes.
 func dripAndClose(b *testing.B, cert *tls.Certificate, kind string, n int) time.Duration {
 	srv := drippedServer(cert)
 	ln := listen(b, "tcp", srv.Addr)

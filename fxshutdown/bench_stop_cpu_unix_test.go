@@ -68,10 +68,10 @@ func BenchmarkStopIdleCPU(b *testing.B) {
 	}
 }
 
-// cpuOf returns the milliseconds of processor time that this process takes, in user mode
-// and in the kernel, while f runs.
+// cpuOf returns how many milliseconds of processor time this process takes while f runs,
+// in user mode and in the kernel.
 func cpuOf(f func()) float64 {
-	runtime.GC() // what was before is not the garbage of f
+	runtime.GC() // earlier garbage does not count for f
 	before := cpu()
 	f()
 	return float64(cpu()-before) / 1e6

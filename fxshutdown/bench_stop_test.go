@@ -11,8 +11,8 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// BenchmarkStopNothing shows what a stop takes that has nothing in its way: the filter
-// for new handshakes, and one question to the kernel.
+// BenchmarkStopNothing shows how long a stop takes that has nothing in its way: the time
+// for the filter for new handshakes, and for one question to the kernel.
 func BenchmarkStopNothing(b *testing.B) {
 	for _, kind := range kinds {
 		b.Run(kind.name, func(b *testing.B) {

@@ -16,9 +16,9 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// The benchmarks compare with a bare http.Server in the same run, pair by
-// pair, and report the median of the ratios: on a shared machine absolute times
-// say little. What reports a ratio wants several pairs:
+// The benchmarks compare with a bare http.Server in the same run, pair by pair, and
+// report the median of the ratios: on a shared machine absolute times say little. A
+// benchmark that reports a ratio needs several pairs:
 //
 //	go test -run '^$' -bench . ./fxshutdown
 //	go test -run '^$' -bench 'Stop.*CPU|Connection' -benchtime 7x ./fxshutdown
@@ -162,7 +162,7 @@ func BenchmarkThroughput(b *testing.B) {
 	})
 }
 
-// rate returns how often a second n goroutines can do f.
+// rate returns how often per second n goroutines can do f.
 func rate(window time.Duration, n int, f func(i int) error) float64 {
 	var wg sync.WaitGroup
 	counts := make([]int, n)

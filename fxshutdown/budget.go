@@ -18,8 +18,8 @@ type budget struct {
 	window  time.Duration
 }
 
-// limit shortens the budget to the deadline of a context, zero if it has none,
-// less the reserve. It reports whether anything changed.
+// limit shortens the budget to the deadline of a context (zero if it has none), less the
+// reserve. It reports whether anything changed.
 func (b *budget) limit(deadline time.Time, now moment, reserve time.Duration) bool {
 	if deadline.IsZero() {
 		return false
@@ -54,8 +54,8 @@ func (b *budget) endByLocked(now, end moment) bool {
 	return true
 }
 
-// moments returns when the force begins, when connections are cut, and when
-// Stop returns whatever is left; zeros if there is no end.
+// moments returns when the force phase begins, when connections are cut, and when Stop
+// returns, whatever is left. All are zero if there is no end.
 func (b *budget) moments() (forceAt, cutAt, end moment) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -65,8 +65,8 @@ func (b *budget) moments() (forceAt, cutAt, end moment) {
 	return max(b.end-b.window, 1), max(b.end-b.window/4, 1), b.end
 }
 
-// shares returns the time that the context leaves, and what of it is left to
-// others and to the force.
+// shares returns the time that the context leaves, and its parts for others and for the
+// force phase.
 func (b *budget) shares() (left, reserve, window time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

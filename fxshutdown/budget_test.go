@@ -14,7 +14,7 @@ func TestBudget(t *testing.T) {
 		none = time.Duration(-1)
 	)
 	type step struct {
-		left    time.Duration // of a context, none: it has no deadline
+		left    time.Duration // of a context; none means that it has no deadline
 		reserve time.Duration // as in Config
 		endBy   moment        // instead, if not zero
 	}
@@ -26,7 +26,7 @@ func TestBudget(t *testing.T) {
 		left, reserve       time.Duration
 	}{
 		{"no deadline", []step{{left: none}}, false, 0, 0, 0, 0, 0},
-		{"a tenth is left to others, and for the force", []step{{left: 10 * time.Second}}, true,
+		{"a tenth is left to others, and a tenth is for the force phase", []step{{left: 10 * time.Second}}, true,
 			18500 * ms, 18875 * ms, 19 * 1000 * ms, 10 * time.Second, time.Second},
 		{"2 s are the most", []step{{left: 100 * time.Second}}, true,
 			107500 * ms, 107875 * ms, 108000 * ms, 100 * time.Second, 2 * time.Second},

@@ -8,11 +8,10 @@ import (
 	"time"
 )
 
-// A client is quiet, not a connection. A pool, be it a proxy's or that of
-// http.Transport, is one client: responses that say close take its newest
-// connections away, and it reaches for older ones, each of which has been quiet.
-// So what happens on one connection of a client counts for all of them, including those
-// that are gone.
+// What must be quiet is a client, not a connection. A pool, such as that of a proxy or of
+// http.Transport, is one client: responses that say close take its newest connections
+// away, and it reaches for older ones, each of which has been quiet. So what happens on
+// one connection of a client, even on one that is gone, counts for all of them.
 //
 // A client is a remote IP address; all peers of a unix socket are one. An address
 // that is not an IP address stands for itself. The addresses are those that the
@@ -21,8 +20,8 @@ import (
 // client is what is known of a client while its connections retire.
 type client struct {
 	seen    atomic.Int64 // the moment of the last sign of it
-	running atomic.Int32 // requests of it, less those that hijacked their connections
-	wait    atomic.Int64 // how long its quiet connections are kept while it is not; 0: see maxWait
+	running atomic.Int32 // its running requests, except those that hijacked their connections
+	wait    atomic.Int64 // how much longer its quiet connections are kept while it is not quiet; 0: not measured
 }
 
 // note notes a sign of the client.
@@ -41,14 +40,14 @@ func (cl *client) isBusy() bool { return cl.running.Load() > 0 }
 // quietSince returns since when the client has been quiet, if it is not busy.
 func (cl *client) quietSince() moment { return moment(cl.seen.Load()) }
 
-// maxWait returns how much longer than IdleGrace a quiet connection of the client is
-// kept because the client is not.
+// maxWait returns how much longer than IdleGrace a quiet connection of the client is kept
+// because the client is not quiet.
 func (cl *client) maxWait() time.Duration {
 	return max(maxClientWait, time.Duration(cl.wait.Load()))
 }
 
-// measure asks, once, how far away the client is, through one of its connections. It
-// reports whether that changes maxWait.
+// measure asks the kernel, once, how far away the client is, through one of its
+// connections. It reports whether that changes maxWait.
 func (cl *client) measure(nc net.Conn) bool {
 	if cl.wait.Load() != 0 {
 		return false
@@ -80,7 +79,7 @@ func (cs *clientSet) of(addr net.Addr) *client {
 	return cl
 }
 
-// clientKey is what two addresses of one client have in common.
+// clientKey returns what all addresses of one client have in common.
 func clientKey(addr net.Addr) any {
 	switch a := addr.(type) {
 	case nil:

@@ -48,8 +48,8 @@ func TestClientKey(t *testing.T) {
 	}
 }
 
-// TestClientQuiet takes one connection of a client through what happens to it, and
-// looks since when the client is quiet: as another connection of it sees it.
+// TestClientQuiet takes one connection of a client through events, and looks since when
+// the client is quiet, as another of its connections sees it.
 func TestClientQuiet(t *testing.T) {
 	const second = moment(time.Second)
 	for _, test := range []struct {
@@ -65,7 +65,7 @@ func TestClientQuiet(t *testing.T) {
 		{"begin hijack", 2 * second},
 		{"begin hijack return", 2 * second},
 		{"begin begin return", -1},
-		{"begin closed return", 0}, // what runs on is no sign of a client that is gone
+		{"begin closed return", 0}, // a request that runs on is not a sign of a client that is gone
 		{"begin return begin return", 4 * second},
 	} {
 		t.Run(test.events, func(t *testing.T) {
@@ -110,7 +110,8 @@ func TestClientOfRunning(t *testing.T) {
 	}
 }
 
-// What is not known to be far has the least, and is asked for once.
+// A client that is not known to be far has the shortest wait, and the kernel is asked
+// only once.
 func TestClientMeasure(t *testing.T) {
 	var cl client
 	if cl.maxWait() != maxClientWait {

@@ -19,64 +19,65 @@ const DefaultIdleGrace = 250 * time.Millisecond
 //
 // For every duration zero means the default and a negative value means none.
 type Config struct {
-	// Listener is served instead of one that Start opens. Start takes it over:
-	// the stop closes it. Its connections need not be TCP. If it already returns
-	// *tls.Conn (tls.NewListener), leave TLS off. Its SetDeadline, if it has one,
-	// shows when the accept queue is empty; without one, the queue counts as empty
-	// when an Accept has waited for 50 ms, or 5 ms if it is neither TCP nor unix. Others may share
+	// Listener is served instead of one that Start opens. Start takes it over: the stop
+	// closes it. Its connections need not be TCP. If it already returns *tls.Conn
+	// (tls.NewListener), leave TLS off. Its SetDeadline, if it has one, shows when the
+	// accept queue is empty; without one, the queue counts as empty when an Accept has
+	// waited for 50 ms, or 5 ms if it is neither TCP nor unix. Other processes may share
 	// the listener, so new handshakes are not filtered unless ListenerOwned says that
-	// nobody does. If clients connect all the time, it is closed in the first gap of
-	// 0.2 ms, and after 250 ms at the latest. If all you need is a socket option, use
+	// none does. If clients connect all the time, it is closed in the first gap of 0.2
+	// ms, and after 250 ms at the latest. If all you need is a socket option, use
 	// ListenConfig. Default: nil, Start opens one.
 	Listener net.Listener
 
-	// ListenerOwned reports, when a stop begins, whose socket the Listener has. It
-	// must not block. Default: nil, it is not known.
+	// ListenerOwned reports whether the Listener's socket belongs to this process alone.
+	// It is called when a stop begins, and must not block. Default: nil, the owner is not
+	// known.
 	//
-	// True: this process alone serves the socket, and nobody will after it. Then the
-	// stop treats it like one that Start has opened: on Linux, new handshakes are
-	// ignored, those under way are waited for, and just before the socket is closed
-	// it is made to hear again. That requires plain TCP. Go's default is Multipath
-	// TCP, which refuses: net.ListenConfig.SetMultipathTCP(false) switches it off.
-	// Otherwise a warning says so, and the listener is closed in a gap, as if
-	// nothing were known.
+	// True: this process alone serves the socket, and no other will after it. The stop
+	// then treats the socket like one that Start has opened: on Linux, a filter ignores
+	// new handshakes until just before the socket is closed, and the stop waits for the
+	// handshakes under way. That requires plain TCP. Go's default is Multipath TCP, which
+	// refuses the filter: net.ListenConfig.SetMultipathTCP(false) switches it off. If the
+	// filter is refused, a warning says so, and the listener is closed in a gap, as if
+	// the owner were not known.
 	//
-	// False: somebody else keeps the socket open: systemd, a parent process, a
-	// successor. Closing it here resets nobody. Clients are accepted, answered and
-	// told to go while connections that were open when the drain began, or their
-	// handlers, remain. What is in the queue then is left to whoever comes next.
+	// False: somebody else keeps the socket open: systemd, a parent process, a successor.
+	// Closing it here resets nobody. Clients are accepted, answered and told to go while
+	// connections that were open when the drain began, or their handlers, remain. Clients
+	// that are in the queue after that are left to whoever accepts next.
 	ListenerOwned func() bool
 
-	// ListenerHandedOver reports, when a stop begins, whether a successor already
-	// accepts from the Listener's socket, as after a successful upgrade by tableflip.
-	// Then the stop closes the listener at once and takes nothing from its queue,
-	// whatever ListenerOwned reports. There is no ShutdownDelay then: a load balancer that
-	// stopped sending clients here would send them away from the successor. It must not
-	// block. Default: nil, nobody does.
+	// ListenerHandedOver reports, when a stop begins, whether a successor already accepts
+	// from the Listener's socket, as after a successful upgrade by tableflip. Then the
+	// stop closes the listener at once and takes nothing from its queue, whatever
+	// ListenerOwned reports. There is no ShutdownDelay then: a load balancer that stopped
+	// sending clients here would send them away from the successor. ListenerHandedOver
+	// must not block. Default: nil, there is no successor.
 	ListenerHandedOver func() bool
 
 	// ListenConfig is what Start listens with, if you need a socket option (such as
 	// SO_REUSEPORT, through its Control) or other keep-alive probes. Start copies it and
-	// switches Multipath TCP off, which refuses to ignore new handshakes; Go cannot tell
-	// its default from a wish. Default: nil, a zero net.ListenConfig.
+	// switches off Multipath TCP, under which new handshakes cannot be ignored. It does
+	// so even if you have switched Multipath TCP on, which looks the same as Go's
+	// default. Default: nil, a zero net.ListenConfig.
 	ListenConfig *net.ListenConfig
 
-	// Network is that of net.Listen: "tcp", "tcp4", "tcp6", "unix" or
-	// "unixpacket". Default: "tcp". The address is http.Server.Addr; an empty one
-	// means ":http", or ":https" with TLS. If a crashed process has left the file of
-	// a unix socket behind, it is replaced; do not start two servers at once on one
-	// such file.
+	// Network is the network, as for net.Listen: "tcp", "tcp4", "tcp6", "unix" or
+	// "unixpacket". Default: "tcp". The address is http.Server.Addr; an empty one means
+	// ":http", or ":https" with TLS. If a crashed process has left the file of a unix
+	// socket behind, it is replaced; do not start two servers at once on one such file.
 	Network string
 
 	// SocketMode is the mode of a unix socket's file, such as 0o660: whoever may write to
-	// the file may connect. It holds permissions only, and the umask takes nothing off
-	// them. The mode is in force before anybody can connect. Default: zero, which is what
-	// the umask leaves of 0o777.
+	// the file may connect. It may have only permission bits, and the umask does not
+	// reduce them. The mode is in force before anybody can connect. Default: zero, which
+	// means 0o777 less the umask.
 	//
-	// It is an error with another Network, with a Listener, and on Windows, which has no
-	// such modes. With an abstract address, which has no file, Start returns an error.
-	// The ListenConfig's Control is called; its other fields concern TCP. Access to the
-	// directory is up to you.
+	// A SocketMode is an error with another Network, with a Listener, and on Windows,
+	// which has no such modes. With an abstract address, which has no file, Start returns
+	// an error. The ListenConfig's Control is called; its other fields concern TCP.
+	// Access to the directory is up to you.
 	SocketMode fs.FileMode
 
 	// TLS serves TLS with the http.Server's TLSConfig, as
@@ -115,10 +116,11 @@ type Config struct {
 	// A handler learns of its connection's turn from [Draining] with its request's
 	// context. When the spread begins, [Server.Draining] is closed and the callbacks of
 	// RegisterOnShutdown run: a hub that closes all of its WebSockets there defeats the
-	// spread. RequestGrace counts from its end, HijackGrace from the turn of each
-	// connection, DrainTimeout from its beginning. It takes at most half of the time that
-	// Stop has before the force, and a warning says if it is shortened. A stop that Close
-	// or the http.Server's Shutdown begins has no spread.
+	// spread. RequestGrace counts from the end of the spread, HijackGrace from the turn
+	// of each connection, DrainTimeout from the beginning of the spread. The spread takes
+	// at most half of the time that Stop has before the force phase, and a warning says
+	// so if it is shortened. A stop that Close or the http.Server's Shutdown begins has
+	// no spread.
 	DrainSpread time.Duration
 
 	// IdleGrace is how long the client of a connection that waits for a request must
@@ -143,8 +145,9 @@ type Config struct {
 	// "Connection: close", or GOAWAY is sent on it, and [Draining] of its requests is
 	// closed. No request is lost: an idle HTTP/1 connection is not closed, since the next
 	// request may be on its way. It is told by the response to that request, or ended by
-	// the http.Server's IdleTimeout. HTTP/2 that a TLSNextProto of yours serves is told
-	// only by its next response. Default: none, connections live on.
+	// the http.Server's IdleTimeout. An HTTP/2 connection that a TLSNextProto of yours
+	// serves is told only by its next response. Default: none, connections may stay open
+	// indefinitely.
 	MaxConnectionAge time.Duration
 
 	// MaxConnectionAgeGrace is how long streams and hijacked connections may go on, while
@@ -164,9 +167,9 @@ type Config struct {
 	// whatever Stop's context allows. It must be longer than IdleGrace. Default: none.
 	DrainTimeout time.Duration
 
-	// StopReserve is what Stop leaves of its context's time to whoever comes after it.
-	// Default: a tenth of the time left when Stop begins, at most 2 s. However much it
-	// asks for, half of the time stays with the drain.
+	// StopReserve is the part of its context's time that Stop leaves to whatever stops
+	// after it. Default: a tenth of the time left when Stop begins, at most 2 s. However
+	// long it is, Stop keeps half of the time.
 	StopReserve time.Duration
 
 	// Logger receives the server's events. Default: none.
@@ -189,42 +192,42 @@ func (c Config) Validate() error {
 		errs = append(errs, errors.New("ListenConfig and Listener are both set: a given listener already listens"))
 	}
 	if c.Listener == nil && c.ListenerOwned != nil {
-		errs = append(errs, errors.New("ListenerOwned is set without Listener: one that Start opens is owned"))
+		errs = append(errs, errors.New("ListenerOwned is set without Listener: the server owns the listener that Start opens"))
 	}
 	if c.Listener == nil && c.ListenerHandedOver != nil {
-		errs = append(errs, errors.New("ListenerHandedOver is set without Listener: nobody else has one that Start opens"))
+		errs = append(errs, errors.New("ListenerHandedOver is set without Listener: no successor has the listener that Start opens"))
 	}
 	if c.MaxRequestsPerConnection < 0 {
-		errs = append(errs, fmt.Errorf("MaxRequestsPerConnection %d is negative", c.MaxRequestsPerConnection))
+		errs = append(errs, fmt.Errorf("MaxRequestsPerConnection %d is negative: zero means no limit", c.MaxRequestsPerConnection))
 	}
 	if c.SocketMode != 0 {
 		errs = append(errs, c.checkSocketMode())
 	}
 	if c.MaxConnections < 0 {
-		errs = append(errs, fmt.Errorf("MaxConnections %d is negative: zero is no limit", c.MaxConnections))
+		errs = append(errs, fmt.Errorf("MaxConnections %d is negative: zero means no limit", c.MaxConnections))
 	}
 	idle := c.withDefaults().IdleGrace
 	if c.RequestGrace > 0 && c.RequestGrace < idle {
-		errs = append(errs, fmt.Errorf("RequestGrace %v is shorter than IdleGrace %v: a request that arrives in time would be cancelled at birth", c.RequestGrace, idle))
+		errs = append(errs, fmt.Errorf("RequestGrace %v is shorter than IdleGrace %v: a request that arrives within IdleGrace could be cancelled as soon as it begins", c.RequestGrace, idle))
 	}
 	if c.DrainTimeout > 0 {
 		if c.DrainTimeout <= idle {
 			errs = append(errs, fmt.Errorf("DrainTimeout %v must be longer than IdleGrace %v", c.DrainTimeout, idle))
 		}
 		if c.DrainSpread >= c.DrainTimeout {
-			errs = append(errs, fmt.Errorf("DrainSpread %v does not fit DrainTimeout %v", c.DrainSpread, c.DrainTimeout))
+			errs = append(errs, fmt.Errorf("DrainSpread %v must be shorter than DrainTimeout %v", c.DrainSpread, c.DrainTimeout))
 		}
 		if c.DrainSpread > 0 && c.ShutdownDelay >= c.DrainTimeout {
-			errs = append(errs, fmt.Errorf("ShutdownDelay %v does not fit DrainTimeout %v, which counts from its beginning with DrainSpread", c.ShutdownDelay, c.DrainTimeout))
+			errs = append(errs, fmt.Errorf("ShutdownDelay %v must be shorter than DrainTimeout %v: with DrainSpread, both begin with the stop", c.ShutdownDelay, c.DrainTimeout))
 		}
 		if c.RequestGrace > 0 && c.DrainSpread > 0 && c.DrainSpread < c.DrainTimeout && c.DrainSpread+c.RequestGrace >= c.DrainTimeout {
-			errs = append(errs, fmt.Errorf("RequestGrace %v, which counts from the end of DrainSpread %v, never comes: DrainTimeout is %v", c.RequestGrace, c.DrainSpread, c.DrainTimeout))
+			errs = append(errs, fmt.Errorf("RequestGrace %v has no effect: it counts from the end of DrainSpread %v, and DrainTimeout %v ends the drain first", c.RequestGrace, c.DrainSpread, c.DrainTimeout))
 		}
 		if c.RequestGrace >= c.DrainTimeout {
-			errs = append(errs, fmt.Errorf("RequestGrace %v never comes: DrainTimeout is %v", c.RequestGrace, c.DrainTimeout))
+			errs = append(errs, fmt.Errorf("RequestGrace %v has no effect: DrainTimeout %v ends the drain first", c.RequestGrace, c.DrainTimeout))
 		}
 		if c.HijackGrace >= c.DrainTimeout {
-			errs = append(errs, fmt.Errorf("HijackGrace %v never comes: DrainTimeout is %v", c.HijackGrace, c.DrainTimeout))
+			errs = append(errs, fmt.Errorf("HijackGrace %v has no effect: DrainTimeout %v ends the drain first", c.HijackGrace, c.DrainTimeout))
 		}
 	}
 	return errors.Join(errs...)

@@ -23,27 +23,31 @@ import (
 // conn_read.go.
 type conn struct {
 	net.Conn          // as accepted
-	set      *connSet // the way up: to the time, the account, and whoever watches
+	set      *connSet // leads to the clock, the account and the watcher
 
 	prev, next *conn // in set; guarded by set.mu
 	born       moment
 
-	// Looked at without the lock while the connection serves. stage and retired
-	// are written with mu held.
+	// These are read without the lock while the connection serves. stage and retired are
+	// written with mu held.
 	deadline readDeadline
 	stage    stageValue
 	retired  atomic.Bool // told to go
 	reading  readsValue  // what a Read under way is for
 	writes   writeCount  // Write calls
-	writeBy  atomic.Bool // a write deadline was set once
+	writeBy  atomic.Bool // a write deadline has been set
 
-	mu sync.Mutex // guards what follows, but for the last group; taken after set.mu, never before it
+	mu sync.Mutex // guards what follows, except the last group; taken after set.mu, never before it
 
 	// The client, as the reader knows it.
 	ahead aheadHistory  // whether bytes came before their turn
 	part  bool          // bytes of the next request were read
 	intr  interruptRead // the reader is being woken
-	quiet moment        // when the last byte came while waiting, or waiting or ending began; when the last HTTP/2 handler returned
+
+	// quiet is the moment from which on it is quiet: that of its last byte while it
+	// waited, of the start of waiting or closing, or of the return of its last HTTP/2
+	// handler.
+	quiet moment
 
 	// The requests.
 	account
@@ -55,30 +59,31 @@ type conn struct {
 	exit    *retirement // nil until it retires, or a request asks for Draining
 	closing closing
 	dropped bool // it waited for a request, and the stop ended it
-	cut     bool // closed by the stop whatever it did
+	cut     bool // closed by the stop, whatever it was doing
 
 	life *lifetime // nil unless connections have a maximum age
 
-	hooks uint8 // hooks of the user's that run for it
+	hooks uint8 // the user's hooks that are running for it
 
 	wroteBefore uint16 // writes that had ended when the last handler returned
 
 	// What was accepted; written once.
 	bypassed bool // Conn is a *tls.Conn that the listener returned: net/http reads it past this wrapper
-	lazy     bool // it is a socket whose deadlines nobody else moves or makes up; see conn_read.go
+	lazy     bool // it is a socket, and nobody else sets its deadlines; see conn_read.go
 }
 
-// retirement is what a connection that retires has in addition. It is guarded by conn.mu.
+// retirement is the additional state of a connection that retires. It is guarded by
+// conn.mu.
 type retirement struct {
 	at     moment        // when it retired, or the stop took it over; 0: neither
 	told   chan struct{} // closed when it does; nil until somebody asks for it
 	asked  moment        // when it was asked to end: interrupted, half-closed, or closed by net/http; 0: it was not
-	waited time.Duration // for its client, in earlier reads of this stage
+	waited time.Duration // how long its client was waited for, in earlier reads of this stage
 	client *client       // nil if its address is not known yet
 	drains bool          // a stop has taken it over
-	late   bool          // it was accepted later
+	late   bool          // it was accepted during the drain
 	cut    bool          // it was open when its time was over
-	ended  uint32        // its requests that have ended; see account
+	ended  uint32        // how many of its requests have ended; see account
 
 	overdue moment // when its requests were cancelled for having gone on too long; 0: they were not
 }
@@ -86,8 +91,8 @@ type retirement struct {
 // NetConn returns the connection that the listener accepted.
 func (c *conn) NetConn() net.Conn { return c.Conn }
 
-// SyscallConn is the way to the socket, for peer credentials and options. It
-// returns errors.ErrUnsupported where there is no socket.
+// SyscallConn gives access to the socket, for peer credentials and options. It returns
+// errors.ErrUnsupported where there is no socket.
 func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	if sc, ok := c.Conn.(syscall.Conn); ok {
 		return sc.SyscallConn()
@@ -104,7 +109,7 @@ type tlsStateConn struct {
 
 type connectionStater interface{ ConnectionState() tls.ConnectionState }
 
-// visible returns what a user's hook would see without us in place of nc.
+// visible returns what a user's hook would see in place of nc if there were no wrapper.
 func (c *conn) visible(nc net.Conn) net.Conn {
 	switch nc.(type) {
 	case *conn, *tlsStateConn:
@@ -127,7 +132,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// ReadFrom keeps sendfile and splice: net/http and io.Copy look for it.
+// ReadFrom preserves sendfile and splice: net/http and io.Copy look for it.
 func (c *conn) ReadFrom(r io.Reader) (int64, error) {
 	c.beginWrite()
 	defer c.endWrite()
@@ -137,7 +142,7 @@ func (c *conn) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{c.Conn}, r)
 }
 
-// WriteTo keeps splice for those who hijack and copy.
+// WriteTo preserves splice for handlers that hijack the connection and copy from it.
 func (c *conn) WriteTo(w io.Writer) (int64, error) {
 	if c.stage.Load() == stageHijacked {
 		n, err := io.Copy(w, c.Conn)
@@ -179,13 +184,13 @@ func (c *conn) endWrite() {
 	}
 }
 
-// retire makes the connection go, and may be called in every stage and more than
+// retire begins the end of the connection. It may be called in every stage, and more than
 // once. From here on
 //
 //   - its next HTTP/1 response says close, if it is not committed;
 //   - Draining of its requests is closed;
-//   - whoever watches the set sends GOAWAY if it speaks HTTP/2, and in a stop drops
-//     it once its client is quiet; see decide.
+//   - the watcher of the set sends GOAWAY if it speaks HTTP/2, and in a stop drops it
+//     once its client is quiet; see decide.
 func (c *conn) retire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -199,7 +204,7 @@ func (c *conn) retireServingLocked(why retireCause) {
 }
 
 // drain retires the connection for a stop. The times of the stop count from here, and
-// what the client does on its other connections matters. The connection may have retired
+// what its client does on other connections matters. The connection may have retired
 // before, while the server served.
 func (c *conn) drain() {
 	c.mu.Lock()
@@ -250,8 +255,8 @@ func (c *conn) toldLocked() <-chan struct{} {
 	return c.exit.told
 }
 
-// setState follows net/http. It reports whether the connection is gone. The
-// user's hook is called by the caller.
+// setState follows the states that net/http reports. It returns whether the connection is
+// gone. The caller calls the user's hook.
 func (c *conn) setState(state http.ConnState) (gone bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -278,7 +283,7 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 		switch {
 		case c.h2 == nil:
 			c.stage.setLocked(stageRead)
-		case c.stage.Load() > stageNew: // otherwise it has read the preface, and no request
+		case c.stage.Load() > stageNew: // otherwise it has read the preface, but no request yet
 			c.stage.setLocked(stageActive)
 		}
 		c.ahead.next()
@@ -288,13 +293,13 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 	case http.StateIdle:
 		c.stage.setLocked(stageIdle)
 		c.quiet, c.part = c.set.now(), c.ahead.any()
-		if c.closing == closingHTTP { // the rest of the request is read, and the next one welcome
+		if c.closing == closingHTTP { // the rest of the request is read, and the next one is welcome
 			c.closing, c.exit.asked = closingNone, 0
 		}
 		c.noteClientLocked(c.quiet, 0)
 		if c.h2 == nil || !c.set.hooked {
 			c.countAnsweredLocked()
-		} // otherwise the hook is still to return, and HTTP/2 to flush the response
+		} // otherwise the hook has not returned, and HTTP/2 has not flushed the response
 	case http.StateHijacked:
 		c.stage.setLocked(stageHijacked)
 		c.hijackLocked()
@@ -308,7 +313,7 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 	return false
 }
 
-// goneLocked reports, once, that connection and handlers are over.
+// goneLocked reports, only once, that the connection and its handlers are gone.
 func (c *conn) goneLocked() bool {
 	stage := c.stage.Load()
 	if stage != stageClosed && !c.cut || c.running != nil || stage == stageGone {

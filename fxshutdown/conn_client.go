@@ -2,10 +2,10 @@ package fxshutdown
 
 import "time"
 
-// What a connection that retires has to do with its client.
+// The link between a connection that retires and its client.
 
-// joinClientLocked makes the connection one of its client's. The address of a
-// connection that is not a socket may have to be read first, which net/http does
+// joinClientLocked adds the connection to those of its client. The address of a
+// connection that is not a socket may have to be read from it first, which net/http does
 // before it reads a request.
 func (c *conn) joinClientLocked() {
 	stage := c.stage.Load()
@@ -27,8 +27,8 @@ func (c *conn) leaveClientLocked() {
 	}
 }
 
-// noteClientLocked notes that a connection that retires has shown a sign of its
-// client, and that as many more of its requests run.
+// noteClientLocked notes a sign of the client of a connection that retires, and adds
+// running to the number of the client's running requests.
 func (c *conn) noteClientLocked(at moment, running int32) {
 	if c.exit != nil && c.exit.client != nil {
 		c.exit.client.note(at)
@@ -50,13 +50,13 @@ func (c *conn) clientStirredLocked(now moment) bool {
 	}
 	limit := c.exit.at + c.exit.client.maxWait()
 	since := c.exit.client.quietSince()
-	// Of a busy one decide waits for the limit, less lastRead at most.
+	// For a busy client, decide waits until the limit, or lastRead before it.
 	return c.exit.client.isBusy() && now < limit-lastRead || since > c.exit.asked && since <= limit
 }
 
-// askKernelLocked asks about the client of a connection that is about to be dropped,
-// and reports whether the answer may spare it: the client still reads its last
-// response, or it is not quiet, and far away.
+// askKernelLocked asks about the client of a connection that is about to be dropped, and
+// reports whether the answer may spare it: the client still reads its last response, or
+// it is far away and not quiet.
 func (c *conn) askKernelLocked(now moment, grace time.Duration) bool {
 	nc := c.underTLS()
 	if unsent(nc) {

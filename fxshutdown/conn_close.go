@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// CloseWrite ends our side of the connection: net/http uses it to avoid
-// resets. It returns errors.ErrUnsupported where the connection cannot.
+// CloseWrite ends our side of the connection: net/http uses it to avoid resets. It
+// returns errors.ErrUnsupported if the connection cannot do that.
 func (c *conn) CloseWrite() error {
 	c.mu.Lock()
 	c.closingLocked()
@@ -33,7 +33,7 @@ func (c *conn) Close() error {
 	delivers := retired && c.h2 != nil && !c.cut
 	lingers := retired && c.stage.Load().active() && c.h2 == nil && !c.cut && c.sendsOnLocked()
 	c.mu.Unlock()
-	if lingers || retired && !isSocket(c.Conn) { // which may take its time
+	if lingers || retired && !isSocket(c.Conn) { // the close may take long
 		c.set.changed(c)
 	}
 	switch {
@@ -55,8 +55,9 @@ func (c *conn) Close() error {
 	return err
 }
 
-// takeoverOver notes that a hijacked connection has ended, though its owner did not
-// close it through this wrapper: its peer has, or it was closed past us.
+// takeoverOver notes that a hijacked connection has ended, although its owner did not
+// close it through this wrapper: its peer has closed it, or the close bypassed the
+// wrapper.
 func (c *conn) takeoverOver() {
 	c.mu.Lock()
 	gone := false
@@ -70,18 +71,19 @@ func (c *conn) takeoverOver() {
 	}
 }
 
-// mustAsk reports whether only the socket of a hijacked connection can tell that it
-// has ended: a hook of the user's may close what it saw of the connection, and under
-// TLS its owner reads the peer's end before we would.
+// mustAsk reports whether only the socket of a hijacked connection can tell that it has
+// ended: a user's hook may close the connection as the hook sees it, and under TLS the
+// owner reads the peer's end before this wrapper would.
 func (c *conn) mustAsk() bool { return c.set.hooked || c.set.useTLS }
 
-// hasEndedUnseen reports whether a hijacked connection has ended unnoticed by us.
+// hasEndedUnseen reports whether a hijacked connection has ended unnoticed by this
+// wrapper.
 func (c *conn) hasEndedUnseen() bool {
 	return c.stage.Load() == stageHijacked && c.mustAsk() && c.hasEnded()
 }
 
-// hasEnded asks the socket: whether it is closed, and under TLS whether the peer has
-// closed its side and all that it sent is read.
+// hasEnded asks the socket whether it is closed and, under TLS, whether the peer has
+// closed its side and everything that the peer sent has been read.
 func (c *conn) hasEnded() bool {
 	rc, err := c.SyscallConn()
 	if err != nil {
@@ -108,14 +110,14 @@ func (c *conn) closingLocked() {
 	}
 }
 
-// sendsOnLocked reports whether the client sends more behind the request that was
-// answered, as far as can be known: it has done so, or there is something to read.
+// sendsOnLocked reports, as far as can be known, whether the client sends more after the
+// request that was answered: it has done so already, or there is something to read.
 func (c *conn) sendsOnLocked() bool {
 	return c.ahead.any() || c.part || unread(c.underTLS())
 }
 
-// linger closes our side and reads on while the client still sends. A client that no
-// longer sends anything costs a lastRead.
+// linger closes our side and reads on while the client still sends. If the client no
+// longer sends anything, that takes one lastRead.
 func (c *conn) linger() {
 	if c.closeWrite() != nil {
 		return
@@ -148,7 +150,7 @@ func (c *conn) halfCloseLocked(now moment) *Request {
 }
 
 // closesBy returns when a connection that net/http closes is cut. What its client still
-// sends is read, while it goes on sending, but not forever.
+// sends is read for as long as the client goes on sending, but not forever.
 func closesBy(quiet, asked moment, reading bool) moment {
 	at := quiet + maxServerStall
 	if reading {

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// The goroutine that reads decides that a connection is idle. Decided from
-// outside, bytes that were read but not counted yet would be thrown away. So the
-// stop interrupts the reader by a deadline in the past, and the reader, having got
-// nothing, drops the connection or reads on.
+// The goroutine that reads decides whether a connection is idle. A decision from outside
+// would throw away bytes that were read but not counted yet. So the stop interrupts the
+// reader by a deadline in the past, and a reader that has got nothing drops the
+// connection or reads on.
 //
-// This is why a conn owns its read deadline. As the owner it can also be lazy:
-// net/http moves the deadline six times a request, and all that counts is where
-// it stands while somebody reads.
+// This is why a conn owns its read deadline. As the owner it can also be lazy: net/http
+// moves the deadline six times per request, and all that counts is where it stands while
+// somebody reads.
 
 // errDropped is what net/http reads from a connection that is dropped. net/http does not
 // answer an *net.OpError of a read.
@@ -63,7 +63,7 @@ func (d *readDeadline) set(c *conn, at moment) error {
 // interruptRead is the state of an interruption of the reader.
 type interruptRead struct {
 	state interruptState
-	reads uint8 // last reads that were begun
+	reads uint8 // how many last reads have begun
 }
 
 type interruptState uint8
@@ -72,7 +72,7 @@ const (
 	interruptNone    interruptState = iota
 	interruptPending                // the reader is being woken, to drop the connection unless something came
 	interruptFinal                  // the same, and the client's time is over
-	interruptSpent                  // a byte came once more: it trickles
+	interruptSpent                  // a byte came even then: the client trickles
 )
 
 func (s interruptState) pending() bool {
@@ -104,8 +104,8 @@ func isTimeout(err error) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &t) && t.Timeout()
 }
 
-// beginRead notes that it is now the client's turn. What came before, such as computing a
-// TLS handshake, was not its silence.
+// beginRead notes that it is now the client's turn. The time before that, such as for
+// computing a TLS handshake, does not count as its silence.
 func (c *conn) beginRead(size int) {
 	c.reading.Store(readsOf(size))
 	retired := c.retired.Load()
@@ -135,10 +135,10 @@ func (c *conn) beginRead(size int) {
 	}
 }
 
-// noteRestLocked notes whether what is read is the rest of a request that is
-// answered: then its response is written, and its connection is as good as closing.
-// It is not the one byte that net/http reads ahead, nor what is read of a body before
-// the response is written.
+// noteRestLocked reports whether net/http is reading the rest of a request that is
+// answered: then its response is written, and the connection is about to close. The byte
+// that net/http reads ahead does not count, nor does a body that is read before the
+// response is written.
 func (c *conn) noteRestLocked() (ends bool) {
 	if c.reading.Load() == readsMore && c.writes.underWay() == 0 && c.answerOutLocked() {
 		c.closingLocked()
@@ -151,9 +151,9 @@ func (c *conn) noteRestLocked() (ends bool) {
 }
 
 // answerOutLocked reports whether the response of the handler that returned last is
-// written when nothing of it is being written: it says close, which net/http writes
-// before it reads on; or its header was out before its handler returned; or something
-// was written since.
+// written, given that no write is under way. It is if it says close, since net/http
+// writes such a response before it reads on; if its header was out before its handler
+// returned; or if something has been written since.
 func (c *conn) answerOutLocked() bool {
 	x := c.undecided
 	return x != nil && (x.saidClose() || x.flushed || c.writes.ended() != c.wroteBefore)
@@ -184,7 +184,7 @@ func (c *conn) endRead(n, size int, err error) {
 	}
 }
 
-// noteBytesLocked notes that a part of a request, or of a handshake, came.
+// noteBytesLocked notes that part of a request, or of a handshake, has arrived.
 func (c *conn) noteBytesLocked() {
 	now := c.set.now()
 	if c.retired.Load() {
@@ -213,9 +213,9 @@ func (c *conn) timedOutLocked(err error) (again bool, _ error) {
 	case wanted != 0 && now >= wanted:
 		return false, err // the deadline that was asked for
 	case !c.intr.state.pending() && (!c.lazy || c.stage.Load() == stageHijacked):
-		return false, err // one that was set past this wrapper
+		return false, err // one that was not set through this wrapper
 	case !c.intr.state.pending():
-		c.deadline.apply(c) // the socket's was a stale one
+		c.deadline.apply(c) // the socket had a stale deadline
 		return true, nil
 	case !c.waitingLocked() || c.intr.state == interruptPending && c.clientStirredLocked(now):
 		c.resumeLocked()
@@ -256,7 +256,7 @@ func (c *conn) resumeLocked() {
 		c.intr.state = interruptSpent
 	}
 	if c.bypassed {
-		// What net/http had asked for went past us.
+		// The deadline that net/http had asked for was not set through this wrapper.
 		c.dropped = false
 		c.underTLS().SetReadDeadline(time.Time{})
 		return
@@ -290,7 +290,6 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.deadline.apply(c)
 }
 
-// SetDeadline sets both deadlines.
 func (c *conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }

@@ -120,8 +120,8 @@ func TestReadDeadline(t *testing.T) {
 	}
 }
 
-// From the hijack on deadlines are real, also for those who read past the wrapper:
-// a stale one is gone.
+// From the hijack on, deadlines are real, even for reads that bypass the wrapper: a stale
+// one is gone.
 func TestReadDeadlineOfHijacked(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -164,8 +164,8 @@ func TestReadDeadlineOfHijacked(t *testing.T) {
 	}
 }
 
-// A connection that is interrupted, and for which something comes, has the deadline
-// that was asked for, and not the one of the interruption.
+// A connection that is interrupted, and for which something arrives, has the deadline
+// that was asked for, not that of the interruption.
 func TestInterruptedReadDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, client := newPipeConn(t)
@@ -221,8 +221,8 @@ func TestInterruptedReadDrops(t *testing.T) {
 	})
 }
 
-// A connection that was interrupted while its listener read from it, and comes to
-// net/http after that, has all the time of one that waits.
+// A connection that was interrupted while its listener read from it, and reaches net/http
+// after that, has the whole time of a connection that waits.
 func TestInterruptedBeforeFirstRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, client := newPipeConn(t)
@@ -271,7 +271,7 @@ func TestInterruptedWhileClientStirs(t *testing.T) {
 	const far = 2 * maxClientWait
 	for _, test := range []struct {
 		sleep time.Duration // after the connection retired
-		wait  time.Duration // what is known of the client's distance
+		wait  time.Duration // what is known about the client's distance
 		final bool
 		want  time.Duration // when the read ends
 	}{
@@ -306,7 +306,8 @@ func TestInterruptedWhileClientStirs(t *testing.T) {
 	}
 }
 
-// A deadline that a hijacker sets past the wrapper ends its reads through it.
+// A deadline that a hijacker sets on the connection below the wrapper ends reads through
+// the wrapper.
 func TestReadDeadlinePastWrapper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, client := newPipeConn(t)
@@ -322,8 +323,9 @@ func TestReadDeadlinePastWrapper(t *testing.T) {
 	})
 }
 
-// What is read behind a written response is the rest of its request, and its connection
-// is as good as closing; but not if it is the one byte that net/http reads ahead.
+// What is read after a response was written is the rest of its request, and the
+// connection is about to close. That does not hold for the byte that net/http reads
+// ahead.
 func TestReadBehindResponse(t *testing.T) {
 	for _, test := range []struct {
 		name string

@@ -12,11 +12,11 @@ type stage uint32
 const (
 	stageAccepted stage = iota // nobody has read from it yet
 	stageNew                   // its first request, or its TLS handshake, is being read
-	stageRead                  // a request is read, and not at its handler yet; not on HTTP/2
-	stageActive                // a request is served; on HTTP/2, there are streams
-	stageIdle                  // the next request is waited for
+	stageRead                  // a request has been read, but is not at its handler yet; not on HTTP/2
+	stageActive                // a request is being served; on HTTP/2, there are streams
+	stageIdle                  // it waits for the next request
 	stageHijacked              // a handler, or the function of a TLSNextProto, has taken it over
-	stageClosed                // net/http, or who took it over, has closed it; handlers may still run
+	stageClosed                // net/http, or whoever took it over, has closed it; handlers may still run
 	stageGone                  // closed or cut, and its last handler has returned: it is out of the set
 )
 
@@ -24,7 +24,7 @@ func (s stage) String() string {
 	return [...]string{"accepted", "new", "read", "active", "idle", "hijacked", "closed", "gone"}[s]
 }
 
-// connState is what net/http calls it.
+// connState returns net/http's name for the stage.
 func (s stage) connState() http.ConnState {
 	switch {
 	case s <= stageNew:
@@ -39,7 +39,7 @@ func (s stage) connState() http.ConnState {
 	return http.StateClosed
 }
 
-// active reports whether net/http calls it that.
+// active reports whether net/http calls the stage active.
 func (s stage) active() bool { return s == stageRead || s == stageActive }
 
 // waits reports whether net/http waits for a request.
@@ -62,7 +62,7 @@ func (w *writeCount) end() (underWay uint16)   { return uint16(w.v.Add(1<<16 - 1
 func (w *writeCount) underWay() uint16         { return uint16(w.v.Load()) }
 func (w *writeCount) ended() uint16            { return uint16(w.v.Load() >> 16) }
 
-// reads is what a goroutine reads.
+// reads says what a goroutine is reading.
 type reads uint32
 
 const (
@@ -71,7 +71,7 @@ const (
 	readsMore
 )
 
-// readsValue is a reads that is looked at by others.
+// readsValue is a reads that other goroutines look at.
 type readsValue struct{ v atomic.Uint32 }
 
 func (r *readsValue) Load() reads    { return reads(r.v.Load()) }
@@ -84,7 +84,7 @@ func readsOf(size int) reads {
 	return readsMore
 }
 
-// closing is who is ending an open connection.
+// closing says who is ending an open connection.
 type closing uint8
 
 const (
@@ -93,9 +93,9 @@ const (
 	closingStop         // the stop has closed our side, to end it politely
 )
 
-// aheadHistory is whether a byte was read before its turn: net/http reads one
-// byte ahead while a handler runs. Bit 0 is that of the request that runs or ran
-// last, bit 1 that of the request before, behind which there may be more.
+// aheadHistory says whether a byte was read before its turn: net/http reads one byte
+// ahead while a handler runs. Bit 0 belongs to the request that runs or ran last, bit 1
+// to the request before, after which the client may have sent more.
 type aheadHistory uint8
 
 func (a *aheadHistory) next() { *a = *a << 1 & 2 }
@@ -129,21 +129,21 @@ func (c *conn) checkLocked() error {
 		rule   string
 	}{
 		{s == stageGone && c.running != nil, "a connection that is gone runs no handler"},
-		{s == stageAccepted && c.running != nil, "a handler runs only behind a read"},
+		{s == stageAccepted && c.running != nil, "a handler runs only after a read"},
 		{c.h2 == nil && c.running != nil && c.running.next != nil && !c.bypassed, "HTTP/1 runs one handler at a time"},
 		{c.h2 == nil && c.undecided != nil && c.running != nil, "on HTTP/1 a response is decided before the next request begins"},
 		{c.takeover != nil && s.waits(), "a hijacked connection never comes back"},
-		{c.takeover != nil && s.active(), "a hijacked connection is not net/http's"},
-		{c.closing == closingHTTP && c.h2 != nil, "net/http's closing of HTTP/2 is its end"},
-		{c.closing == closingHTTP && s.waits(), "net/http closes a connection whose request it has read"},
-		{c.closing != closingNone && c.retired.Load() && e.asked == 0, "who is closing was asked"},
+		{c.takeover != nil && s.active(), "net/http serves no request on a hijacked connection"},
+		{c.closing == closingHTTP && c.h2 != nil, "only an HTTP/1 connection is closed by net/http in two steps"},
+		{c.closing == closingHTTP && s.waits(), "net/http closes only a connection whose request it has read"},
+		{c.closing != closingNone && c.retired.Load() && e.asked == 0, "a retired connection that is closing has been asked to end"},
 		{c.closing == closingStop && !c.retired.Load(), "the stop ends only what it has retired"},
 		{c.intr.state.pending() && !c.retired.Load(), "only a retired connection is interrupted"},
-		{c.intr.state.pending() && s == stageHijacked, "who took a connection over is not interrupted"},
+		{c.intr.state.pending() && s == stageHijacked, "a hijacked connection is not interrupted"},
 		{c.cut && !c.retired.Load(), "only a retired connection is cut"},
-		{c.dropped && s == stageHijacked, "only what waits for a request is dropped"},
-		{c.retired.Load() != (e.at != 0), "retired has its moment"},
-		{c.h2 != nil && c.h2.goAway != goAwayNone && !c.retired.Load(), "GOAWAY is for who retires"},
+		{c.dropped && s == stageHijacked, "only a connection that waits for a request is dropped"},
+		{c.retired.Load() != (e.at != 0), "exactly the retired connections have a moment at which they retired"},
+		{c.h2 != nil && c.h2.goAway != goAwayNone && !c.retired.Load(), "only a retired connection gets GOAWAY"},
 	}
 	for _, r := range rules {
 		if r.broken {

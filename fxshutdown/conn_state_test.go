@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 )
 
-// TestStage follows net/http, and looks at the stage behind each word.
+// TestStage plays what net/http does, and looks at the stage after each word.
 func TestStage(t *testing.T) {
 	for _, test := range []struct {
 		events string
@@ -52,7 +52,7 @@ func TestStage(t *testing.T) {
 					default:
 						playOn(c, e)
 					}
-					c.retire() // what it may be at an end, it may be once it was told
+					c.retire() // what is possible at an end is possible once it has retired
 					if err := c.checkLocked(); err != nil && c.stage.Load() != stageGone {
 						t.Errorf("after %q of %q: %v", e, test.events, err)
 					}
@@ -68,7 +68,7 @@ func TestStage(t *testing.T) {
 	}
 }
 
-// A connection that retires late, while net/http closes it or when it has, is in order.
+// A connection that retires late, while net/http closes it or after that, breaks no rule.
 func TestRetireLate(t *testing.T) {
 	for _, events := range []string{"begin closewrite", "begin return closewrite", "begin closewrite closed"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -92,7 +92,7 @@ func playOn(c *conn, event string) {
 	play(c, []string{event})
 }
 
-// TestCheck breaks each rule of what cannot be.
+// TestCheck breaks each rule about impossible states.
 func TestCheck(t *testing.T) {
 	for rule, breakIt := range map[string]func(*conn){
 		"gone runs":      func(c *conn) { c.stage.setLocked(stageGone); c.begun(1) },
@@ -145,8 +145,8 @@ func (c *conn) begun(n int) {
 	}
 }
 
-// TestAheadHistory: a byte that came early is remembered for two requests, since
-// there may be more behind it.
+// TestAheadHistory checks that a byte that came early is remembered for two requests,
+// since there may be more behind it.
 func TestAheadHistory(t *testing.T) {
 	var a aheadHistory
 	for i, step := range []struct {

@@ -12,19 +12,19 @@ import (
 // connSet is the set of tracked connections, and their account.
 type connSet struct {
 	epoch time.Time    // moments count from here
-	given *http.Server // what http.ServerContextKey names
+	given *http.Server // the value of http.ServerContextKey
 
-	// hooked is whether hooks of the user's see the connections, useTLS whether the
-	// serving server speaks TLS on them. Start writes both before there are any.
+	// hooked says whether the user's hooks see the connections, useTLS whether the
+	// serving server speaks TLS on them. Start writes both before there are connections.
 	hooked bool
 	useTLS bool
 
-	noGrace bool // IdleGrace is none: nothing is waited for, and no client
+	noGrace bool // there is no IdleGrace: a stop waits for no client
 
 	maxOpen int           // connections in the set; 0: no limit. New writes it
 	freed   chan struct{} // receives when one is gone, if there is a limit; for the accepting goroutine
 
-	cancelled atomic.Bool                 // the contexts of all requests are
+	cancelled atomic.Bool                 // the contexts of all requests have been cancelled
 	retired   [retireCauses]atomic.Uint64 // connections that retired while the server served
 	watcher   atomic.Pointer[watcher]     // who looks after the connections that retire; nil: nobody yet
 
@@ -34,8 +34,8 @@ type connSet struct {
 
 	mu       sync.Mutex // guards what follows; conn.mu is taken inside it
 	list     connList
-	retiring moment // since when connections retire from their birth; 0: they do not
-	spreads  bool   // the others do one by one, so that each has its own times
+	retiring moment // since when new connections retire at once; 0: they do not
+	spreads  bool   // the others retire one by one, so that each has its own times
 	shut     bool   // no connection is accepted any more
 	early    int    // connections left of those that were open when all retired
 	totals   totals // of the connections that are gone
@@ -43,14 +43,14 @@ type connSet struct {
 	cut      uint64 // and those that were cut
 }
 
-// watcher is the one door by which a connection reaches what is above it. Its
-// functions must neither block nor take a lock of the set.
+// watcher is the only way by which a connection reaches the code above it. Its functions
+// must neither block nor take a lock of the set.
 type watcher struct {
 	changed   func(*conn)                // a retired connection may be due earlier than was known
 	emptied   func()                     // the last connection is gone, or the last of the early ones
 	cancelled func(r Request, lost bool) // a request that was cancelled by us has ended
 	aged      func()                     // another connection is the next to be too old; may be nil
-	gone      func(*conn)                // a connection that had retired is; may be nil
+	gone      func(*conn)                // a retired connection is gone; may be nil
 }
 
 // newConnSet returns the set of a server that is about to start. Its epoch is a
@@ -68,7 +68,7 @@ func (cs *connSet) momentOf(t time.Time) moment {
 		return 0
 	case t.Before(cs.epoch):
 		return longAgo
-	case t == t.Round(0): // without a monotonic reading, which counts from today's wall clock
+	case t == t.Round(0): // no monotonic reading: t counts from today's wall clock
 		return max(cs.now()+time.Until(t), longAgo)
 	}
 	return max(t.Sub(cs.epoch), longAgo)
@@ -181,7 +181,7 @@ func (cs *connSet) hasRoom() bool {
 	return cs.list.n < cs.maxOpen
 }
 
-// changed tells that a connection may be due earlier than was known.
+// changed tells the watcher that a connection may be due earlier than was known.
 func (cs *connSet) changed(c *conn) {
 	if w := cs.watcher.Load(); w != nil {
 		w.changed(c)
@@ -199,8 +199,9 @@ func (cs *connSet) retireAll() {
 	}
 }
 
-// retireLater does so for those that are still to come, and returns the others. A client
-// that was told before, while the server served, has no turn of its own.
+// retireLater makes connections that are still to come retire at once, and returns the
+// others, each of which has a turn of its own. Those that retired before, while the
+// server served, have none.
 func (cs *connSet) retireLater() (turns []*conn) {
 	cs.mu.Lock()
 	cs.retiring, cs.spreads = cs.now(), true
@@ -229,8 +230,8 @@ func (cs *connSet) isEmpty() bool {
 	return cs.list.n == 0
 }
 
-// hasEarly reports whether there are connections left that were open when all
-// retired.
+// hasEarly reports whether any of the connections that were open when all retired are
+// left.
 func (cs *connSet) hasEarly() bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -249,15 +250,15 @@ func (cs *connSet) snapshot(buf []*conn) []*conn {
 	return buf
 }
 
-// cancelledEnded tells that a request has ended whose context was cancelled, and
-// whether that cost its client the response.
+// cancelledEnded tells the watcher that a request whose context was cancelled has ended,
+// and whether that cost its client the response.
 func (cs *connSet) cancelledEnded(r Request, lost bool) {
 	if w := cs.watcher.Load(); w != nil {
 		w.cancelled(r, lost)
 	}
 }
 
-// count returns the public account and the totals of all connections, open or gone.
+// count returns the public figures and the totals of all connections, open or gone.
 func (cs *connSet) count() (Stats, totals) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -307,46 +308,5 @@ func (cs *connSet) running(add func(Request)) {
 			add(r)
 		}
 		c.mu.Unlock()
-	}
-}
-
-// connList is a list through the connections themselves: it costs an idle
-// connection two words.
-type connList struct {
-	head *conn
-	n    int
-
-	// byTLS finds those that the listener returned as *tls.Conn, which net/http
-	// has to get as they are: in a wrapper it would not speak HTTP/2 on them.
-	byTLS map[*tls.Conn]*conn
-}
-
-func (l *connList) add(c *conn) {
-	if c.next = l.head; c.next != nil {
-		c.next.prev = c
-	}
-	l.head = c
-	l.n++
-	if tc, ok := c.Conn.(*tls.Conn); ok {
-		if l.byTLS == nil {
-			l.byTLS = make(map[*tls.Conn]*conn)
-		}
-		l.byTLS[tc] = c
-	}
-}
-
-func (l *connList) remove(c *conn) {
-	if c.prev != nil {
-		c.prev.next = c.next
-	} else {
-		l.head = c.next
-	}
-	if c.next != nil {
-		c.next.prev = c.prev
-	}
-	c.prev, c.next = nil, nil
-	l.n--
-	if tc, ok := c.Conn.(*tls.Conn); ok {
-		delete(l.byTLS, tc)
 	}
 }

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// retiree is a server of which some connections retire, and a client that has one.
+// retiree is a server some of whose connections retire, and a client that has one of
+// these.
 type retiree struct {
 	s      *Server
 	client *http.Client
@@ -86,8 +87,8 @@ func TestRetireSome(t *testing.T) {
 
 			deadline := time.Now().Add(10 * time.Second)
 			if http2 {
-				// Whoever watches it sends GOAWAY when it is due; until that is there,
-				// the connection serves.
+				// The watcher sends GOAWAY when it is due; until the client has that, the
+				// connection serves.
 				for again := first; again == first; again, _ = r.get(t, r.client) {
 					if time.Now().After(deadline) {
 						t.Fatal("the retired connection is used on and on")
@@ -111,8 +112,8 @@ func TestRetireSome(t *testing.T) {
 	}
 }
 
-// TestRetireTellsRequests: Draining of a request is closed when its connection
-// retires; that of others, and of the server, are not.
+// TestRetireTellsRequests checks that Draining of a request is closed when its connection
+// retires, and that those of other requests and of the server are not.
 func TestRetireTellsRequests(t *testing.T) {
 	for name, http2 := range map[string]bool{"h1": false, "h2c": true} {
 		t.Run(name, func(t *testing.T) {
@@ -151,8 +152,8 @@ func TestRetireTellsRequests(t *testing.T) {
 	}
 }
 
-// Whoever asks after the connection was retired is told at once, and so is a
-// connection that is accepted when all retire.
+// A request that asks after its connection has retired is told at once, and so is one on
+// a connection that is accepted when all retire.
 func TestRetiredAlready(t *testing.T) {
 	set := newConnSet(nil)
 	set.retireAll()
@@ -163,7 +164,8 @@ func TestRetiredAlready(t *testing.T) {
 	}
 }
 
-// A connection that is gone is found no more, and kept no longer, however it was known.
+// A connection that is gone is no longer found, and no longer kept, whatever it was known
+// by.
 func TestSetForgets(t *testing.T) {
 	client, raw := net.Pipe()
 	defer client.Close()

@@ -13,8 +13,8 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// ageLateScenarios are about requests that come when their connection has retired, which
-// on HTTP/1 may be long ago.
+// ageLateScenarios are about requests that come after their connection has retired, which
+// on HTTP/1 may have been long ago.
 var ageLateScenarios = []scenario{
 	// A late request has time of its own, whatever else the keeper looks at meanwhile.
 	{"HasItsTime", bubbles, h1Modes, func(t *testing.T, m mode) {
@@ -45,7 +45,7 @@ var ageLateScenarios = []scenario{
 		}
 	}},
 
-	// And no more than that.
+	// A late request has no more time than that.
 	{"Cancelled", bubbles, h1Modes, func(t *testing.T, m mode) {
 		var cause error
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
@@ -87,8 +87,8 @@ var ageLateScenarios = []scenario{
 		took(t, "the hijacked connection", time.Since(began), 5*time.Second, 5100*ms)
 	}},
 
-	// A stream that was cancelled, and whose response could not say close, is not the end
-	// of its connection: the next request is as good as any.
+	// A stream that was cancelled, and whose response could not say close, does not end
+	// its connection: the next request is served like any other.
 	{"AfterCancel", bubbles, h1Modes, func(t *testing.T, m mode) {
 		entered := make(chan struct{}, 1)
 		stream := sse(entered, func(r *http.Request) { <-r.Context().Done() })

@@ -16,8 +16,8 @@ import (
 // maxAge is the maximum age of connections in these tests; the jitter is a tenth of it.
 const maxAge = 10 * time.Second
 
-// goAwayEnd is when an HTTP/2 connection has ended at the latest that was told by GOAWAY:
-// net/http closes it after a second.
+// goAwayEnd is how long an HTTP/2 connection may last after GOAWAY: net/http closes it
+// after a second.
 const goAwayEnd = 1100 * ms
 
 func aging(_ *http.Server, cfg *fxshutdown.Config) {
@@ -27,7 +27,8 @@ func aging(_ *http.Server, cfg *fxshutdown.Config) {
 
 // ageScenarios are about connections that retire while the server serves.
 var ageScenarios = []scenario{
-	// The first response after its time says so; on HTTP/2 GOAWAY does, unasked.
+	// The first response after the connection's time says close; on HTTP/2, GOAWAY comes
+	// without a request.
 	{"Told", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe, aging)
 		c := s.client()
@@ -62,7 +63,8 @@ var ageScenarios = []scenario{
 		}
 	}},
 
-	// A request that runs meanwhile is answered whole, and its connection is the last.
+	// A request that runs meanwhile is answered in full, and is the last of its
+	// connection.
 	{"InTheMiddle", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(maxAge + 2*time.Second)
@@ -89,7 +91,8 @@ var ageScenarios = []scenario{
 		}
 	}},
 
-	// What ignores that is cancelled when its grace is over, and has time to answer.
+	// A request that ignores that is cancelled when its grace is over, and has time to
+	// answer.
 	{"Cancelled", bubbles, allModes, func(t *testing.T, m mode) {
 		var cause error
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
@@ -109,7 +112,7 @@ var ageScenarios = []scenario{
 		}
 	}},
 
-	// What ignores that too is cut, counted and told; the server serves on.
+	// A request that ignores that too is cut, counted and reported; the server serves on.
 	{"Cut", bubbles, allModes, func(t *testing.T, m mode) {
 		g := newGate()
 		defer g.open()
@@ -162,7 +165,7 @@ var ageScenarios = []scenario{
 		}
 	}},
 
-	// The last of as many requests as a connection carries says so.
+	// The response to the last request that a connection may carry says close.
 	{"Requests", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe, func(_ *http.Server, cfg *fxshutdown.Config) { cfg.MaxRequestsPerConnection = 3 })
 		c := s.client()
@@ -221,7 +224,7 @@ var ageScenarios = []scenario{
 	}},
 }
 
-// TestRetire chooses connections by what it is told of them.
+// TestRetire chooses connections by what Retire tells about them.
 func TestRetire(t *testing.T) {
 	bubbles(t, allModes, func(t *testing.T, m mode) {
 		g := newGate()
@@ -250,7 +253,7 @@ func TestRetire(t *testing.T) {
 		}
 		if n := s.Retire(func(i fxshutdown.ConnInfo) bool {
 			if seen, ok := want[i]; !ok || seen {
-				t.Errorf("Retire was told of %+v, want each of %+v once", i, want)
+				t.Errorf("Retire told of %+v, want each of %+v once", i, want)
 			}
 			want[i] = true
 			return i.State == http.StateActive

@@ -16,7 +16,7 @@ import (
 
 // budgetScenarios are about what Stop makes of the time it is given.
 var budgetScenarios = []scenario{
-	// A handler that answers in the force window is no error.
+	// A handler that answers in the force window is not an error.
 	{"AnswerInForceWindow", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
@@ -35,7 +35,7 @@ var budgetScenarios = []scenario{
 		s.wantReport(account{answered: 1, cancelled: 1})
 	}},
 
-	// An idle grace that has no room in the budget does not break it.
+	// An IdleGrace that does not fit the budget does not break it.
 	{"LittleTime", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe)
 		for range 3 {
@@ -72,7 +72,7 @@ var budgetScenarios = []scenario{
 		wantAborted(t, "Stop()", <-done, fxshutdown.ErrBudget, "/stuck")
 	}},
 
-	// No deadline and no DrainTimeout: as long as it takes.
+	// Without a deadline and a DrainTimeout, a stop takes as long as it needs.
 	{"NoDeadline", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(24 * time.Hour)
@@ -108,8 +108,8 @@ func TestTimingBudget(t *testing.T) {
 		timeout, reserve, drainTimeout, delay time.Duration
 		cancelled, cut                        time.Duration // since Stop was called
 	}{
-		// The reserve is a tenth, 2 s at most; the force window a tenth of the
-		// rest, 500 ms at most.
+		// The reserve is a tenth, at most 2 s; the force window is a tenth of the rest,
+		// at most 500 ms.
 		{timeout: time.Second, cancelled: 810 * ms, cut: 900 * ms},
 		{timeout: 10 * time.Second, cancelled: 8500 * ms, cut: 9 * time.Second},
 		{timeout: 15 * time.Second, cancelled: 13000 * ms, cut: 13500 * ms},
@@ -161,7 +161,7 @@ func TestTimingBudget(t *testing.T) {
 				if errors.As(err, &aborted) && len(aborted.Requests) == 1 {
 					r := aborted.Requests[0]
 					if want := time.Second + test.cut; r.Age < want-window/2 || r.Age > want {
-						t.Errorf("age of the aborted request = %v, want %v less half of the window of %v at most", r.Age, want, window)
+						t.Errorf("age of the aborted request = %v, want %v less at most half of the window of %v", r.Age, want, window)
 					}
 					if want := map[bool]string{false: "HTTP/1.1", true: "HTTP/2.0"}[m.h2]; r.Proto != want || !r.Running {
 						t.Errorf("aborted request = %+v, want %s, Running", r, want)

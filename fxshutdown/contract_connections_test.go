@@ -12,8 +12,8 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// connectionScenarios are about connections on which nothing runs, on real sockets.
-// What their stops take exactly is among the idleScenarios.
+// connectionScenarios are about connections on which nothing runs, on real sockets. The
+// exact times of their stops are among the idleScenarios.
 var connectionScenarios = []scenario{
 	// http-shutdown: "Shutdown should cut off server with no traffic".
 	{"NoTraffic", together, allModes, func(t *testing.T, m mode) {

@@ -86,7 +86,7 @@ var delayScenarios = []scenario{
 		wantSkipped(t, s, fxshutdown.SkipTooLong)
 	}},
 
-	// A server that accepted a connection waits, though it is closed by now.
+	// A server that accepted a connection waits, even if the connection is closed by now.
 	{"NotSkippedAfterConnection", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe, delay(200*ms))
 		c := s.client()
@@ -126,7 +126,8 @@ var delayScenarios = []scenario{
 		}
 	}},
 
-	// Who knows that a stop will come makes readiness fail, and nothing else.
+	// SetUnready, called before a stop that is known to come, makes readiness fail and
+	// changes nothing else.
 	{"CountsFromSetUnready", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe, delay(time.Hour))
 		c := s.client()
@@ -174,7 +175,7 @@ var delayScenarios = []scenario{
 		wantSkipped(t, s, fxshutdown.SkipElapsed)
 	}},
 
-	// There is room for what is left of the delay.
+	// What is left of the delay since SetUnready fits.
 	{"RoomSinceSetUnready", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe, delay(time.Minute))
 		s.get(s.client(), "/").want(t, "hello")
@@ -187,7 +188,7 @@ var delayScenarios = []scenario{
 		took(t, "Stop()", d, 2*time.Second, 2*time.Second+bound)
 	}},
 
-	// A Stop that joins leaves enough time for it, too.
+	// A Stop that joins leaves enough time for the rest of the delay, too.
 	{"JoinedSinceSetUnready", bubbles, []mode{h1}, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe, delay(time.Minute))
 		s.get(s.client(), "/").want(t, "hello")

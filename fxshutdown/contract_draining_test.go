@@ -40,7 +40,7 @@ var drainingScenarios = []scenario{
 		s.wantReport(account{answered: 1})
 	}},
 
-	// One that begins during the drain sees it closed already.
+	// A request that begins during the drain finds the channel closed already.
 	{"LateRequest", sockets, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, isClosed(fxshutdown.Draining(r.Context())))
@@ -53,7 +53,7 @@ var drainingScenarios = []scenario{
 	}},
 }
 
-// Draining of a context that is no request's of a Server is nil.
+// Draining is nil for a context that does not belong to a request of a Server.
 func TestDrainingOfOthers(t *testing.T) {
 	if got := fxshutdown.Draining(context.Background()); got != nil {
 		t.Errorf("Draining(Background) = %v, want nil", got)
@@ -65,8 +65,8 @@ func TestDrainingOfOthers(t *testing.T) {
 	}
 }
 
-// TestDrainingResponses is about responses whose header is written during a
-// drain: each says close, and is otherwise what it was.
+// TestDrainingResponses is about responses whose header is written during a drain: each
+// says close, and is otherwise unchanged.
 func TestDrainingResponses(t *testing.T) {
 	get := func(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: h\r\n\r\n" }
 	for name, test := range map[string]struct {

@@ -13,7 +13,7 @@ import (
 
 // endHijackedScenarios are about connections that are hijacked under EndOnDrain.
 var endHijackedScenarios = []scenario{
-	// Who looks at the context closes the connection by himself, at once.
+	// A handler that looks at its context closes the connection itself, at once.
 	{"Closes", bubbles, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, endOnDrain(func(w http.ResponseWriter, r *http.Request) {
 			c, _, err := http.NewResponseController(w).Hijack()
@@ -35,13 +35,13 @@ var endHijackedScenarios = []scenario{
 		}
 	}},
 
-	// From the others it is taken.
+	// A handler that does not look loses its connection.
 	{"Stays", bubbles, h1Modes, losesIt(0, 500*ms, fxshutdown.ErrDraining, false)},
 	{"Leaks", bubbles, h1Modes, losesIt(0, 500*ms, fxshutdown.ErrDraining, true)},
 	{"LongHijackGrace", bubbles, h1Modes, losesIt(5*time.Second, 500*ms, fxshutdown.ErrDraining, false)},
 	{"ShortHijackGrace", bubbles, h1Modes, losesIt(100*ms, 100*ms, fxshutdown.ErrHijackGrace, false)},
 
-	// One that is hijacked late has as long, from its request on.
+	// A connection that is hijacked late has the same time, from its request on.
 	{"Late", bubbles, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, endOnDrain(staysHijacked), onPipe, idleGrace(time.Second))
 		c := s.raw()
@@ -55,7 +55,7 @@ var endHijackedScenarios = []scenario{
 		s.wantReport(account{hijacked: 1, cut: 1})
 	}},
 
-	// Beside it one that EndOnDrain does not serve is waited for.
+	// The stop waits for a hijacked connection beside it that EndOnDrain does not serve.
 	{"Beside", bubbles, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			c, _, err := http.NewResponseController(w).Hijack()
@@ -83,8 +83,8 @@ func staysHijacked(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// losesIt returns a scenario with a connection that is hijacked, and is closed after a
-// time by the stop, for a reason.
+// losesIt returns a scenario with a hijacked connection that the stop closes after the
+// given time, for the given reason.
 func losesIt(hijackGrace, after time.Duration, reason error, returns bool) func(*testing.T, mode) {
 	return func(t *testing.T, m mode) {
 		s := start(t, m, endOnDrain(func(w http.ResponseWriter, r *http.Request) {

@@ -42,7 +42,7 @@ var endOnDrainScenarios = []scenario{
 		}
 	}},
 
-	// As ReverseProxy does, once it has written its header.
+	// A handler may give up, as ReverseProxy does once it has written its header.
 	{"Abandons", bubbles, allModes, endsWith(account{ended: 1}, func(http.ResponseWriter) {
 		panic(http.ErrAbortHandler)
 	})},
@@ -63,10 +63,12 @@ var endOnDrainScenarios = []scenario{
 		s.wantReport(account{ended: 1})
 	}},
 
-	// Another panic has failed, and the log has the stack that it came from.
+	// A request whose handler panics otherwise has failed, and the log has the stack of
+	// that panic.
 	{"Panics", bubbles, allModes, endsWith(account{failed: 1}, panicOnPurpose)},
 
-	// What is given up before anything is drained has failed, as without EndOnDrain.
+	// A request whose handler gives up before the drain has failed, as without
+	// EndOnDrain.
 	{"AbandonsBefore", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, endOnDrain(playground), onPipe)
 		s.get(s.client(), "/abort").wantNone(t)
@@ -77,7 +79,8 @@ var endOnDrainScenarios = []scenario{
 		s.mustStop()
 	}},
 
-	// One that looks neither at its context nor at anything else is cut, and is no error.
+	// A stream whose handler looks neither at its context nor at anything else is cut,
+	// and is not an error.
 	{"Stays", bubbles, allModes, func(t *testing.T, m mode) {
 		entered := make(chan struct{}, 1)
 		s := start(t, m, endOnDrain(func(http.ResponseWriter, *http.Request) {
@@ -166,9 +169,8 @@ func endsWith(want account, end func(http.ResponseWriter)) func(*testing.T, mode
 	}
 }
 
-// quickEnough returns a scenario with two requests of a given age, or that come so late,
-// when the drain begins: one that takes 240 ms more, and one that takes as long as it is
-// let.
+// quickEnough returns a scenario with two requests that have the given age when the drain
+// begins, or come so late: one takes 240 ms more, and one as long as it may.
 func quickEnough(late, age time.Duration, flushes bool) func(*testing.T, mode) {
 	return func(t *testing.T, m mode) {
 		const left = 250 * ms
@@ -216,8 +218,8 @@ func quickEnough(late, age time.Duration, flushes bool) func(*testing.T, mode) {
 	}
 }
 
-// sender returns what sends a GET request for path, on a connection that is open already
-// or, if that may be made then, on one of its own.
+// sender returns a function that sends a GET request for path: on a connection that is
+// open already, or on a new one if it may still be made then.
 func (s *server) sender(path string, isOpen bool) func() <-chan reply {
 	if !isOpen {
 		return func() <-chan reply { return s.goGet(s.client(), path) }

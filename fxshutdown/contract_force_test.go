@@ -12,7 +12,7 @@ import (
 
 // forceScenarios are about stops that end by force.
 var forceScenarios = []scenario{
-	// http-shutdown: "forceShutdown": nothing is waited for.
+	// http-shutdown: "forceShutdown": the stop waits for nothing.
 	{"Forced", sockets, allModes, func(t *testing.T, m mode) {
 		release := make(chan struct{})
 		entered := make(chan context.Context, 1)
@@ -104,7 +104,7 @@ var forceScenarios = []scenario{
 		s.wantReport(account{aborted: 1})
 	}},
 
-	// The context of a Stop that is cancelled, not timed out, forces too.
+	// A Stop whose context is cancelled, without having timed out, forces too.
 	{"StopCancelled", sockets, allModes, func(t *testing.T, m mode) {
 		s, _, _ := startHeld(t, m, "/slow")
 		ctx, cancel := context.WithCancel(context.Background())
@@ -118,7 +118,7 @@ var forceScenarios = []scenario{
 		s.wantReport(account{aborted: 1})
 	}},
 
-	// All who stop get the error of the one stop.
+	// All callers of Stop get the error of the one stop.
 	{"StopConcurrentlyError", bubbles, allModes, func(t *testing.T, m mode) {
 		s, _, _ := startHeld(t, m, "/slow", onPipe)
 		const n = 10

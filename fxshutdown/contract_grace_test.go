@@ -45,7 +45,7 @@ var graceScenarios = []scenario{
 		}
 	}},
 
-	// Of many that are cancelled the log shows the oldest.
+	// If many requests are cancelled, the log shows the oldest.
 	{"OldestFirst", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
@@ -69,7 +69,8 @@ var graceScenarios = []scenario{
 		}
 	}},
 
-	// Who is cancelled by RequestGrace is not said to be cancelled again by the force.
+	// A request that RequestGrace cancelled is not reported as cancelled again by the
+	// force phase.
 	{"CancelledOnce", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, func(http.ResponseWriter, *http.Request) { time.Sleep(6 * time.Second) }, onPipe,
 			config(func(c *fxshutdown.Config) { c.RequestGrace = time.Second }))
@@ -89,7 +90,7 @@ var graceScenarios = []scenario{
 		}
 	}},
 
-	// One that ignores it is waited for.
+	// The stop waits for a request that ignores RequestGrace.
 	{"RequestGraceIgnored", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(5 * time.Second)
@@ -103,7 +104,7 @@ var graceScenarios = []scenario{
 		s.wantReport(account{answered: 1, cancelled: 1})
 	}},
 
-	// Hijacked connections are closed after HijackGrace; that is no error.
+	// Hijacked connections are closed after HijackGrace; that is not an error.
 	{"HijackGrace", bubbles, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			c, _, err := http.NewResponseController(w).Hijack()
@@ -134,7 +135,8 @@ var graceScenarios = []scenario{
 		}
 	}},
 
-	// One that ends by itself within its grace is waited for, no longer.
+	// The stop waits for a hijacked connection that ends on its own within HijackGrace,
+	// and no longer.
 	{"HijackEnds", bubbles, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			c, _, err := http.NewResponseController(w).Hijack()
@@ -163,7 +165,7 @@ var graceScenarios = []scenario{
 		}
 	}},
 
-	// A drain that takes long tells for what, less and less often.
+	// A drain that takes long reports what it waits for, less and less often.
 	{"StillDraining", bubbles, allModes, func(t *testing.T, m mode) {
 		entered := make(chan struct{}, 2)
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
@@ -203,7 +205,7 @@ var graceScenarios = []scenario{
 			if e, ok := e.(*fxshutdown.StillDraining); ok {
 				waited = append(waited, e.Waited.Round(ms))
 				wantPaths("StillDraining.Requests", e.Requests, "/first", "/second")
-				if want := 57500*ms - e.Waited; e.Left.Round(ms) != want.Round(ms) { // the reserve is 2 s, the force 0.5 s
+				if want := 57500*ms - e.Waited; e.Left.Round(ms) != want.Round(ms) { // the reserve is 2 s, the force phase 0.5 s
 					t.Errorf("StillDraining.Left = %v, want %v", e.Left, want)
 				}
 				if e.Stats.InFlight != 2 {

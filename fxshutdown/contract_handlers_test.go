@@ -17,7 +17,7 @@ var handlerScenarios = []scenario{
 	{"Panic", together, allModes, panics("on purpose")},
 	{"Abort", together, allModes, panics(http.ErrAbortHandler)},
 
-	// What failed before the stop is on the account, and not in the report.
+	// A request that failed before the stop is in Stats, but not in the report.
 	{"PanicBeforeStop", together, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })
 		s.get(s.client(), "/")
@@ -28,8 +28,8 @@ var handlerScenarios = []scenario{
 		}
 	}},
 
-	// net/http logs a panic before it closes the connection. If that blocks until
-	// the cut, the request is on the account as failed, and as nothing else.
+	// net/http logs a panic before it closes the connection. If that blocks until the
+	// cut, the request is counted as failed, and as nothing else.
 	{"PanicLoggedSlowly", bubbles, h1Modes, func(t *testing.T, m mode) {
 		release := make(chan struct{})
 		s := start(t, m, func(http.ResponseWriter, *http.Request) { panic("on purpose") }, onPipe,
@@ -58,7 +58,7 @@ var handlerScenarios = []scenario{
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			hello(w, r)
 			writers.Go(func() {
-				defer func() { recover() }() // net/http panics where it can tell.
+				defer func() { recover() }() // net/http panics if it notices.
 				<-ended
 				io.WriteString(w, "too late")
 			})
@@ -91,7 +91,7 @@ func panics(value any) func(*testing.T, mode) {
 			t.Errorf("response of a handler that panics = %v", r.resp.Status)
 		}
 		if err := receive(t, "Stop()", done); err != nil {
-			t.Errorf("Stop() = %v, want nil: a panic is no abort", err)
+			t.Errorf("Stop() = %v, want nil: a panic is not an abort", err)
 		}
 		r := s.wantReport(account{answered: 1, failed: 1})
 		if !r.Graceful() {

@@ -36,7 +36,8 @@ var hijackedScenarios = []scenario{
 		}
 	}},
 
-	// Without a grace they are cut at the end, named, and no error.
+	// Without HijackGrace, hijacked connections are cut at the end and named, which is
+	// not an error.
 	{"CutAtTheEnd", bubbles, h1Modes, func(t *testing.T, m mode) {
 		entered := make(chan struct{}, 3)
 		s := start(t, m, hijack(t, entered, func(c net.Conn, r *http.Request) {
@@ -51,7 +52,7 @@ var hijackedScenarios = []scenario{
 		}
 		d, err := s.timeStop(10 * time.Second)
 		if err != nil {
-			t.Errorf("Stop() = %v, want nil: hijacked connections are no error", err)
+			t.Errorf("Stop() = %v, want nil: cut hijacked connections are not an error", err)
 		}
 		took(t, "Stop()", d, 8500*ms, 9*time.Second)
 		r := s.Report()
@@ -66,7 +67,7 @@ var hijackedScenarios = []scenario{
 		}
 	}},
 
-	// A handler that hijacks and leaks its connection is found out.
+	// A connection that its handler hijacks and leaks is reported.
 	{"Leaked", bubbles, h1Modes, func(t *testing.T, m mode) {
 		entered := make(chan struct{}, 1)
 		var leaked net.Conn
@@ -130,7 +131,7 @@ var hijackedScenarios = []scenario{
 		c.get("/socket")
 		receive(t, "the handler", entered)
 		if err := s.Close(); err != nil {
-			t.Errorf("Close() = %v, want nil: hijacked connections are no error", err)
+			t.Errorf("Close() = %v, want nil: cut hijacked connections are not an error", err)
 		}
 		io.Copy(io.Discard, c.br)
 		if r := s.Report(); len(r.HijackedClosedRequests) != 1 || r.HijackedClosedRequests[0].Path != "/socket" {
@@ -138,8 +139,8 @@ var hijackedScenarios = []scenario{
 		}
 	}},
 
-	// srv.Close of net/http leaves hijacked connections alone, srv.Shutdown
-	// does not wait for them; this Server does both, as its document says.
+	// srv.Close of net/http leaves hijacked connections alone, srv.Shutdown does not wait
+	// for them; this Server does both, as its documentation says.
 	{"ShutdownWaits", sockets, h1Modes, func(t *testing.T, m mode) {
 		entered, leave := make(chan struct{}, 1), make(chan struct{})
 		s := start(t, m, hijack(t, entered, func(c net.Conn, r *http.Request) { <-leave; c.Close() }))

@@ -24,11 +24,11 @@ var hookScenarios = []scenario{
 	{"ConnState/Closed", bubbles, allModes, blocksIn(http.StateClosed, bound)},
 
 	// HTTP/1 has read a request then. HTTP/2 is active for a moment before its first
-	// request, so that it is not new any more, and that is none.
+	// request, so that it is no longer new, but has no request.
 	{"ConnState/Active", bubbles, h1Modes, blocksIn(http.StateActive, 9*time.Second)},
 	{"ConnState/BeforeActive", bubbles, h2Modes, blocksIn(http.StateActive, bound+2*time.Second)},
 
-	// A connection that no client holds up, but a hook, is given more time.
+	// A connection that a hook holds up, not a client, is given more time.
 	{"GetCertificate/Slow", bubbles, tlsModes, func(t *testing.T, m mode) {
 		getCertificate(t, m, 2*time.Second).want(t, "hello")
 	}},
@@ -107,7 +107,7 @@ var hookScenarios = []scenario{
 		}
 	}},
 
-	// Start calls BaseContext: Stop does not wait for that longer than it may.
+	// Start calls BaseContext: Stop does not wait for it longer than its own time.
 	{"BaseContext", bubbles, []mode{h1}, func(t *testing.T, m mode) {
 		entered, release := make(chan struct{}), make(chan struct{})
 		s := newServer(t, m, hello, onPipe, func(srv *http.Server, _ *fxshutdown.Config) {
@@ -131,7 +131,7 @@ var hookScenarios = []scenario{
 		receive(t, "Stop() with 500ms", done)
 	}},
 
-	// A callback that blocks is the caller's own wait, as in net/http.
+	// Only the callback itself waits if it blocks, as in net/http.
 	{"RegisterOnShutdown", bubbles, allModes, func(t *testing.T, m mode) {
 		release := make(chan struct{})
 		defer close(release)
@@ -159,7 +159,7 @@ var hookScenarios = []scenario{
 		withLogger(t, m, func(fxshutdown.Event) { runtime.Goexit() })
 	}},
 
-	// A logger that panics misses the event alone at which it did.
+	// A logger that panics misses only the event at which it panicked.
 	{"Logger/PanicsOnce", sockets, []mode{h1}, func(t *testing.T, m mode) {
 		var mu sync.Mutex
 		var seen []string
@@ -234,7 +234,7 @@ func withLogger(t *testing.T, m mode, logger loggerFunc) {
 	receive(t, "the client", got).want(t, "hello")
 	began := time.Now()
 	wantStopped(t, done)
-	took(t, "Stop() after the response", time.Since(began), 0, 300*ms) // a blocked Logger is waited for, and a pipe cannot be half-closed
+	took(t, "Stop() after the response", time.Since(began), 0, 300*ms) // the stop waits for a blocked Logger, and a pipe cannot be half-closed
 	s.wantReport(account{answered: 1})
 }
 

@@ -17,11 +17,11 @@ import (
 
 // hostileScenarios are about clients that would hold the stop.
 var hostileScenarios = []scenario{
-	// A TLS peer that reads nothing: neither its close_notify nor that of its
-	// neighbours is waited for one by one.
+	// With TLS peers that read nothing, the stop does not wait for their close_notify one
+	// after another.
 	{"TLSReadsNothing/Idle", bubbles, tlsModes, func(t *testing.T, m mode) {
 		l := newPipeListener()
-		l.pipe = net.Pipe // It has no buffers: who does not read blocks each write.
+		l.pipe = net.Pipe // It has no buffers: a peer that does not read blocks each write.
 		s := start(t, m, hello, on(l))
 		for range 3 {
 			tc := tls.Client(s.socket(), &tls.Config{RootCAs: rootCAs, ServerName: "localhost", MaxVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
@@ -58,7 +58,7 @@ var hostileScenarios = []scenario{
 	{"StalledHandshake/Nothing", bubbles, tlsModes, stalledHandshake("")},
 	{"StalledHandshake/HalfHello", bubbles, tlsModes, stalledHandshake("\x16\x03\x01\x02\x00\x01")},
 
-	// One byte of the handshake now and then.
+	// A client may send one byte of the handshake now and then.
 	{"DrippingHandshake", bubbles, tlsModes, func(t *testing.T, m mode) {
 		s := start(t, m, playground, onPipe)
 		c := newRawConn(t, s.socket())
@@ -68,7 +68,7 @@ var hostileScenarios = []scenario{
 		s.mustStopIn(0, bound)
 	}},
 
-	// One byte of HTTP/2's preface now and then.
+	// A client may send one byte of HTTP/2's preface now and then.
 	{"DrippingPreface", bubbles, h2Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe)
 		c := s.socket()
@@ -103,8 +103,8 @@ var hostileScenarios = []scenario{
 		s.wantReport(account{answered: 1})
 	}},
 
-	// A client that never reads its response is aborted at the end of the
-	// budget, though its handler returned or not.
+	// A client that never reads its response is aborted at the end of the budget, whether
+	// its handler has returned or not.
 	{"NeverReads", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, strings.Repeat("x", 100*flowSize))
@@ -138,7 +138,7 @@ var hostileScenarios = []scenario{
 		s.wantReport(account{answered: 1})
 	}},
 
-	// One that is gone does not hold the stop.
+	// A client that is gone does not hold the stop.
 	{"Gone", bubbles, allModes, func(t *testing.T, m mode) {
 		entered := make(chan struct{})
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {

@@ -11,8 +11,8 @@ import (
 
 // http2Scenarios are about HTTP/2 connections and how long they hold the stop.
 var http2Scenarios = []scenario{
-	// The handler of a stream that was reset outlives its connection, and is
-	// waited for.
+	// The handler of a stream that was reset outlives its connection, and the stop waits
+	// for it.
 	{"HandlerOutlivesConnection", bubbles, h2Modes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
@@ -32,11 +32,13 @@ var http2Scenarios = []scenario{
 		s.mustStopIn(3*time.Second-ms, 3*time.Second+ms)
 	}},
 
-	// One that has been idle for long is told, and gone when it has read that.
+	// The client of a connection that has been idle for long is told, and is gone when it
+	// has read that.
 	{"Idle", bubbles, h2Modes, idleIsTold(time.Minute, 0)},
 
-	// One that was used just before is told when the end of its last response must be out,
-	// however short IdleGrace is: the next write is GOAWAY then, and holds nothing up.
+	// On a connection that was used just before, GOAWAY comes when the end of its last
+	// response must be out, however short IdleGrace is: then the next write is GOAWAY,
+	// and nothing is held up.
 	{"ShortIdleGrace", bubbles, h2Modes, idleIsTold(ms, 49*ms, idleGrace(5*ms))},
 
 	// The pings of an idle client buy no time.
@@ -85,8 +87,8 @@ var http2Scenarios = []scenario{
 		s.wantReport(account{answered: 1})
 	}},
 
-	// An HTTP/2 connection that is quiet for long, of a client that does not
-	// close when it is told to go.
+	// An HTTP/2 connection has been quiet for long, and its client does not close when it
+	// is told to go.
 	{"Quiet", bubbles, h2Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe)
 		fresh, used := s.rawH2(), s.rawH2()
@@ -99,11 +101,11 @@ var http2Scenarios = []scenario{
 		s.wantReport(account{})
 	}},
 
-	// An idle HTTP/2 client that does not read what its PINGs are answered with.
+	// An idle HTTP/2 client does not read the answers to its PINGs.
 	{"Deaf", bubbles, h2Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe)
 		c := s.rawH2()
-		// More answers than a pipe holds, and fewer than net/http puts up with.
+		// These are more answers than a pipe holds, and fewer than net/http tolerates.
 		for range flowSize/17 + 1000 {
 			if err := c.write(frame{kind: framePing, payload: make([]byte, 8)}); err != nil {
 				t.Fatal(err)
@@ -113,8 +115,8 @@ var http2Scenarios = []scenario{
 		s.mustStopIn(0, bound)
 	}},
 
-	// One that reads the end of its HTTP/2 responses late gets it: net/http calls the
-	// connection idle before all is written.
+	// A client that reads the ends of its HTTP/2 responses late gets them: net/http calls
+	// the connection idle before everything is written.
 	{"LateReader", bubbles, h2Modes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, strings.Repeat("x", 1000)) }, onPipe)
 		// fill sends requests, and reads no response, until one is not answered.

@@ -35,14 +35,14 @@ var idleScenarios = []scenario{
 		}
 	}},
 
-	// One that was active recently goes when it has been quiet for IdleGrace.
+	// A connection that was active recently goes when it has been quiet for IdleGrace.
 	{"ActiveRecently/0s", bubbles, h1Modes, activeRecently(0)},
 	{"ActiveRecently/100ms", bubbles, h1Modes, activeRecently(100 * ms)},
 	{"ActiveRecently/249ms", bubbles, h1Modes, activeRecently(249 * ms)},
 
-	// A connection that never sent a byte waits since it was accepted, one over
-	// TLS since its handshake. That this is over shows by the deadline that
-	// net/http changes then, if it has any.
+	// A connection that never sent a byte counts as waiting since it was accepted, one
+	// over TLS since its handshake. The deadline that net/http changes after the
+	// handshake, if it has any, shows its end.
 	{"NewRecently", bubbles, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe, func(srv *http.Server, _ *fxshutdown.Config) {
 			srv.ReadHeaderTimeout = time.Hour
@@ -72,8 +72,8 @@ var idleScenarios = []scenario{
 		}
 	}},
 
-	// Half a header, sent before the stop or during it, is no request that can
-	// be lost, and bounded.
+	// Half a header, sent before the stop or during it, is not a request that can be
+	// lost, and holds the stop for a bounded time.
 	{"HalfHeader", bubbles, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe)
 		old, second, late := s.raw(), s.raw(), s.raw()
@@ -82,7 +82,7 @@ var idleScenarios = []scenario{
 		second.reply(http.MethodGet).want(t, "hello")
 		second.send("GET / HTTP/1.1\r\nHo")
 		time.Sleep(time.Minute - 100*ms)
-		s.get(s.client(), "/").want(t, "hello") // A neighbour that is honest.
+		s.get(s.client(), "/").want(t, "hello") // An honest client beside them.
 		late.get("/")
 		late.reply(http.MethodGet).want(t, "hello")
 		time.Sleep(100 * ms)
@@ -110,7 +110,7 @@ var idleScenarios = []scenario{
 		s.wantReport(account{})
 	}},
 
-	// Nor do the empty lines that net/http skips before a request.
+	// The empty lines that net/http skips before a request buy no time either.
 	{"EmptyLines", bubbles, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe)
 		c := s.raw()
@@ -120,8 +120,8 @@ var idleScenarios = []scenario{
 		s.mustStopIn(0, bound)
 	}},
 
-	// A request that arrives just before IdleGrace is over is answered, is told
-	// close, and is waited for.
+	// A request that arrives just before IdleGrace is over is answered with close, and
+	// the stop waits for it.
 	{"RequestInTime", bubbles, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/slow" {

@@ -18,8 +18,8 @@ import (
 
 // limitScenarios are about Config.MaxConnections.
 var limitScenarios = []scenario{
-	// Who comes when all slots are taken waits until one is free. Idle connections have
-	// one.
+	// A client that comes when all slots are taken waits until one is free. An idle
+	// connection has a slot.
 	{"Waits", together, []mode{h1, h2}, func(t *testing.T, m mode) {
 		g := newGate()
 		defer g.open()
@@ -71,7 +71,7 @@ var limitScenarios = []scenario{
 		receive(t, "the second client", waiting).want(t, "hello")
 	}},
 
-	// At a stop all who wait are answered, and no more at a time than before.
+	// At a stop, all clients that wait are answered, but no more at a time than before.
 	{"QueueAtStop", together, allModes, func(t *testing.T, m mode) { queueAtStop(t, m) }},
 	{"QueueAtStop/Given", together, h1Modes, func(t *testing.T, m mode) {
 		queueAtStop(t, m, on(listen(t, "tcp", "127.0.0.1:0")))
@@ -83,7 +83,7 @@ var limitScenarios = []scenario{
 		queueAtStop(t, m, network("unix", filepath.Join(t.TempDir(), "s")))
 	}},
 
-	// Idle connections that have all slots leave them to those who wait.
+	// Idle connections that have all slots leave them to the clients that wait.
 	{"IdleAtStop", together, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, limit(4), idleGrace(2*grace))
 		for range 4 {
@@ -100,10 +100,10 @@ var limitScenarios = []scenario{
 		}
 	}},
 
-	// Where nobody waits the listener is closed at once, whatever runs.
+	// If nobody waits, the listener is closed at once, whatever runs.
 	{"NobodyWaits", together, h1Modes, func(t *testing.T, m mode) {
 		if !hasKernel {
-			t.Skip("nobody tells here")
+			t.Skip("this system does not report the length of the queue")
 		}
 		s, g, got := startHeld(t, m, "/slow", limit(1))
 		done := s.stopIn(patience)
@@ -147,8 +147,8 @@ var limitScenarios = []scenario{
 		s.wantReport(account{answered: 2, cancelled: 2})
 	}},
 
-	// The queue of a socket that somebody else keeps open is left to him when those
-	// have gone who were there before.
+	// The queue of a socket that somebody else keeps open is left to them when the
+	// connections that were open before are gone.
 	{"Shared", bubbles, h1Modes, func(t *testing.T, m mode) {
 		s, g, slow := startHeld(t, m, "/slow", onPipe, owned(false), limit(1))
 		waiting := s.goGet(s.client(), "/waits")
@@ -164,7 +164,7 @@ var limitScenarios = []scenario{
 		<-waiting
 	}},
 
-	// It is said once a minute.
+	// LimitReached comes once a minute.
 	{"SaidNowAndThen", bubbles, []mode{h1}, func(t *testing.T, m mode) {
 		s, g, slow := startHeld(t, m, "/slow", onPipe, limit(1))
 		said := func() (n int) {
@@ -178,7 +178,7 @@ var limitScenarios = []scenario{
 		for minute := range 3 {
 			time.Sleep(time.Second)
 			if got := said(); got != minute+1 {
-				t.Errorf("LimitReached was said %d times in %d minutes and a second", got, minute)
+				t.Errorf("LimitReached came %d times in %d minutes and a second", got, minute)
 			}
 			time.Sleep(time.Minute - time.Second)
 		}
@@ -187,7 +187,8 @@ var limitScenarios = []scenario{
 	}},
 }
 
-// hasKernel is whether the system tells how many wait in the queue of a TCP listener.
+// hasKernel says whether the system reports how many clients wait in the queue of a TCP
+// listener.
 const hasKernel = runtime.GOOS == "linux"
 
 // limit is a setting.
@@ -224,11 +225,11 @@ func (s *server) goGetEach(n int) []<-chan reply {
 // queueAtStop stops a server that has fewer slots than clients.
 func queueAtStop(t *testing.T, m mode, settings ...setting) {
 	const most, clients, each = 4, 20, 50 * ms
-	var s *server // of whose draining the handler hears
+	var s *server // whose Draining the handler looks at
 	var running atomic.Int32
 	s = newServer(t, m, func(w http.ResponseWriter, r *http.Request) {
 		if n := running.Add(1); n > most {
-			t.Errorf("%d requests run, each on a connection of its own, want %d at most", n, most)
+			t.Errorf("%d requests run, each on a connection of its own, want at most %d", n, most)
 		}
 		defer running.Add(-1)
 		<-s.Draining()

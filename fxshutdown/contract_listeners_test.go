@@ -16,7 +16,7 @@ import (
 
 // listenerScenarios are about listeners that misbehave.
 var listenerScenarios = []scenario{
-	// Out of descriptors for a while: it is asked again, and served then.
+	// A listener that is out of descriptors for a while is asked again, and served then.
 	{"Temporary", bubbles, allModes, func(t *testing.T, m mode) {
 		l := &flakyListener{pipeListener: newPipeListener(), err: emfile}
 		l.failing.Store(true)
@@ -40,7 +40,7 @@ var listenerScenarios = []scenario{
 		s.mustStop()
 	}},
 
-	// A stop in the meantime does not wait for it.
+	// A stop in the meantime does not wait for the listener.
 	{"TemporaryDuringStop", bubbles, h1Modes, func(t *testing.T, m mode) {
 		l := &flakyListener{pipeListener: newPipeListener(), err: emfile}
 		s := start(t, m, hello, on(l))
@@ -57,13 +57,13 @@ var listenerScenarios = []scenario{
 		}
 	}},
 
-	// One that fails for good does not drop the clients that are served.
+	// A listener that fails for good does not drop the clients that are served.
 	{"Final/Odd", bubbles, allModes, final(errOdd)},
 	{"Final/Closed", bubbles, allModes, final(net.ErrClosed)},
 	{"Final/EOF", bubbles, allModes, final(io.EOF)},
 	{"Final/Timeout", bubbles, allModes, final(os.ErrDeadlineExceeded)},
 
-	// A listener whose Close fails is reported, and is no error of Stop.
+	// The error of a listener's Close is reported, but is not an error of Stop.
 	{"CloseFails", together, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, on(&faultyListener{Listener: listen(t, "tcp", "127.0.0.1:0"), close: errOdd}))
 		s.get(s.client(), "/").want(t, "hello")
@@ -76,7 +76,7 @@ var listenerScenarios = []scenario{
 		}
 	}},
 
-	// One that somebody closed under the server has failed once, and not again when
+	// A listener that somebody else closed has failed once, and does not fail again when
 	// the stop closes it.
 	{"ClosedByOthers", together, []mode{h1}, func(t *testing.T, m mode) {
 		l := listen(t, "tcp", "127.0.0.1:0")
@@ -92,7 +92,7 @@ var listenerScenarios = []scenario{
 		}
 	}},
 
-	// A TCP listener that does not show its SetDeadline.
+	// A TCP listener may hide its SetDeadline.
 	{"NoSetDeadline", together, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, on(struct{ net.Listener }{listen(t, "tcp", "127.0.0.1:0")}), idleGrace(patience))
 		const n = 32
@@ -110,7 +110,7 @@ var listenerScenarios = []scenario{
 		}
 	}},
 
-	// No lock is held while it is asked for its address.
+	// No lock is held while the listener is asked for its address.
 	{"AddrAsksTheServer", together, []mode{h1}, func(t *testing.T, m mode) {
 		l := &askingListener{Listener: listen(t, "tcp", "127.0.0.1:0")}
 		s := newServer(t, m, hello, on(l))
@@ -123,7 +123,7 @@ var listenerScenarios = []scenario{
 		s.get(s.client(), "/").want(t, "hello")
 	}},
 
-	// One whose Close does not wake Accept does not hold the stop.
+	// A listener whose Close does not wake Accept does not hold the stop.
 	{"CloseDoesNotWake", bubbles, []mode{h1}, func(t *testing.T, m mode) {
 		l := &sleepyListener{pipeListener: newPipeListener(), wake: make(chan struct{})}
 		s := start(t, m, hello, on(l))
@@ -154,7 +154,7 @@ func final(err error) func(*testing.T, mode) {
 		s.dial(context.Background()) // Wakes Accept.
 		time.Sleep(time.Minute)
 		if err == os.ErrDeadlineExceeded {
-			return // Whether it passes is not for us to tell.
+			return // The server does not judge whether it may pass.
 		}
 		if !isClosed(s.Done()) {
 			t.Fatal("Done() is open after the listener failed for good")
@@ -192,7 +192,7 @@ func (l *askingListener) Addr() net.Addr {
 	return l.Listener.Addr()
 }
 
-// sleepyListener goes on accepting when it was closed, until wake is closed.
+// sleepyListener goes on accepting after it was closed, until wake is closed.
 type sleepyListener struct {
 	*pipeListener
 	wake chan struct{}

@@ -11,7 +11,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// ownedScenarios are about listeners that are given, and whose they are.
+// ownedScenarios are about given listeners, and who owns them.
 var ownedScenarios = []scenario{
 	// Somebody else keeps the socket open: clients are served for as long as a
 	// connection is left that was open before, and not longer.
@@ -37,7 +37,7 @@ var ownedScenarios = []scenario{
 		}
 	}},
 
-	// Who came later does not keep it open.
+	// A client that came later does not keep the listener open.
 	{"Shared/LateClientDoesNotHold", bubbles, h1Modes, func(t *testing.T, m mode) {
 		early, late := newGate(), newGate()
 		defer early.open()
@@ -69,7 +69,7 @@ var ownedScenarios = []scenario{
 		}
 	}},
 
-	// The end of the budget ends that too.
+	// The end of the budget closes the listener too.
 	{"Shared/Forced", bubbles, []mode{h1}, func(t *testing.T, m mode) {
 		s, _, _ := startHeld(t, m, "/slow", onPipe, owned(false))
 		if d, err := s.timeStop(10 * time.Second); err == nil || d > 10*time.Second {
@@ -78,8 +78,8 @@ var ownedScenarios = []scenario{
 		event[*fxshutdown.ListenerClosed](s)
 	}},
 
-	// A socket that is shared in earnest: what is in its queue when our listener is
-	// closed is left to the other.
+	// The socket is really shared: what is in its queue when our listener is closed is
+	// left to the other listener.
 	{"Shared/QueueIsLeft", sockets, []mode{h1}, func(t *testing.T, m mode) {
 		l := listen(t, "tcp", "127.0.0.1:0")
 		f, err := l.(*net.TCPListener).File()
@@ -104,7 +104,8 @@ var ownedScenarios = []scenario{
 		s2.mustStop()
 	}},
 
-	// Whoever else has the socket, unknown to its owner, is not deaf afterwards.
+	// If another listener has the socket too, unknown to its owner, that listener gets
+	// clients afterwards.
 	{"Owned/HearsAgain", sockets, []mode{h1}, func(t *testing.T, m mode) {
 		l := listenPlain(t)
 		f, err := l.(*net.TCPListener).File()
@@ -126,7 +127,7 @@ var ownedScenarios = []scenario{
 		c.Close()
 	}},
 
-	// Nobody has to look away from a successor.
+	// New clients go to the successor: no load balancer has to send them elsewhere.
 	{"HandedOver/NoDelay", bubbles, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe, delay(time.Minute), config(func(cfg *fxshutdown.Config) {
 			cfg.ListenerHandedOver = func() bool { return true }
@@ -137,8 +138,8 @@ var ownedScenarios = []scenario{
 		wantSkipped(t, s, fxshutdown.SkipHandedOver)
 	}},
 
-	// A successor accepts already: nothing is taken from its queue, and nothing that
-	// runs keeps our listener open.
+	// A successor already accepts: nothing is taken from its queue, and no running
+	// request keeps our listener open.
 	{"HandedOver", bubbles, h1Modes, func(t *testing.T, m mode) {
 		g := newGate()
 		defer g.open()

@@ -94,7 +94,7 @@ var progressScenarios = []scenario{
 		}
 	}},
 
-	// What closed a connection is counted when it closes, and not anew later.
+	// The cause of a connection's end is counted when it closes, and not again later.
 	{"WhatClosed", bubbles, h1Modes, func(t *testing.T, m mode) {
 		entered := make(chan struct{}, 2)
 		release := make(chan struct{})
@@ -112,7 +112,7 @@ var progressScenarios = []scenario{
 				hello(w, r)
 			}
 		}, onPipe)
-		left := s.raw() // goes by itself
+		left := s.raw() // goes on its own
 		left.get("/")
 		left.reply(http.MethodGet)
 		left.Close()

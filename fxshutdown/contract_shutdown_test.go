@@ -45,8 +45,8 @@ var shutdownScenarios = []scenario{
 		}
 	}},
 
-	// "If the provided context expires before the shutdown is complete,
-	// Shutdown returns the context's error": it interrupts nothing.
+	// "If the provided context expires before the shutdown is complete, Shutdown returns
+	// the context's error": that interrupts nothing.
 	{"ShutdownContext", together, allModes, func(t *testing.T, m mode) {
 		s, g, got := startHeld(t, m, "/slow")
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
@@ -113,8 +113,8 @@ var shutdownScenarios = []scenario{
 				t.Errorf("Shutdown() or Stop() = %v, want nil", err)
 			}
 		}
-		// Each Shutdown runs the callbacks, as that of a bare http.Server does,
-		// and all Stops together once.
+		// Each Shutdown runs the callbacks, as that of a bare http.Server does; all Stops
+		// together run them once.
 		if got := 1 + len(called); got > n+1 {
 			t.Errorf("the callback of RegisterOnShutdown ran %d times, want at most %d", got, n+1)
 		}

@@ -16,9 +16,9 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// slowHookScenarios are about ConnState hooks that take their time: in each state, with
-// a stop that begins before the hook, during it, or when it has returned. The response
-// beside it arrives whole, its request is counted once, and the stop ends in time.
+// slowHookScenarios are about ConnState hooks that take their time: in each state, with a
+// stop that begins before the hook, during it, or when it has returned. The response
+// beside it arrives in full, its request is counted once, and the stop ends in time.
 var slowHookScenarios = slowHooks(bubbles, onSocketlike, 100*ms, time.Second)
 
 var hooksTake = flag.Duration("hooks", 0, "how long the hooks of TestSlowHooksOnSockets take; 0: it is skipped")
@@ -154,8 +154,8 @@ func (h slowHook) wantAnswered(t *testing.T, s *server) {
 	}
 }
 
-// runNextRequest sends the next request while the hook runs in which net/http told that
-// the connection is idle. The stop begins meanwhile.
+// runNextRequest sends the next request while the hook runs to which net/http has
+// reported that the connection is idle. The stop begins meanwhile.
 func (h slowHook) runNextRequest(t *testing.T, m mode) {
 	b := newBeside(h)
 	s := start(t, m, b.ServeHTTP, h.with, b.setHook)
@@ -175,11 +175,11 @@ func (h slowHook) runNextRequest(t *testing.T, m mode) {
 	h.wantAnswered(t, s)
 }
 
-// beside is a handler and a hook, and what a test has to know of the two.
+// beside is a handler and a hook, and what a test has to know about them.
 type beside struct {
 	slowHook
 	armed                atomic.Bool   // the hook takes its time the next time
-	hookBegan, hookEnded chan struct{} // closed when it did
+	hookBegan, hookEnded chan struct{} // closed when it began, and when it ended
 
 	handling chan struct{} // closed when the handler runs
 	trigger  chan struct{} // closed to let it go on to what calls the hook
@@ -218,7 +218,7 @@ func (b *beside) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	b.armed.Store(true)
 	if b.state == http.StateIdle {
-		// What is committed cannot say close, and so HTTP/1 becomes idle again.
+		// A committed response cannot say close, so HTTP/1 becomes idle again.
 		io.WriteString(w, "hel")
 		w.(http.Flusher).Flush()
 	}
@@ -240,8 +240,8 @@ func (b *beside) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// post sends a request that no client sends twice by itself, the last of its connection
-// if it says so.
+// post sends a request that no client repeats on its own; last makes it the last of its
+// connection.
 func (s *server) post(c *http.Client, path string, last bool) reply {
 	ctx, cancel := context.WithTimeout(context.Background(), s.clientTimeout)
 	defer cancel()

@@ -56,13 +56,13 @@ func (m *moments) wantSpread(t *testing.T, what string, n int, d time.Duration) 
 	}
 	for i, got := range in[:parts] {
 		if got > 2*n/parts {
-			t.Errorf("%s: %d of %d in tenth %d of %v, want twice its share at most", what, got, n, i+1, d)
+			t.Errorf("%s: %d of %d in tenth %d of %v, want at most twice its share", what, got, n, i+1, d)
 		}
 	}
 }
 
-// startStreams starts a server with n streams, each of a client of its own, which note
-// when they are told, and end. What is noted counts from here.
+// startStreams starts a server with n streams, each of a client of its own. Each notes
+// when it is told, and ends. The times count from here.
 func startStreams(t *testing.T, m mode, n int, told *moments, settings ...setting) (*server, []<-chan reply) {
 	t.Helper()
 	entered := make(chan struct{}, n)
@@ -81,7 +81,7 @@ func startStreams(t *testing.T, m mode, n int, told *moments, settings ...settin
 
 // spreadScenarios are about connections that a stop retires one by one.
 var spreadScenarios = []scenario{
-	// Each stream is told when it is the turn of its connection.
+	// Each stream is told when its connection has its turn.
 	{"Streams", bubbles, allModes, func(t *testing.T, m mode) {
 		const n = 60
 		var told moments
@@ -94,7 +94,7 @@ var spreadScenarios = []scenario{
 		s.wantReport(account{answered: n})
 	}},
 
-	// So are connections that are idle, and those that a handler has taken over.
+	// Idle and hijacked connections have their turns too.
 	{"IdleAndHijacked", bubbles, h1Modes, func(t *testing.T, m mode) {
 		const n = 60
 		var told, closed moments
@@ -125,17 +125,18 @@ var spreadScenarios = []scenario{
 		closed.wantSpread(t, "idle connections that were closed", n, 4*time.Second)
 	}},
 
-	// It begins with the delay, during which clients are accepted still, and told at once.
+	// The spread begins with the delay, during which clients are still accepted, and told
+	// at once.
 	{"WithDelay", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe, spreading(2*time.Second, time.Second))
 		for range 20 {
 			s.get(s.client(), "/").want(t, "hello")
 		}
 		time.Sleep(time.Second)
-		done := s.stopIn(time.Minute) // which waits for Draining
+		done := s.stopIn(time.Minute) // returns when Draining is closed
 		synctest.Wait()
 		if !isClosed(s.Unready()) {
-			t.Error("the server is draining, and not stopping")
+			t.Error("the server is draining, but not stopping")
 		}
 		time.Sleep(900 * ms)
 		c := s.client()
@@ -160,12 +161,12 @@ var spreadScenarios = []scenario{
 		}
 	}},
 
-	// With too little time it is shortened, and that is told.
+	// With too little time, the spread is shortened, and the log says so.
 	{"Shortened", bubbles, allModes, func(t *testing.T, m mode) {
 		const n = 40
 		var told moments
 		s, _ := startStreams(t, m, n, &told, spreading(time.Minute, 0))
-		d, err := s.timeStop(10 * time.Second) // 9 s of its own, of which 0.5 s are for the force
+		d, err := s.timeStop(10 * time.Second) // 9 s of its own, of which 0.5 s are for the force phase
 		if err != nil {
 			t.Errorf("Stop() = %v, want nil", err)
 		}
@@ -176,20 +177,20 @@ var spreadScenarios = []scenario{
 		}
 	}},
 
-	// DrainTimeout is such a time too.
+	// DrainTimeout shortens it too.
 	{"DrainTimeout", bubbles, []mode{h1, h2}, func(t *testing.T, m mode) {
 		const n = 40
 		var told moments
 		s, _ := startStreams(t, m, n, &told, spreading(9*time.Second, 0),
 			config(func(cfg *fxshutdown.Config) { cfg.DrainTimeout = 10 * time.Second }))
-		s.mustStopIn(4*time.Second, 4750*ms+grace+tick) // of the 10 s 0.5 s are for the force
+		s.mustStopIn(4*time.Second, 4750*ms+grace+tick) // 0.5 s of the 10 s are for the force phase
 		told.wantSpread(t, "streams that were told", n, 4750*ms)
 		if e := event[*fxshutdown.StopBegan](s); e.DrainSpread != 9*time.Second || e.Spread != 4750*ms {
 			t.Errorf("StopBegan = %+v, want a spread of 9s shortened to 4.75s", e)
 		}
 	}},
 
-	// Who joins with less time hurries it.
+	// A Stop that joins with less time makes it faster.
 	{"Hurried", bubbles, allModes, func(t *testing.T, m mode) {
 		const n = 40
 		s, _ := startStreams(t, m, n, new(moments), spreading(time.Hour, 0))
@@ -206,7 +207,7 @@ var spreadScenarios = []scenario{
 		}
 	}},
 
-	// A force does not wait for anybody's turn.
+	// A forced stop does not wait for any turn.
 	{"Forced", bubbles, allModes, func(t *testing.T, m mode) {
 		const n = 10
 		s, _ := startStreams(t, m, n, new(moments), spreading(time.Hour, 0))
@@ -258,12 +259,12 @@ var spreadScenarios = []scenario{
 // Settings that do not fit a spread are errors that name it.
 func TestValidateSpread(t *testing.T) {
 	for want, cfg := range map[string]fxshutdown.Config{
-		"DrainSpread 5s does not fit DrainTimeout 5s": {DrainSpread: 5 * time.Second, DrainTimeout: 5 * time.Second},
-		"ShutdownDelay 9s does not fit DrainTimeout 8s, which counts from its beginning with DrainSpread": {
+		"DrainSpread 5s must be shorter than DrainTimeout 5s": {DrainSpread: 5 * time.Second, DrainTimeout: 5 * time.Second},
+		"ShutdownDelay 9s must be shorter than DrainTimeout 8s: with DrainSpread, both begin with the stop": {
 			DrainSpread: time.Second, DrainTimeout: 8 * time.Second, ShutdownDelay: 9 * time.Second},
-		"RequestGrace 2s, which counts from the end of DrainSpread 2s, never comes: DrainTimeout is 4s": {
+		"RequestGrace 2s has no effect: it counts from the end of DrainSpread 2s, and DrainTimeout 4s ends the drain first": {
 			DrainSpread: 2 * time.Second, DrainTimeout: 4 * time.Second, RequestGrace: 2 * time.Second},
-		"MaxRequestsPerConnection -1 is negative": {MaxRequestsPerConnection: -1},
+		"MaxRequestsPerConnection -1 is negative: zero means no limit": {MaxRequestsPerConnection: -1},
 	} {
 		if err := cfg.Validate(); fmt.Sprint(err) != want {
 			t.Errorf("Validate() = %v, want %s", err, want)

@@ -14,7 +14,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// TestNew checks that New rejects by name what cannot be used, and touches nothing.
+// TestNew checks that New names the settings that it rejects, and touches nothing.
 func TestNew(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -100,7 +100,7 @@ func TestStartErrorLeavesListenerOpen(t *testing.T) {
 	receive(t, "Accept", done)
 }
 
-// The context of Start bounds the binding alone.
+// The context of Start bounds only the binding.
 func TestStartContext(t *testing.T) {
 	t.Run("EndsTheBinding", func(t *testing.T) {
 		resolving, leave := holdResolver(t)
@@ -139,8 +139,8 @@ func TestStartContext(t *testing.T) {
 	})
 }
 
-// Those who wait for the drain are not left waiting by a server that is stopped
-// before it served.
+// A server that is stopped before it served closes its channels: nobody is left waiting
+// for the drain.
 func TestDrainingWithoutStart(t *testing.T) {
 	for name, stop := range map[string]func(*server) error{
 		"Stop":           (*server).stop,
@@ -163,7 +163,7 @@ func TestDrainingWithoutStart(t *testing.T) {
 	}
 }
 
-// A stop in the middle of a Start that then fails was a stop all the same.
+// A stop in the middle of a Start that then fails is a stop all the same.
 func TestStopBeforeStartFails(t *testing.T) {
 	s := newServer(t, h1, hello)
 	stopped := make(chan error, 1)
@@ -181,8 +181,8 @@ func TestStopBeforeStartFails(t *testing.T) {
 	}
 }
 
-// Start and a Shutdown of the given server at once: its hook does not hear of
-// what they have to do with each other.
+// Start and a Shutdown of the given server run at once: its hook is told nothing about
+// the sentinel.
 func TestShutdownDuringStart(t *testing.T) {
 	for range 200 {
 		s := newServer(t, h1, hello)
@@ -201,8 +201,8 @@ func TestShutdownDuringStart(t *testing.T) {
 	}
 }
 
-// Start and Stop at once: whoever wins, the server is stopped, nothing is left,
-// and Start says what happened.
+// Start and Stop run at once: whichever wins, the server is stopped, nothing is left, and
+// Start says what happened.
 func TestStopDuringStart(t *testing.T) {
 	for range 200 {
 		s := newServer(t, h1, hello)
@@ -243,8 +243,8 @@ func TestSameServerTwice(t *testing.T) {
 	}
 }
 
-// holdResolver holds every look-up of a name until leave is called, so that
-// Start waits for its address. resolving has a value for each.
+// holdResolver holds every look-up of a name until leave is called, so that Start waits
+// for its address. resolving receives a value for each look-up.
 func holdResolver(t *testing.T) (resolving <-chan struct{}, leave func()) {
 	entered, released := make(chan struct{}, 100), make(chan struct{})
 	before := net.DefaultResolver

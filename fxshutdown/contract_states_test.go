@@ -10,10 +10,10 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// A subject is a server that was brought into a state of the matrix.
+// A subject is a server in a state of the matrix.
 type subject struct {
 	*server
-	starting chan error // has the result of a Start that still runs, in state starting
+	starting chan error // receives the result of a Start that still runs, in state starting
 	request  <-chan reply
 	leave    func() // ends what holds the server in its state
 }
@@ -102,7 +102,7 @@ func TestStates(t *testing.T) {
 						t.Error("Start() = nil, want an error")
 					}
 				default:
-					// Both are true of a server that was started and stopped.
+					// Both errors are true for a server that was started and stopped.
 					if !errors.Is(err, want.start) && !(want.start != nil && errors.Is(err, fxshutdown.ErrStarted)) {
 						t.Errorf("Start() = %v, want %v", err, want.start)
 					}
@@ -215,7 +215,7 @@ func readiness(s *fxshutdown.Server) int {
 	return w.Code
 }
 
-// What a probe gets is text, and good for the moment.
+// A probe gets text, which must not be cached.
 func TestReadyHeader(t *testing.T) {
 	s := newServer(t, h1, hello)
 	for _, state := range []string{"new", "serving"} {

@@ -11,7 +11,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// stopScenarios are about Stop itself: who calls it, how often, and what is told.
+// stopScenarios are about Stop itself: who calls it, how often, and what it reports.
 var stopScenarios = []scenario{
 	{"StopTwice", together, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello)

@@ -10,7 +10,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// streamScenarios are about responses that do not end by themselves.
+// streamScenarios are about responses that do not end on their own.
 var streamScenarios = []scenario{
 	{"EndsWhenDraining", sockets, allModes, func(t *testing.T, m mode) {
 		const n = 5
@@ -30,7 +30,8 @@ var streamScenarios = []scenario{
 		}
 	}},
 
-	// A stream that was told and does not end is cut and reported, and is no error.
+	// A stream that was told to end, and does not, is cut and reported, but is not an
+	// error.
 	{"ToldAndStays", bubbles, allModes, func(t *testing.T, m mode) {
 		entered := make(chan struct{}, 1)
 		s := start(t, m, sse(entered, func(r *http.Request) {
@@ -42,7 +43,7 @@ var streamScenarios = []scenario{
 		<-entered
 		d, err := s.timeStop(10 * time.Second)
 		if err != nil {
-			t.Errorf("Stop() = %v, want nil: a stream is no error", err)
+			t.Errorf("Stop() = %v, want nil: a stream is not an error", err)
 		}
 		took(t, "Stop()", d, 8500*ms, 9*time.Second)
 		if r := <-got; r.err == nil {
@@ -68,13 +69,15 @@ var streamScenarios = []scenario{
 		if err != nil {
 			t.Errorf("Stop() = %v, want nil", err)
 		}
-		// The response could not say close, so an HTTP/1 client may send a request more.
+		// The response could not say close, so an HTTP/1 client may send one more
+		// request.
 		took(t, "Stop()", d, 8500*ms, 9*time.Second)
 		(<-got).want(t, event1)
 		s.wantReport(account{answered: 1, cancelled: 1})
 	}},
 
-	// Who asked but sent nothing, or sent but did not ask, is a request.
+	// A handler that asked but sent nothing, or sent but did not ask, serves a request,
+	// not a stream.
 	{"AskedOnly", bubbles, allModes, func(t *testing.T, m mode) {
 		entered := make(chan struct{}, 1)
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
@@ -97,8 +100,8 @@ var streamScenarios = []scenario{
 		wantAborted(t, "Stop()", err, fxshutdown.ErrBudget, "/report")
 	}},
 
-	// On HTTP/2 the request that asked is a stream, and not the others of its
-	// connection; with a context that has a cancel of its own they all are.
+	// On HTTP/2, only the request that asked is a stream, not the others of its
+	// connection, whether it asked with its own context or with a derived one.
 	{"OthersBeside/Own", bubbles, h2Modes, othersBeside(func(ctx context.Context) context.Context {
 		return ctx
 	})},
@@ -121,8 +124,8 @@ var streamScenarios = []scenario{
 		s.wantReport(account{aborted: 1})
 	}},
 
-	// A request that was answered long ago is answered, though a stream that is cut
-	// keeps its HTTP/2 connection active.
+	// A request that was answered long ago counts as answered, even if a stream that is
+	// cut keeps its HTTP/2 connection active.
 	{"AnsweredBeside", bubbles, h2Modes, func(t *testing.T, m mode) {
 		entered := make(chan struct{}, 1)
 		events := sse(entered, func(r *http.Request) {
@@ -147,7 +150,7 @@ var streamScenarios = []scenario{
 		s.wantReport(account{aborted: 1})
 	}},
 
-	// HTTP/2 streams beside one that ends are not disturbed by it.
+	// A stream that ends does not disturb the HTTP/2 streams beside it.
 	{"ManyStreams", sockets, h2Modes, func(t *testing.T, m mode) {
 		const n = 64
 		entered := make(chan struct{}, n)
@@ -175,8 +178,8 @@ const event1 = "data: 1\n\n"
 // derivedKey is a key of a context that a handler derives from its own.
 type derivedKey struct{}
 
-// othersBeside returns a scenario with two streams on a connection, of which one asks
-// for Draining with a context that derive has made of its own.
+// othersBeside returns a scenario with two streams on a connection. One of them asks for
+// Draining with a context that derive has made from its own.
 func othersBeside(derive func(context.Context) context.Context) func(*testing.T, mode) {
 	return func(t *testing.T, m mode) {
 		entered := make(chan struct{}, 2)

@@ -15,14 +15,14 @@ import "testing"
 //		s.wantReport(account{answered: 1})
 //	}},
 //
-// The server that start returns checks its account at the end of the test. What waits
-// for time belongs into bubbles; sockets are for what a pipe cannot show. To run it:
+// The server that start returns checks its account at the end of the test. A scenario
+// that waits belongs in bubbles; sockets are for what a pipe cannot show. To run one:
 //
 //	go test ./fxshutdown -run TestContract/Idle/RequestInTime
 //
 // A scenario that has variants is a function that returns one, and a row for each. Rows
-// that name http-shutdown, http-terminator or stoppable are what these promise in their
-// own published tests.
+// that name http-shutdown, http-terminator or stoppable show what these packages promise
+// in their own published tests.
 type scenario struct {
 	name  string
 	where func(*testing.T, []mode, func(*testing.T, mode)) // sockets, together or bubbles

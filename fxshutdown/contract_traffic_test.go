@@ -11,7 +11,7 @@ import (
 
 // trafficScenarios are about requests that run, or come, while the server stops.
 var trafficScenarios = []scenario{
-	// http-shutdown: "with outstanding traffic": what runs is finished.
+	// http-shutdown: "with outstanding traffic": running requests finish.
 	{"OutstandingTraffic", together, allModes, func(t *testing.T, m mode) {
 		g := newGate()
 		defer g.open()
@@ -142,7 +142,7 @@ var trafficScenarios = []scenario{
 		}
 	}},
 
-	// The first request of a connection that was made before the stop.
+	// The first request comes on a connection that was made before the stop.
 	{"LateFirstRequest", together, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, idleGrace(patience))
 		const n = 400
@@ -164,7 +164,7 @@ var trafficScenarios = []scenario{
 		s.wantReport(account{answered: n})
 	}},
 
-	// An upload that is half done when the stop begins.
+	// An upload is half done when the stop begins.
 	{"Upload", together, allModes, func(t *testing.T, m mode) {
 		half := make(chan struct{})
 		const size = 1 << 20
@@ -189,8 +189,8 @@ var trafficScenarios = []scenario{
 		s.wantReport(account{answered: 1})
 	}},
 
-	// A download under way when the stop begins, to a client that reads slowly:
-	// the handler is long done when the last byte is read.
+	// A download is under way when the stop begins, to a client that reads slowly: the
+	// handler is long done when the last byte is read.
 	{"Download", together, allModes, func(t *testing.T, m mode) {
 		const size = 8 << 20
 		body := strings.Repeat("d", size)

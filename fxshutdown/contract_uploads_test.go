@@ -15,8 +15,8 @@ import (
 
 // uploadScenarios are about requests whose bodies come late, or never.
 var uploadScenarios = []scenario{
-	// One that has its answer, and does not send the rest of its request, or a byte now
-	// and then.
+	// A client that has its answer does not send the rest of its request, or only a byte
+	// now and then.
 	{"AnsweredStalls", bubbles, h1Modes, func(t *testing.T, m mode) {
 		answeredUpload(t, m, func(*rawConn) {}, 500*ms)
 	}},
@@ -24,8 +24,8 @@ var uploadScenarios = []scenario{
 		answeredUpload(t, m, func(c *rawConn) { c.drip("x", 100*ms) }, 3*time.Second)
 	}},
 
-	// One that has its answer and goes on sending is read on, since a reset might
-	// destroy the answer before it is read.
+	// If a client that has its answer goes on sending, the server reads on, since a reset
+	// might destroy the answer before it is read.
 	{"AnsweredSlow", bubbles, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe)
 		c := s.raw()
@@ -43,8 +43,8 @@ var uploadScenarios = []scenario{
 		s.wantReport(account{answered: 1})
 	}},
 
-	// The handler goes on reading the body while its response is written, to a client
-	// that takes its time: what is read then is not the rest behind an answer.
+	// The handler goes on reading the body while its response is being written to a slow
+	// client: what is read then is not the rest after an answer.
 	{"ReadOnWhileAnswering", bubbles, []mode{h1}, func(t *testing.T, m mode) {
 		l := newPipeListener()
 		l.pipe = net.Pipe // without a buffer
@@ -67,7 +67,7 @@ var uploadScenarios = []scenario{
 		s.wantReport(account{answered: 1})
 	}},
 
-	// An upload that stalls is a request that runs: it has the time of the stop.
+	// An upload that stalls is a running request: it has the time of the stop.
 	{"Stalls", bubbles, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			_, err := io.ReadAll(r.Body)
@@ -92,8 +92,8 @@ var uploadScenarios = []scenario{
 	}},
 }
 
-// answeredUpload stops a server whose client got its answer before it has sent all, and
-// then goes on as told. The stop waits for it for most at most.
+// answeredUpload stops a server whose client got its answer before it had sent its whole
+// request, and then goes on as goOn says. The stop waits for it no longer than most.
 func answeredUpload(t *testing.T, m mode, goOn func(*rawConn), most time.Duration) {
 	t.Helper()
 	s := start(t, m, hello, onPipe)

@@ -16,8 +16,9 @@ import (
 
 // The http.Server that was given to New cannot serve. Its Shutdown is the only way to run
 // what RegisterOnShutdown registered, but a server in shutdown drops requests that it has
-// read (go.dev/issue/75591) and closes connections whose running response could no longer
-// say so. Called late, Shutdown would let streams wait for a callback that does not come.
+// read (go.dev/issue/75591) and closes connections whose running response can no longer
+// say close. If Shutdown were called late, streams would wait for a callback that does
+// not come.
 //
 // So there are two:
 //
@@ -31,8 +32,8 @@ import (
 // has ended. So net/http itself makes Shutdown wait, until its context
 // ends, and makes Close cut the connection, which tells us.
 
-// claimed has every http.Server that is served, from Start to the end of the
-// stop: two that take over the same one would mix up its handlers.
+// claimed has every http.Server that is served, from Start to the end of the stop: two
+// Servers that take over the same one would mix up its handlers.
 var claimed sync.Map
 
 func claim(srv *http.Server) error {
@@ -184,8 +185,8 @@ type sentinelAddr struct{}
 func (sentinelAddr) Network() string { return "fxshutdown" }
 func (sentinelAddr) String() string  { return "sentinel" }
 
-// errorLogOf returns the logger of the private servers: that of the given one, which
-// may get another one while it is served.
+// errorLogOf returns the logger of the private servers. It logs through that of the given
+// server, which may be replaced while it is served.
 func errorLogOf(given *http.Server) *log.Logger {
 	return log.New(lateErrorLog{given}, "", 0)
 }
@@ -193,8 +194,8 @@ func errorLogOf(given *http.Server) *log.Logger {
 // lateErrorLog asks the given server for its logger at each line.
 type lateErrorLog struct{ given *http.Server }
 
-// callerDepth leads from Write over two functions of package log to who logs, for
-// a logger with Lshortfile.
+// callerDepth leads from Write past two functions of package log to the caller, for a
+// logger with Lshortfile.
 const callerDepth = 4
 
 func (l lateErrorLog) Write(line []byte) (int, error) {

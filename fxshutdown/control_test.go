@@ -56,7 +56,7 @@ func filled(t *testing.T) *http.Server {
 	return srv
 }
 
-// A field that a later Go adds must not be forgotten.
+// A field that a later version of Go adds must not be forgotten.
 func TestCopySettings(t *testing.T) {
 	src, dst := filled(t), new(http.Server)
 	copySettings(dst, src)
@@ -67,7 +67,7 @@ func TestCopySettings(t *testing.T) {
 	})
 }
 
-// What parking changes on the user's server it puts back.
+// park restores what it changes on the user's server.
 func TestParkRestores(t *testing.T) {
 	srv := filled(t)
 	before := new(http.Server)
@@ -83,7 +83,7 @@ func TestParkRestores(t *testing.T) {
 			same = v.Pointer() == was.Pointer()
 		}
 		if !same {
-			t.Errorf("http.Server.%s is another after park", name)
+			t.Errorf("http.Server.%s is not the same after park", name)
 		}
 	})
 	p.release()
@@ -129,7 +129,7 @@ func TestParkTells(t *testing.T) {
 	}
 }
 
-// A connection that Close has cut before net/http asks for its context.
+// Close may cut a connection before net/http asks for its context.
 func TestConnContextOfCut(t *testing.T) {
 	given := new(http.Server)
 	h := &hooks{set: &connSet{given: given}}
@@ -151,8 +151,8 @@ func TestConnContextOfCut(t *testing.T) {
 	}
 }
 
-// The private servers log to what the given server has for that when there is something
-// to log: it may be set late, and changed.
+// The private servers log through the logger that the given server has at that moment: it
+// may be set late, and changed.
 func TestErrorLogOf(t *testing.T) {
 	var early, late, standard strings.Builder
 	given := &http.Server{ErrorLog: log.New(&early, "early: ", log.Lshortfile)}

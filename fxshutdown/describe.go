@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Describe returns an event as a line of a log: its level, message and attributes. Every
+// Describe returns an event as a line for a log: its level, message and attributes. Every
 // logger of this module writes what Describe returns, and so should yours: then all
 // loggers use the same words and keys.
 //
@@ -40,7 +40,7 @@ func (e *AcceptRetrying) describe() (slog.Level, string, []slog.Attr) {
 }
 
 func (e *LimitReached) describe() (slog.Level, string, []slog.Attr) {
-	return slog.LevelWarn, "http server is at its limit of connections",
+	return slog.LevelWarn, "http server is at its connection limit",
 		append([]slog.Attr{slog.Int("max_connections", e.MaxConnections)}, e.Stats.attrs()...)
 }
 
@@ -49,7 +49,7 @@ func (e *ServeFailed) describe() (slog.Level, string, []slog.Attr) {
 }
 
 func (e *AgeGraceOver) describe() (slog.Level, string, []slog.Attr) {
-	return slog.LevelWarn, "http server cut off what outlived its connection's age", []slog.Attr{
+	return slog.LevelWarn, "http server cut off what outlived MaxConnectionAgeGrace", []slog.Attr{
 		slog.Any("reason", ErrConnectionAgeGrace),
 		slog.Int("aborted", e.Aborted), slog.Int("hijacked_closed", e.HijackedClosed), requestsAttr(e.Requests),
 	}
@@ -218,7 +218,7 @@ func (r Report) attrs() []slog.Attr {
 	return attrs
 }
 
-// requestsAttr shows the oldest requests.
+// requestsAttr names the oldest requests.
 func requestsAttr(rs []Request) slog.Attr {
 	return slog.Any("requests", rs[:min(len(rs), maxNamed)])
 }

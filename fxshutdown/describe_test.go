@@ -62,7 +62,7 @@ func asMap(attrs []slog.Attr) map[string]any {
 	return m
 }
 
-// eventTypes returns the names of the types that are Events, as the source has them.
+// eventTypes returns the names of the types in the source that are Events.
 func eventTypes(t *testing.T) (names []string) {
 	t.Helper()
 	files, err := filepath.Glob("*.go")
@@ -105,7 +105,7 @@ func TestSlogLogger(t *testing.T) {
 
 func TestSlogLoggerDefault(t *testing.T) {
 	before := slog.Default()
-	flags, output := log.Flags(), log.Writer() // which SetDefault changes, and does not restore
+	flags, output := log.Flags(), log.Writer() // SetDefault changes these, and does not restore them
 	defer func() {
 		slog.SetDefault(before)
 		log.SetFlags(flags)

@@ -15,9 +15,9 @@ type dispatcher struct {
 	idle  chan struct{} // closed by the goroutine when it ends; nil when there is none
 }
 
-// maxQueued is for how many events a Logger may block before retried accepts, and the
-// limit of connections, are not noted any more. A stop has some 200 events at most, and
-// these are never dropped.
+// maxQueued is how many events may wait for a Logger that blocks: beyond that,
+// AcceptRetrying and LimitReached are dropped. Other events never are; a stop has at most
+// some 200 of them.
 const maxQueued = 1000
 
 func newDispatcher(l Logger) *dispatcher { return &dispatcher{logger: l} }
@@ -70,7 +70,7 @@ func (d *dispatcher) log(e Event) {
 	d.logger.LogEvent(e)
 }
 
-// flush waits until all events are logged, at most for most.
+// flush waits until all events are logged, but no longer than most.
 func (d *dispatcher) flush(most time.Duration) {
 	d.mu.Lock()
 	idle := d.idle

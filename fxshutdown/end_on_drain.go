@@ -61,8 +61,8 @@ const (
 	notNoticed       drainNotice = iota
 	asksForDraining              // it has asked for Draining
 	endsOnDrain                  // EndOnDrain will cancel its context
-	cancelledOnDrain             // EndOnDrain has
-	abandonedOnDrain             // and the handler panicked with http.ErrAbortHandler
+	cancelledOnDrain             // EndOnDrain has cancelled it
+	abandonedOnDrain             // the same, and the handler then panicked with http.ErrAbortHandler
 )
 
 func (x *exchange) serveUntilDrain(h http.Handler, w http.ResponseWriter, r *http.Request) {
@@ -73,8 +73,8 @@ func (x *exchange) serveUntilDrain(h http.Handler, w http.ResponseWriter, r *htt
 	go x.cancelOnDrain(ctx, told, cancel)
 	returned := false
 	defer func() {
-		// While nothing is drained a panic passes untouched. A panic again, with the same
-		// value and out of this function, leaves the stack that net/http logs.
+		// Before the request is told to end, a panic passes untouched. A new panic with
+		// the same value from this function preserves the stack that net/http logs.
 		if returned || !x.wasToldToEnd() {
 			return
 		}
@@ -124,8 +124,8 @@ func (t *takeover) followLocked(x *exchange) {
 	t.stream, t.ends = x.streams(), x.noticed >= endsOnDrain
 }
 
-// endsIn returns how long a request is left alone whose connection has just retired, or
-// had retired when the request began.
+// endsIn returns how much longer a request is left alone. Its connection has just
+// retired, or had retired before the request began.
 func (x *exchange) endsIn() time.Duration {
 	c := x.conn
 	c.mu.Lock()

@@ -15,7 +15,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// TestEndOnDrainOnTheWire is what clients see of a stream that ends: what EndOnDrain's
+// TestEndOnDrainOnTheWire checks what clients see of a stream that ends, as EndOnDrain's
 // comment says.
 func TestEndOnDrainOnTheWire(t *testing.T) {
 	for _, test := range []struct {
@@ -65,8 +65,8 @@ func TestEndOnDrainOnTheWire(t *testing.T) {
 	}
 }
 
-// proxy returns a ReverseProxy under EndOnDrain, with a backend. Both know nothing of
-// the drain.
+// proxy returns a ReverseProxy under EndOnDrain, with a backend. Neither knows of the
+// drain.
 func proxy(t *testing.T, backend http.HandlerFunc) http.HandlerFunc {
 	b := httptest.NewServer(backend)
 	t.Cleanup(b.Close)
@@ -76,7 +76,7 @@ func proxy(t *testing.T, backend http.HandlerFunc) http.HandlerFunc {
 	}
 	return fxshutdown.EndOnDrain(&httputil.ReverseProxy{
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
-		Transport: &http.Transport{DisableKeepAlives: true}, // for who counts sockets
+		Transport: &http.Transport{DisableKeepAlives: true}, // for tests that count sockets
 		ErrorLog:  log.New(io.Discard, "", 0),
 	}).ServeHTTP
 }
@@ -101,7 +101,7 @@ func TestEndOnDrainOfProxiedStream(t *testing.T) {
 	})
 }
 
-// Neither does a connection that it has upgraded.
+// A connection that a proxy has upgraded does not hold a stop either.
 func TestEndOnDrainOfProxiedUpgrade(t *testing.T) {
 	sockets(t, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, proxy(t, func(w http.ResponseWriter, r *http.Request) {
@@ -127,7 +127,7 @@ func TestEndOnDrainOfProxiedUpgrade(t *testing.T) {
 		}
 		go c.waitClosed()
 		if d, err := s.timeStop(patience); err != nil || d > 250*ms+slack {
-			t.Errorf("Stop() = %v after %v, want nil, 250 ms later at most", err, d)
+			t.Errorf("Stop() = %v after %v, want nil, after at most 250 ms", err, d)
 		}
 		if r := s.wantReport(account{}); !r.Graceful() {
 			t.Errorf("Report() = %+v, want graceful", r)

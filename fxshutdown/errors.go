@@ -9,12 +9,12 @@ import (
 
 // Errors of [Server.Start].
 var (
-	// ErrStarted is returned by a Start that follows another one.
-	ErrStarted = errors.New("fxshutdown: server already started")
+	// ErrStarted is returned by a Start that follows another one, unless that one failed.
+	ErrStarted = errors.New("fxshutdown: the server was already started")
 
-	// ErrStopped is returned by a Start that follows, or was interrupted by,
-	// Stop or Close. Like an http.Server, a Server serves once.
-	ErrStopped = errors.New("fxshutdown: server was stopped")
+	// ErrStopped is returned by a Start that comes after Stop or Close, or is interrupted
+	// by one of them. Like an http.Server, a Server serves once.
+	ErrStopped = errors.New("fxshutdown: the server was stopped, and cannot be started again")
 )
 
 // Causes of cancelled request contexts, to be compared with context.Cause(r.Context())
@@ -37,15 +37,15 @@ var (
 	// told to go while the server serves.
 	ErrDraining = errors.New("fxshutdown: the connection was told to go, and EndOnDrain ended the request")
 
-	// ErrBudget means that the time of the stop, that of Stop's context or DrainTimeout,
-	// is nearly used up. It is a context.DeadlineExceeded too, like the error of an
-	// http.Server's Shutdown.
-	ErrBudget error = &reason{"its time is used up", []error{ErrStopping, context.DeadlineExceeded}}
+	// ErrBudget means that the stop has nearly used up its time: that of Stop's context,
+	// less StopReserve, or DrainTimeout. It is a context.DeadlineExceeded too, like the
+	// error of an http.Server's Shutdown.
+	ErrBudget error = &reason{"no time left (stop timeout less StopReserve, or DrainTimeout)", []error{ErrStopping, context.DeadlineExceeded}}
 
 	// ErrForced means that Close was called, here or on the http.Server, or that the
 	// context of Stop was cancelled. In the latter case the error is a context.Canceled
 	// too.
-	ErrForced = fmt.Errorf("%w: by force", ErrStopping)
+	ErrForced = fmt.Errorf("%w: forced by Close", ErrStopping)
 )
 
 // ErrConnectionAgeGrace means that a request or a hijacked connection went on for longer
@@ -55,9 +55,9 @@ var (
 var ErrConnectionAgeGrace = errors.New("fxshutdown: MaxConnectionAgeGrace is over")
 
 // errCanceled is the ErrForced of a Stop whose context was cancelled.
-var errCanceled error = &reason{"by force, its context was cancelled", []error{ErrForced, context.Canceled}}
+var errCanceled error = &reason{"forced, because Stop's context was cancelled", []error{ErrForced, context.Canceled}}
 
-// reason is a reason that is several errors.
+// reason is an error that is several others too.
 type reason struct {
 	text string
 	is   []error
@@ -74,22 +74,26 @@ type AbortedError struct {
 	// Count counts the aborted requests, except streams (see Request.Stream).
 	Count int
 
-	// Requests has the oldest of them, oldest first, at most 100.
+	// Requests lists at most 100 of them: the oldest, oldest first.
 	Requests []Request
 
 	// Unbegun counts the requests that were cut off before their handlers began. They are
 	// not in Count.
 	Unbegun int
 
-	// Reason is an error that is ErrBudget, ErrForced or ErrRequestGrace, or only
-	// ErrStopping. Compare it with errors.Is.
+	// Reason is ErrBudget, ErrForced, ErrRequestGrace or ErrStopping, or wraps one of
+	// them: compare it with errors.Is.
 	Reason error
 }
 
 // Error returns a line that names at most ten of the requests by method, path and age.
 func (e *AbortedError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v: %d aborted", e.Reason, e.Count+e.Unbegun)
+	what := "requests"
+	if e.Count+e.Unbegun == 1 {
+		what = "request"
+	}
+	fmt.Fprintf(&b, "%v: %d %s aborted", e.Reason, e.Count+e.Unbegun, what)
 	named := e.Requests[:min(len(e.Requests), maxNamed)]
 	for i, r := range named {
 		sep := ", "
@@ -102,7 +106,7 @@ func (e *AbortedError) Error() string {
 		fmt.Fprintf(&b, ", and %d more", more)
 	}
 	if e.Unbegun > 0 {
-		fmt.Fprintf(&b, "; %d of them had not reached a handler", e.Unbegun)
+		fmt.Fprintf(&b, "; %d had not reached a handler", e.Unbegun)
 	}
 	return b.String()
 }

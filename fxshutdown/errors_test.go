@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The error of a stop names what it can, in one line.
+// The error of a stop names as much as it can in one line.
 func TestAbortedErrorText(t *testing.T) {
 	request := Request{Method: "GET", Path: "/a", Age: time.Second}
 	many := make([]Request, maxNamed+1)
@@ -18,12 +18,12 @@ func TestAbortedErrorText(t *testing.T) {
 		err  AbortedError
 		want string
 	}{
-		{AbortedError{Count: 2}, "2 aborted"},
-		{AbortedError{Count: 1, Requests: many[:1]}, `1 aborted: GET "/a" (1s)`},
-		{AbortedError{Count: 10, Requests: many[:10]}, "10 aborted: " + ten},
-		{AbortedError{Count: 12, Requests: many}, "12 aborted: " + ten + ", and 2 more"},
-		{AbortedError{Unbegun: 1}, "1 aborted; 1 of them had not reached a handler"},
-		{AbortedError{Count: 1, Requests: many[:1], Unbegun: 2}, `3 aborted: GET "/a" (1s); 2 of them had not reached a handler`},
+		{AbortedError{Count: 2}, "2 requests aborted"},
+		{AbortedError{Count: 1, Requests: many[:1]}, `1 request aborted: GET "/a" (1s)`},
+		{AbortedError{Count: 10, Requests: many[:10]}, "10 requests aborted: " + ten},
+		{AbortedError{Count: 12, Requests: many}, "12 requests aborted: " + ten + ", and 2 more"},
+		{AbortedError{Unbegun: 1}, "1 request aborted; 1 had not reached a handler"},
+		{AbortedError{Count: 1, Requests: many[:1], Unbegun: 2}, `3 requests aborted: GET "/a" (1s); 2 had not reached a handler`},
 	} {
 		test.err.Reason = ErrBudget
 		if got, want := test.err.Error(), ErrBudget.Error()+": "+test.want; got != want {

@@ -25,7 +25,7 @@ type Started struct {
 }
 
 // AcceptRetrying is the event of a listener that failed in a way that may pass, such as
-// "too many open files". It will be asked again after Delay.
+// "too many open files". The server asks it again after Delay.
 type AcceptRetrying struct {
 	Err   error
 	Delay time.Duration
@@ -34,8 +34,8 @@ type AcceptRetrying struct {
 // LimitReached is the event of a server that has MaxConnections open connections while
 // clients wait in the accept queue. Stats.InQueue is their number where the system
 // provides it, and the other figures show what the connections do. Where the system does
-// not, the event comes whether clients wait or not. While the limit holds, it comes at
-// most once a minute.
+// not provide it, the event comes whether clients wait or not. While the limit holds, it
+// comes at most once a minute.
 type LimitReached struct {
 	MaxConnections int
 	Stats          Stats
@@ -67,8 +67,9 @@ type StopBegan struct {
 	// Timeout is the time that the context of Stop leaves, or zero if it has no deadline.
 	Timeout time.Duration
 
-	// Reserve is the part of the Timeout that is left to whoever comes after the stop, and
-	// Force the last part of the rest: it is for cancelling and cutting what did not end.
+	// Reserve is the part of the Timeout that is left to whatever stops after the server.
+	// Force is the last part of the rest: it is for cancelling and cutting what has not
+	// ended.
 	Reserve time.Duration
 	Force   time.Duration
 
@@ -77,8 +78,8 @@ type StopBegan struct {
 	ShutdownDelay time.Duration
 	UnreadyFor    time.Duration
 
-	// SkipReason is why the stop does not wait for the delay, or for what is left of it,
-	// and empty if it does.
+	// SkipReason is why the stop does not wait for the delay, or for what is left of it.
+	// It is empty if the stop does wait.
 	SkipReason SkipReason
 
 	// DrainSpread is the setting, and Spread how much of it there is time for.
@@ -94,20 +95,20 @@ type SkipReason string
 
 const (
 	// SkipTrigger means that the stop was begun by Close or the http.Server, not by Stop.
-	SkipTrigger SkipReason = "not stopped by Stop"
+	SkipTrigger SkipReason = "Close or the http.Server began the stop"
 
-	// SkipHandedOver means that a successor already accepts from the socket, by the word of
-	// ListenerHandedOver, so that nobody has to be sent elsewhere.
-	SkipHandedOver SkipReason = "a successor has the listener already"
+	// SkipHandedOver means that a successor already accepts from the socket, as
+	// ListenerHandedOver reported, so that no client has to be sent elsewhere.
+	SkipHandedOver SkipReason = "a successor already has the listener"
 
 	// SkipUnused means that there is no client to be sent elsewhere.
 	SkipUnused SkipReason = "no connection was ever accepted"
 
-	// SkipElapsed means that SetUnready was called at least that long before.
-	SkipElapsed SkipReason = "readiness has failed for that long already"
+	// SkipElapsed means that SetUnready was called at least ShutdownDelay before.
+	SkipElapsed SkipReason = "readiness has already failed for that long"
 
 	// SkipTooLong means that the delay does not fit the time that Stop's context leaves.
-	SkipTooLong SkipReason = "it does not fit the time of the stop"
+	SkipTooLong SkipReason = "it does not fit the stop's time"
 )
 
 // DrainBegan is the event of a drain that has begun: Draining is closed, the callbacks
@@ -126,12 +127,12 @@ type ListenerClosed struct {
 	// left in the queue.
 	Shared bool
 
-	// Flooded reports that the queue would not run empty.
+	// Flooded reports that the queue did not run empty, since clients kept coming.
 	Flooded bool
 
-	// Unaccepted counts the connections that were in the queue at the close (known on
-	// Linux): because of MaxConnections, or because of AcceptErr if that is set, most
-	// likely because the process had no descriptors left.
+	// Unaccepted counts the connections that were still in the queue at the close (known
+	// on Linux). The reason is MaxConnections, or AcceptErr if that is set: most likely
+	// the process had no descriptors left.
 	Unaccepted int
 	AcceptErr  error
 
@@ -150,7 +151,7 @@ type ListenerClosed struct {
 // twice as long each time. Left is the time until the force phase, or zero if there is no
 // limit. Requests has those in flight and those whose connections are hijacked, oldest
 // first, at most 100; Stats.InFlight and Stats.Hijacked count all. Hints says what can be
-// done about what they show, each hint once per stop.
+// done about these, each hint once per stop.
 type StillDraining struct {
 	Waited   time.Duration
 	Left     time.Duration

@@ -24,7 +24,7 @@ func stopWhileOpen(s *fxshutdown.Server) {
 
 // A stream says goodbye when the drain begins, and its client connects elsewhere.
 func ExampleDraining() {
-	events := make(chan string) // or whatever there is to tell
+	events := make(chan string) // what the stream sends
 	s := serve(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		fmt.Fprint(w, "data: welcome\n\n")
@@ -50,7 +50,7 @@ func ExampleDraining() {
 	// data: reconnect
 }
 
-// A library that knows nothing of this package, and looks at the context of its request.
+// A library that knows nothing of this package looks at the context of its request.
 func ExampleEndOnDrain() {
 	library := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "data: welcome\n\n")
@@ -91,8 +91,8 @@ func ExampleSlogLogger() {
 	// level=INFO msg="http server stopped"
 }
 
-// until is a Logger that tells of the end, since events may come a little later than
-// what they tell of.
+// until is a Logger that reports the last event, since events may come a little later
+// than what they describe.
 type until struct {
 	fxshutdown.Logger
 	ended chan struct{}
@@ -105,7 +105,7 @@ func (l *until) LogEvent(e fxshutdown.Event) {
 	}
 }
 
-// terse is a Logger of one's own.
+// terse is a custom Logger.
 type terse struct{}
 
 func (terse) LogEvent(e fxshutdown.Event) {
@@ -118,7 +118,7 @@ func (terse) LogEvent(e fxshutdown.Event) {
 	}
 }
 
-// A Logger for a library that this module does not know.
+// A Logger can use any library for logging.
 func ExampleDescribe() {
 	ended := make(chan struct{})
 	s := serve(greet, fxshutdown.Config{Logger: &until{terse{}, ended}})

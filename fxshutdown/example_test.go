@@ -24,14 +24,14 @@ func serve(handler http.HandlerFunc, cfg fxshutdown.Config) *fxshutdown.Server {
 	return s
 }
 
-// stopWithin stops a server, whose requests have the time that is given.
+// stopWithin stops a server, whose requests have at most the given time.
 func stopWithin(s *fxshutdown.Server, d time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	return s.Stop(ctx)
 }
 
-// open sends a request, and returns the response when its header has come.
+// open sends a request, and returns the response when its header has arrived.
 func open(s *fxshutdown.Server, path string) *http.Response {
 	resp, err := http.Get(fmt.Sprintf("http://%v%s", s.Addr(), path))
 	if err != nil {
@@ -67,7 +67,7 @@ func Example() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
-	if err := s.Stop(ctx); err != nil { // returns when the last handler has
+	if err := s.Stop(ctx); err != nil { // returns when the last handler has returned
 		log.Fatal(err)
 	}
 	fmt.Println("graceful:", s.Report().Graceful())
@@ -76,7 +76,7 @@ func Example() {
 	// graceful: true
 }
 
-// Settings that cannot work are an error, all of them in one.
+// One error names all settings that cannot work.
 func ExampleNew() {
 	_, err := fxshutdown.New(&http.Server{}, fxshutdown.Config{
 		MaxConnections: -1,
@@ -85,11 +85,11 @@ func ExampleNew() {
 	})
 	fmt.Println(err)
 	// Output:
-	// fxshutdown: MaxConnections -1 is negative: zero is no limit
-	// RequestGrace 1m0s never comes: DrainTimeout is 10s
+	// fxshutdown: MaxConnections -1 is negative: zero means no limit
+	// RequestGrace 1m0s has no effect: DrainTimeout 10s ends the drain first
 }
 
-// A request that does not end in time is aborted, and is the error of Stop.
+// A request that does not end in time is aborted, and makes Stop return an error.
 func ExampleServer_Stop() {
 	entered := make(chan struct{})
 	s := serve(func(w http.ResponseWriter, r *http.Request) {
@@ -110,12 +110,12 @@ func ExampleServer_Stop() {
 	}
 	fmt.Println("out of time:", errors.Is(err, context.DeadlineExceeded))
 	// Output:
-	// cause: fxshutdown: the server is stopping: its time is used up
+	// cause: fxshutdown: the server is stopping: no time left (stop timeout less StopReserve, or DrainTimeout)
 	// aborted: POST /orders
 	// out of time: true
 }
 
-// Close ends a stop that takes too long, at a second Ctrl-C say.
+// Close ends a stop that takes too long, for example at a second Ctrl-C.
 func ExampleServer_Close() {
 	entered, release := make(chan struct{}), make(chan struct{})
 	defer close(release)
@@ -151,8 +151,8 @@ func ExampleServer_ReadyHandler() {
 	// 503 not ready
 }
 
-// A server that knows of its end before it stops tells load balancers to look away, and
-// serves on.
+// A server that knows that it will stop makes load balancers send new clients elsewhere,
+// and serves on.
 func ExampleServer_SetUnready() {
 	s := serve(greet, fxshutdown.Config{ShutdownDelay: 50 * time.Millisecond})
 	admin := serve(s.ReadyHandler().ServeHTTP, fxshutdown.Config{})
@@ -172,7 +172,7 @@ func ExampleServer_SetUnready() {
 	// announce
 }
 
-// What a server is doing, for metrics.
+// Stats shows what a server is doing, for metrics.
 func ExampleServer_Stats() {
 	s := serve(greet, fxshutdown.Config{})
 	defer s.Close()
@@ -187,7 +187,7 @@ func ExampleServer_Stats() {
 	// connections: 1 requests: 2 in flight: 0
 }
 
-// The requests that run, the oldest first.
+// InFlight lists the running requests, the oldest first.
 func ExampleServer_InFlight() {
 	entered, release := make(chan struct{}), make(chan struct{})
 	s := serve(func(w http.ResponseWriter, r *http.Request) {
@@ -205,7 +205,7 @@ func ExampleServer_InFlight() {
 	// Output: GET /report HTTP/1.1
 }
 
-// What a stop waits for, while it runs.
+// Progress shows what a stop waits for while it runs.
 func ExampleServer_Progress() {
 	entered, release := make(chan struct{}), make(chan struct{})
 	s := serve(func(w http.ResponseWriter, r *http.Request) {
@@ -231,7 +231,7 @@ func ExampleServer_Progress() {
 	// <nil>
 }
 
-// What a stop did.
+// Report shows what a stop did.
 func ExampleServer_Report() {
 	entered := make(chan struct{})
 	s := serve(func(w http.ResponseWriter, r *http.Request) {
@@ -263,8 +263,8 @@ func ExampleServer_Report() {
 	// phase: drain
 }
 
-// Clients are told to connect anew, here those whose connections are old, while the
-// server serves: they reach an instance that has joined since.
+// Retire tells clients to connect anew while the server serves, here those whose
+// connections are old: they reach an instance that has joined since.
 func ExampleServer_Retire() {
 	s := serve(greet, fxshutdown.Config{})
 	defer s.Close()

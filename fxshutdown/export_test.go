@@ -1,7 +1,6 @@
 package fxshutdown
 
-// CheckInvariants reports a combination of states that cannot be, on any of the
-// connections.
+// CheckInvariants reports an impossible combination of states on any of the connections.
 func (s *Server) CheckInvariants() error {
 	for _, c := range s.conns.snapshot(nil) {
 		c.mu.Lock()

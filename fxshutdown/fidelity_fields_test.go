@@ -16,8 +16,8 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// TestFields sets every exported field of http.Server and looks for its effect.
-// A field that a new Go brings fails the test until it is looked after.
+// TestFields sets every exported field of http.Server and looks for its effect. A field
+// that a new version of Go brings fails the test until somebody handles it.
 func TestFields(t *testing.T) {
 	set := func(f func(*http.Server)) setting { return func(srv *http.Server, _ *fxshutdown.Config) { f(srv) } }
 	effects := map[string]func(*testing.T){
@@ -37,7 +37,7 @@ func TestFields(t *testing.T) {
 			s := start(t, h1, playground, set(func(srv *http.Server) { srv.DisableGeneralOptionsHandler = true }))
 			got := s.raw().wire("OPTIONS * HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
 			if !strings.Contains(got, "OPTIONS * true") {
-				t.Errorf("response = %q, want that of the handler", got)
+				t.Errorf("response = %q, want the handler's", got)
 			}
 		},
 		"TLSConfig": func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestFields(t *testing.T) {
 				settings := s.rawH2().settings
 				const maxFrameSize = 5
 				if got := settings[maxFrameSize]; got != 1<<15 {
-					t.Errorf("SETTINGS_MAX_FRAME_SIZE = %d, want %d of HTTP2.MaxReadFrameSize", got, 1<<15)
+					t.Errorf("SETTINGS_MAX_FRAME_SIZE = %d, want %d, as HTTP2.MaxReadFrameSize", got, 1<<15)
 				}
 			})
 		},
@@ -165,7 +165,7 @@ func TestFields(t *testing.T) {
 		t.Run(field.Name, func(t *testing.T) {
 			effect, ok := effects[field.Name]
 			if !ok {
-				t.Fatalf("http.Server has a new field %s: look after it", field.Name)
+				t.Fatalf("http.Server has a new field %s: handle it, and test that here", field.Name)
 			}
 			effect(t)
 		})

@@ -68,8 +68,8 @@ func TestHooks(t *testing.T) {
 		}
 	})
 
-	// Somebody serves a second listener on the given server himself: its hook
-	// hears of those connections too, and they are not on our account.
+	// The user serves a second listener on the given server: its hook is told of those
+	// connections too, and they are not in our figures.
 	t.Run("ServedBesides", func(t *testing.T) {
 		states := newStates()
 		srv := &http.Server{Addr: "127.0.0.1:0", Handler: http.HandlerFunc(hello), ConnState: states.record(nil)}
@@ -131,7 +131,7 @@ func TestHooks(t *testing.T) {
 		})
 	})
 
-	// A logger with Lshortfile names the line of net/http, and not of ours.
+	// A logger with Lshortfile names the line of net/http, not a line of ours.
 	t.Run("ErrorLog/Lshortfile", func(t *testing.T) {
 		sockets(t, allModes, func(t *testing.T, m mode) {
 			s := start(t, m, playground, func(srv *http.Server, _ *fxshutdown.Config) { srv.ErrorLog.SetFlags(log.Lshortfile) })
@@ -143,7 +143,7 @@ func TestHooks(t *testing.T) {
 		})
 	})
 
-	// TLSNextProto takes a connection over by its protocol.
+	// TLSNextProto takes over the connections of its protocol.
 	t.Run("TLSNextProto", func(t *testing.T) {
 		var given *http.Server
 		s := start(t, https1, hello, func(srv *http.Server, _ *fxshutdown.Config) {
@@ -169,8 +169,8 @@ func TestHooks(t *testing.T) {
 		}
 	})
 
-	// A protocol of the user's is tracked as hijacked connections are: whether it
-	// waits for something only he knows.
+	// A connection of the user's protocol is tracked like a hijacked one: only the user's
+	// function knows whether it waits for something.
 	t.Run("TLSNextProtoStop", func(t *testing.T) {
 		echo := func(srv *http.Server, _ *fxshutdown.Config) {
 			srv.TLSConfig.NextProtos = []string{"echo"}
@@ -235,7 +235,7 @@ func TestHooks(t *testing.T) {
 		s.get(c, "/").want(t, "HTTP/1.1")
 	})
 
-	// TLS that the listener brings, with Config.TLS off.
+	// The listener brings TLS, with Config.TLS off.
 	t.Run("TLSListener", func(t *testing.T) {
 		sockets(t, tlsModes, func(t *testing.T, m mode) {
 			l := tls.NewListener(listen(t, "tcp", "127.0.0.1:0"), &tls.Config{
@@ -274,7 +274,7 @@ func TestHandler(t *testing.T) {
 	})
 	t.Run("NilIsDefaultServeMux", func(t *testing.T) {
 		before := http.DefaultServeMux
-		t.Cleanup(func() { http.DefaultServeMux = before }) // when all have run, side by side
+		t.Cleanup(func() { http.DefaultServeMux = before }) // when all subtests have run, side by side
 		http.DefaultServeMux = http.NewServeMux()
 		sockets(t, allModes, func(t *testing.T, m mode) {
 			s := newServer(t, m, hello)

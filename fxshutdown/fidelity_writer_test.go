@@ -20,7 +20,8 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// TestResponseWriter checks that it is all that the original is, and no more.
+// TestResponseWriter checks that the wrapper is everything that the original is, and no
+// more.
 func TestResponseWriter(t *testing.T) {
 	t.Run("Interfaces", func(t *testing.T) {
 		sockets(t, allModes, func(t *testing.T, m mode) {
@@ -91,7 +92,7 @@ func TestResponseWriter(t *testing.T) {
 				began := time.Now()
 				http.NewResponseController(w).SetWriteDeadline(began.Add(time.Minute))
 				_, err := io.WriteString(w, strings.Repeat("x", 10*flowSize))
-				// crypto/tls tries for 5 s more to say that it closes.
+				// crypto/tls tries for 5 s more to send its close_notify.
 				took(t, "writing the response", time.Since(began), time.Minute, time.Minute+5*time.Second)
 				if err == nil {
 					t.Error("writing to a client that does not read: nil, want an error")
@@ -104,7 +105,7 @@ func TestResponseWriter(t *testing.T) {
 			s.mustStopIn(time.Minute, time.Minute+6*time.Second)
 		})
 	})
-	// The client's going cancels the request's context, as without us.
+	// A client that goes away cancels the request's context, as in net/http.
 	t.Run("ContextEndsWithClient", func(t *testing.T) {
 		sockets(t, allModes, func(t *testing.T, m mode) {
 			entered, over := make(chan struct{}), make(chan error, 1)
@@ -121,7 +122,7 @@ func TestResponseWriter(t *testing.T) {
 				t.Error("a cancelled request got a response")
 			}
 			if err := receive(t, "the request's context", over); errors.Is(err, fxshutdown.ErrStopping) {
-				t.Errorf("context.Cause() = %v, want that of a client that went", err)
+				t.Errorf("context.Cause() = %v, want that of a client that went away", err)
 			}
 		})
 	})
@@ -184,7 +185,7 @@ func TestHijackedConn(t *testing.T) {
 	})
 }
 
-// What was read ahead of a hijack is in the bufio.Reader, as from net/http.
+// What was read before a hijack is in the bufio.Reader, as from net/http.
 func TestHijackBuffered(t *testing.T) {
 	sockets(t, h1Modes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {

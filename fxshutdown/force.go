@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// cutAll is phase 5: what did not end on its own is cancelled, then cut.
+// cutAll is the force phase: what did not end on its own is cancelled, then cut.
 func (st *stop) cutAll() bool {
 	s := st.s
 	st.spread.finish()
@@ -68,8 +68,8 @@ func (st *stop) cancelRequests(reason error) {
 	}
 }
 
-// cancelRunningLocked notes that the contexts of the requests that run are about to be
-// cancelled, and describes those for which that is new.
+// cancelRunningLocked notes that the contexts of the running requests are about to be
+// cancelled, and calls add with those for which that is new.
 func (c *conn) cancelRunningLocked(add func(Request)) {
 	for x := c.running; x != nil; x = x.next {
 		if !x.hijacked && !x.cancelled {
@@ -91,8 +91,8 @@ type cutResult struct {
 	unbegun  bool // a request was read, and had not reached its handler
 }
 
-// cutLocked takes the connection away from its users, whatever it is doing, without the
-// courtesy of crypto/tls, which may take 5 s a connection. It returns what that cost.
+// cutLocked cuts the connection, whatever it is doing. It bypasses crypto/tls, whose
+// close_notify may take 5 s per connection. It returns what the cut cost.
 func (c *conn) cutLocked() (res cutResult) {
 	stage := c.stage.Load()
 	if c.cut || stage == stageGone {
@@ -123,8 +123,9 @@ func (c *conn) cutLocked() (res cutResult) {
 	return res
 }
 
-// awaitEmpty waits until all connections and handlers are gone, or the moment
-// comes, which may change whenever somebody joins, or giveUp is closed.
+// awaitEmpty waits until all connections and handlers are gone, giveUp is closed, or the
+// moment has come that until returns. That moment may change whenever another caller
+// joins the stop.
 func (st *stop) awaitEmpty(giveUp <-chan struct{}, until func() moment) {
 	for !st.s.conns.isEmpty() {
 		t := time.NewTimer(until() - st.s.now())

@@ -14,9 +14,9 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// FuzzConfig checks that Validate judges every Config: one that it accepts makes
-// a server that stops in bounded time with every kind of connection open, and
-// one that it rejects is named.
+// FuzzConfig checks that Validate judges every Config: if it accepts one, the server
+// stops in bounded time with every kind of connection open; if it rejects one, the error
+// names what is wrong.
 func FuzzConfig(f *testing.F) {
 	f.Add("", true, int64(0), int64(0), int64(0), int64(0), int64(0), int64(0), int64(time.Second))
 	f.Add("tcp", true, int64(-1), int64(-1), int64(-1), int64(-1), int64(-1), int64(-1), int64(0))
@@ -60,10 +60,10 @@ func wantNamed(t *testing.T, cfg fxshutdown.Config, err error) {
 	wrong := map[string]bool{
 		"is not a stream network": !slices.Contains(networks, cfg.Network),
 		"Listener":                cfg.Listener != nil && cfg.Network != "",
-		"at birth":                cfg.RequestGrace > 0 && cfg.RequestGrace < idle,
+		"as soon as it begins":    cfg.RequestGrace > 0 && cfg.RequestGrace < idle,
 		"longer than IdleGrace":   bounded && cfg.DrainTimeout <= idle,
-		"RequestGrace %v never":   bounded && cfg.RequestGrace >= cfg.DrainTimeout,
-		"HijackGrace %v never":    bounded && cfg.HijackGrace >= cfg.DrainTimeout,
+		"RequestGrace %v has":     bounded && cfg.RequestGrace >= cfg.DrainTimeout,
+		"HijackGrace %v has":      bounded && cfg.HijackGrace >= cfg.DrainTimeout,
 	}
 	any := false
 	for text, is := range wrong {
@@ -72,7 +72,7 @@ func wantNamed(t *testing.T, cfg fxshutdown.Config, err error) {
 		named := err != nil && strings.Contains(err.Error(), text)
 		if field != text {
 			for line := range strings.Lines(fmt.Sprint(err)) {
-				named = named || strings.HasPrefix(line, field+" ") && strings.Contains(line, "never comes")
+				named = named || strings.HasPrefix(line, field+" ") && strings.Contains(line, "has no effect")
 			}
 		}
 		if named != is {
@@ -84,8 +84,8 @@ func wantNamed(t *testing.T, cfg fxshutdown.Config, err error) {
 	}
 }
 
-// stopInTime starts a server with cfg and stops it with a connection in each
-// state. Without an end of its own the stop gets one from another's Stop.
+// stopInTime starts a server with cfg and stops it with a connection in each state. A
+// stop without a limit of its own gets one from another Stop.
 func stopInTime(t *testing.T, cfg fxshutdown.Config, ln *pipeListener, budget time.Duration) {
 	leave := make(chan struct{})
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

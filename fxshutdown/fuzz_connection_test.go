@@ -7,10 +7,10 @@ import (
 	"testing/synctest"
 )
 
-// FuzzConnection plays what the bytes say, an event two of them, against a
-// server in a bubble and against a model of it: whatever happens in whatever
-// order, the account agrees with the model after every event, what arrives in
-// time is answered, and the stop ends when the model says.
+// FuzzConnection plays a script, in which two bytes are an event, against a server in a
+// bubble and against a model of it. Whatever happens in whatever order, the account
+// agrees with the model after every event, what arrives in time is answered, and the stop
+// ends when the model says.
 func FuzzConnection(f *testing.F) {
 	for _, script := range fuzzScripts {
 		f.Add(script)
@@ -23,8 +23,8 @@ func FuzzConnection(f *testing.F) {
 	})
 }
 
-// TestConnectionModel plays random scripts, which are longer than those that the
-// fuzzer comes to by itself.
+// TestConnectionModel plays random scripts, which are longer than those that the fuzzer
+// finds on its own.
 func TestConnectionModel(t *testing.T) {
 	for seed := range uint64(*modelScripts) {
 		random := rand.New(rand.NewPCG(seed, 0))

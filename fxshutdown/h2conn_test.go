@@ -29,7 +29,7 @@ const (
 	flagEndHeaders = 0x4
 )
 
-// A frame is one of HTTP/2.
+// A frame is an HTTP/2 frame.
 type frame struct {
 	kind    byte
 	flags   byte
@@ -140,13 +140,13 @@ func (c *h2Conn) read() (frame, error) {
 	return f, nil
 }
 
-// until reads frames until one is what is wanted.
+// until reads frames until one is the wanted one.
 func (c *h2Conn) until(want func(frame) bool) frame {
 	c.t.Helper()
 	for {
 		f, err := c.read()
 		if err != nil {
-			c.t.Fatalf("HTTP/2 connection: %v before the frame that was waited for", err)
+			c.t.Fatalf("HTTP/2 connection: %v before the wanted frame", err)
 		}
 		if want(f) {
 			return f

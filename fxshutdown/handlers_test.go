@@ -13,9 +13,9 @@ import (
 // hello is a handler that answers at once.
 func hello(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") }
 
-// A gate is a handler that says when it was entered and answers when it is told.
-// Tests defer open, since the server's account is checked when all handlers
-// have returned.
+// A gate is a handler that says when it was entered, and answers when it is told to.
+// Tests defer open, since the server's account is checked when all handlers have
+// returned.
 type gate struct {
 	entered chan struct{}
 	leave   chan struct{}
@@ -26,7 +26,7 @@ func newGate() *gate {
 	return &gate{entered: make(chan struct{}, 1024), leave: make(chan struct{})}
 }
 
-// open lets all requests be answered.
+// open lets the handler answer all requests.
 func (g *gate) open() { g.once.Do(func() { close(g.leave) }) }
 
 // ServeHTTP answers "/quick" at once, and others when the gate is open.
@@ -57,7 +57,7 @@ func sse(entered chan<- struct{}, end func(*http.Request)) http.HandlerFunc {
 	}
 }
 
-// playground is a handler that does at each path something of its own.
+// playground is a handler that does something different at each path.
 func playground(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/echo":

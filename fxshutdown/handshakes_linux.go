@@ -34,7 +34,7 @@ func (s *socket) address() (listenAddress, error) {
 	return listenAddress{}, os.NewSyscallError("getsockname", nameErr)
 }
 
-// matches reports whether a handshake with the local address ip is l's.
+// matches reports whether a handshake with the local address ip belongs to a.
 func (a listenAddress) matches(ip netip.Addr) bool {
 	return a.ip.IsUnspecified() || a.ip == ip
 }
@@ -126,7 +126,7 @@ func (a listenAddress) procFile() string {
 	return "/proc/thread-self/net/tcp"
 }
 
-// readProc reads the kernel's table as a text.
+// readProc counts the handshakes in the text form of the kernel's table.
 func (a listenAddress) readProc() (int, error) {
 	f, err := os.Open(a.procFile())
 	if err != nil {
@@ -136,9 +136,9 @@ func (a listenAddress) readProc() (int, error) {
 	n := 0
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
-		// Number, local address, remote address, state, two that do not matter here,
-		// and how often the SYN-ACK was sent again. Most lines are not worth a closer
-		// look.
+		// The fields are number, local address, remote address, state, two that do not
+		// matter here, and how often the SYN-ACK was sent again. Most lines are not worth
+		// a closer look.
 		if !bytes.Contains(lines.Bytes(), []byte(" 03 ")) {
 			continue
 		}
@@ -157,8 +157,8 @@ func (a listenAddress) readProc() (int, error) {
 	return n, lines.Err()
 }
 
-// parseProcAddress parses "0100007F:1F90": an address as words of the machine,
-// each a number of 8 digits, and a port.
+// parseProcAddress parses "0100007F:1F90": an address as machine words of 8 hexadecimal
+// digits each, and a port.
 func parseProcAddress(text []byte) (ip netip.Addr, port uint16, ok bool) {
 	digits, portDigits, _ := bytes.Cut(text, []byte(":"))
 	var p [2]byte

@@ -14,11 +14,12 @@ import (
 	"github.com/fxshutdown/fxhttp/internal/link"
 )
 
-// The clients of a server that is some way off are seen while their handshakes are
-// under way, complete them though new ones are ignored, and are not seen any more.
+// The clients of a distant server are counted while their handshakes are under way. They
+// complete the handshakes although new ones are ignored, and are not counted any more.
 func TestHandshakes(t *testing.T) {
 	t.Parallel()
-	// So long that all servers are asked before the first handshake is complete.
+	// The round trip is so long that all servers are asked before the first handshake is
+	// complete.
 	far, err := link.Open(link.Config{RTT: time.Second})
 	if errors.Is(err, link.ErrUnavailable) {
 		t.Skip(err)
@@ -125,7 +126,7 @@ func listenAt(t testing.TB, end *link.End, network, addr string) *net.TCPListene
 	return l.(*net.TCPListener)
 }
 
-// count asks in all ways.
+// count asks in all three ways.
 func count(t *testing.T, end *link.End, l *net.TCPListener) (n [3]int) {
 	t.Helper()
 	s := kernelOf(l).(*socket)
@@ -148,7 +149,8 @@ func count(t *testing.T, end *link.End, l *net.TCPListener) (n [3]int) {
 // A client that is gone before it has completed its handshake counts for 3 s.
 func TestHandshakesOfTheGone(t *testing.T) {
 	t.Parallel()
-	// So long that it is seen, and the cable pulled, before the handshake is complete.
+	// The round trip is so long that the handshake is counted, and the link cut, before
+	// it is complete.
 	far, err := link.Open(link.Config{RTT: time.Second})
 	if errors.Is(err, link.ErrUnavailable) {
 		t.Skip(err)
@@ -243,13 +245,13 @@ func TestAsksLeaveNothingOpen(t *testing.T) {
 		}
 		return len(fds)
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which closes files that are forgotten
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the collector would close forgotten files
 	for name, ask := range questions {
 		t.Run(name, func(t *testing.T) {
 			const times = 10
 			before := open()
 			for range times {
-				ask() // where the kernel refuses to answer, too
+				ask() // also if the kernel refuses to answer
 			}
 			if more := open() - before; more >= times {
 				t.Errorf("%d answers have left %d descriptors open", times, more)
@@ -258,7 +260,7 @@ func TestAsksLeaveNothingOpen(t *testing.T) {
 	}
 }
 
-// What asking costs with nothing to find.
+// BenchmarkHandshakes shows what asking costs if there are no handshakes.
 func BenchmarkHandshakes(b *testing.B) {
 	questions := asks(b)
 	for name, ask := range questions {
@@ -273,7 +275,7 @@ func BenchmarkHandshakes(b *testing.B) {
 	}
 }
 
-// asks returns the ways to ask for the handshakes of a listener of which there are none.
+// asks returns the ways to ask for the handshakes of a listener that has none.
 func asks(t testing.TB) map[string]func() (int, error) {
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false)

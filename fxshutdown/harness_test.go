@@ -13,7 +13,7 @@ import (
 	"github.com/fxshutdown/fxhttp/internal/testcert"
 )
 
-// A server is a fxshutdown.Server under test, with what observes it from outside.
+// A server is an fxshutdown.Server under test, with what observes it from outside.
 type server struct {
 	*fxshutdown.Server
 	t      testing.TB
@@ -41,8 +41,8 @@ func start(t testing.TB, m mode, handler http.HandlerFunc, settings ...setting) 
 	return s
 }
 
-// startHeld starts a server with a request for path at a gate, which opens at the end
-// of the test at the latest, and before the server's account is checked.
+// startHeld starts a server with a request for path at a gate. The gate opens at the end
+// of the test at the latest, before the server's account is checked.
 func startHeld(t testing.TB, m mode, path string, settings ...setting) (*server, *gate, <-chan reply) {
 	t.Helper()
 	g := newGate()
@@ -137,12 +137,12 @@ func (s *server) start() {
 func (s *server) finish() {
 	closed := make(chan struct{})
 	go func() { defer close(closed); s.Close() }()
-	receive(s.t, "Close()", closed) // A server that hangs fails its test alone.
+	receive(s.t, "Close()", closed) // A server that hangs fails only its own test.
 	s.calls.wait(s.t)
 	s.checkAccount()
 }
 
-// stop calls Stop with a time that no graceful stop needs.
+// stop calls Stop with more time than any graceful stop needs.
 func (s *server) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

@@ -9,8 +9,8 @@ import (
 )
 
 // hijackedWriter replaces net/http's ResponseWriter after the handler that hijacked its
-// connection has returned, and answers like it to those who still use it. Misuse that is
-// logged does not get here; see misuse.go.
+// connection has returned, and answers as that writer would if it is still used. Misuse
+// that is logged does not get here; see misuse.go.
 type hijackedWriter struct {
 	header http.Header
 	conn   *conn

@@ -13,18 +13,18 @@ const (
 func (k holdKind) hint() string {
 	switch k {
 	case holdsHijacked:
-		return "the stop waits for a hijacked connection until it is closed: its handler can say goodbye and close it " +
-			"when fxshutdown.Draining(r.Context()) closes; HijackGrace limits the wait, and fxshutdown.EndOnDrain ends a proxied one"
+		return "a hijacked connection holds the stop until it is closed: its handler should say goodbye and close it " +
+			"when fxshutdown.Draining(r.Context()) is closed; HijackGrace limits the wait, and fxshutdown.EndOnDrain ends proxied connections"
 	case holdsH2C:
 		return "h2c.NewHandler serves HTTP/2 on connections that it hijacks: " +
-			"set the http.Server's Protocols to unencrypted HTTP/2 instead"
+			"enable unencrypted HTTP/2 in the http.Server's Protocols instead"
 	}
-	return "a handler that does not end on its own can wait for fxshutdown.Draining(r.Context()); " +
-		"fxshutdown.EndOnDrain ends proxied streams and those of libraries"
+	return "a handler that does not end on its own should return when fxshutdown.Draining(r.Context()) is closed; " +
+		"fxshutdown.EndOnDrain ends streams of proxies and libraries"
 }
 
-// holding describes what keeps the connections: the requests whose handlers run, and
-// those of hijacked connections.
+// holding describes what keeps connections open: the requests whose handlers run, and
+// those that hijacked their connections.
 func (cs *connSet) holding(add func(Request, holdKind)) {
 	for _, c := range cs.snapshot(nil) {
 		c.mu.Lock()

@@ -14,7 +14,7 @@ type hooks struct {
 	connContext func(context.Context, net.Conn) context.Context // the user's
 }
 
-// connOf finds the tracked connection behind what net/http knows.
+// connOf finds the tracked connection behind the one that net/http knows.
 func (cs *connSet) connOf(nc net.Conn) *conn {
 	switch nc := nc.(type) {
 	case *conn:
@@ -37,8 +37,8 @@ func (cs *connSet) connOf(nc net.Conn) *conn {
 	return nil
 }
 
-// onState is the ConnState hook of the serving server, of the private ones of HTTP/2,
-// and of the given one, which hears of the sentinel and of the user's own HTTP/2.
+// onState is the ConnState hook of the serving server, of the private ones of HTTP/2, and
+// of the given one, which is told about the sentinel and the user's own HTTP/2.
 func (h *hooks) onState(nc net.Conn, state http.ConnState) {
 	if s, ok := nc.(sentinelConn); ok {
 		s.s.onState(state)
@@ -50,7 +50,7 @@ func (h *hooks) onState(nc net.Conn, state http.ConnState) {
 		return
 	}
 	if state == http.StateClosed {
-		// The user's account is to be settled before ours says that all is over.
+		// The user's bookkeeping must be complete before ours says that all is over.
 		h.callFor(c, nc, state)
 		if c.setState(state) {
 			h.set.remove(c)
@@ -70,8 +70,8 @@ func (h *hooks) call(nc net.Conn, state http.ConnState) {
 	}
 }
 
-// callFor calls the user's hook. While it runs its connection is not due, since
-// net/http goes on with it afterwards: HTTP/2 writes the end of its response then.
+// callFor calls the user's hook. While the hook runs, its connection is not due, since
+// net/http continues with it afterwards: HTTP/2 writes the end of its response then.
 func (h *hooks) callFor(c *conn, nc net.Conn, state http.ConnState) {
 	if h.connState == nil {
 		return
@@ -127,11 +127,11 @@ func (h *hooks) onContext(ctx context.Context, nc net.Conn) context.Context {
 	if h.connContext == nil {
 		return cc
 	}
-	// Ours goes around the user's: it is found first, and whatever the user's
-	// returns.
+	// Our context goes around the user's, so that it is found first, whatever the user's
+	// hook returns.
 	ctx = h.connContext(cc, c.visible(nc))
 	if ctx == nil {
-		return nil // net/http complains by itself
+		return nil // net/http reports it
 	}
 	return &connContext{Context: ctx, conn: c}
 }

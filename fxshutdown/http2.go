@@ -15,16 +15,16 @@ import (
 
 // How an HTTP/2 connection is told
 //
-// GOAWAY asks a client to open no more streams here, and promises to serve those
-// that are open. Some clients take it for the end of all of them (java.net.http of
-// JDK 17, httpx 0.23): a request that runs, and is answered, fails there. So GOAWAY
-// is sent when no stream runs, a moment after the last response. A busy client
-// never leaves such a moment on its own: what it sends is held back, unread, until its
-// running requests are answered and GOAWAY is written. What it sent meanwhile is then
-// above GOAWAY's last stream: refused, never processed, and safe to send elsewhere
-// (RFC 9113, section 6.8). CONTRIBUTING has the measurements.
+// GOAWAY asks a client to open no more streams here, and promises to serve those that are
+// open. Some clients take it for the end of all of them (java.net.http of JDK 17, httpx
+// 0.23): there, a request that is running fails although it is answered. So GOAWAY is
+// sent when no stream runs, a moment after the last response. A busy client never leaves
+// such a moment on its own: what it sends is held back, unread, until its running
+// requests are answered and GOAWAY is written. What it sent meanwhile is then above
+// GOAWAY's last stream: refused, never processed, and safe to send elsewhere (RFC 9113,
+// section 6.8). CONTRIBUTING has the measurements.
 
-// http2State is what a connection has in addition if it speaks HTTP/2. It is guarded by
+// http2State is the additional state of a connection that speaks HTTP/2. It is guarded by
 // conn.mu, except for server, which is written once.
 type http2State struct {
 	// server is a private http.Server that serves this connection alone: HTTP/2's
@@ -33,18 +33,18 @@ type http2State struct {
 	server *http.Server
 
 	goAway goAway
-	awaits uint8 // writes that are to end until GOAWAY counts as written
+	awaits uint8 // writes that must end before GOAWAY counts as written
 	wrote  bool  // one of them has
 	sentOn bool  // the client has sent something since GOAWAY was asked for
 
-	// finishing is set while the end of a response may still be being written,
-	// though its stream is over: from the return of the last handler until a write
-	// has ended, or schedulingSlack has passed without one.
+	// finishing is set while the end of a response may still have to be written, although
+	// its stream is over: from the return of the last handler until a write has ended, or
+	// schedulingSlack has passed without one.
 	finishing bool
 
 	heldAt   moment       // since when what is read is held back; 0: it is not
 	released bool         // it was, and is not any more
-	bodies   int          // requests whose bodies are not read to their ends: these are not held back
+	bodies   int          // request bodies that are not fully read: while there are any, nothing is held back
 	gate     sync.Cond    // signalled when what is held back may go on
 	writers  atomic.Int32 // handlers in Write
 	wroteAt  moment       // when the last write ended, since the connection retired
@@ -52,7 +52,7 @@ type http2State struct {
 	delivery delivery     // of the last response
 }
 
-// goAway is how far a connection is told by GOAWAY.
+// goAway says how far the sending of GOAWAY has come.
 type goAway uint8
 
 const (
@@ -120,8 +120,8 @@ func (h *http2State) starvedLocked(c *conn, now moment) bool {
 	return false
 }
 
-// awaitRelease waits for as long as what was just read is held back. The rest of
-// a request whose handler runs is not.
+// awaitRelease waits for as long as what was just read is held back. The rest of a
+// running request is not held back.
 func (c *conn) awaitRelease() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -154,8 +154,8 @@ func (h *http2State) beginWriteLocked(c *conn) {
 	}
 }
 
-// endWriteLocked is called when the last write under way has ended. It reports
-// whether the connection may be due earlier for it.
+// endWriteLocked is called when the last write under way has ended. It reports whether
+// that may make the connection due earlier.
 func (h *http2State) endWriteLocked(c *conn) (changed bool) {
 	h.wroteAt = c.set.now()
 	if c.stage.Load() == stageIdle && h.finishing {
@@ -172,8 +172,8 @@ func (h *http2State) endWriteLocked(c *conn) (changed bool) {
 	return changed
 }
 
-// askGoAwayLocked notes that GOAWAY is being asked for. If the end of a response is, or
-// may be, still to be written, the next write is that, or both in one.
+// askGoAwayLocked notes that GOAWAY is being asked for. If the end of a response is still
+// to be written, or may be, the next write is that end, or both in one.
 func (h *http2State) askGoAwayLocked(c *conn, now moment) {
 	h.goAway, h.awaits, c.exit.asked = goAwayAsked, 1, now
 	if c.quiet < c.exit.at && now >= c.quiet+schedulingSlack {
@@ -184,10 +184,10 @@ func (h *http2State) askGoAwayLocked(c *conn, now moment) {
 	}
 }
 
-// sendGoAway asks net/http to send GOAWAY. It is called without locks, and does
-// not block: Shutdown calls what HTTP/2 has registered on a goroutine, and has
-// neither listeners nor connections to wait for. What the user brought is told by
-// the given server.
+// sendGoAway asks net/http to send GOAWAY. It is called without locks, and does not
+// block: Shutdown calls what HTTP/2 has registered on a goroutine, and has neither
+// listeners nor connections to wait for. An HTTP/2 that the user brought is told by the
+// given server.
 func (h *http2State) sendGoAway() {
 	if h.server != nil {
 		h.server.Shutdown(context.Background())
@@ -322,7 +322,7 @@ func (h *hooks) nextProtos(protos map[string]nextProto, settings *http.Server) m
 			switch {
 			case c == nil: // cut already
 			case name != protoHTTP2 && name != protoUnencryptedHTTP2:
-				// Whether it waits for something only the user's function knows.
+				// Only the user's function knows whether it waits for something.
 				c.setState(http.StateHijacked)
 			case brought:
 				c.speaksHTTP2(nil)

@@ -22,8 +22,8 @@ func newHTTP2Conn(t *testing.T) (c *conn, changed <-chan *conn) {
 	return c, told
 }
 
-// A request by whose beginning what follows is held back tells the stop, which ends
-// that in time.
+// A request whose beginning starts the holding back of what follows tells the stop, which
+// ends the hold in time.
 func TestHoldIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, changed := newHTTP2Conn(t)
@@ -68,8 +68,8 @@ func passes(c *conn) bool {
 	return isClosed(passed)
 }
 
-// The body of a request that runs is read to its end, whatever is held back: its
-// handler may need it to answer.
+// The body of a running request is read to its end, whatever is held back: its handler
+// may need it to answer.
 func TestHoldSparesBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := newHTTP2Conn(t)
@@ -89,7 +89,7 @@ func TestHoldSparesBodies(t *testing.T) {
 	})
 }
 
-// What ends a connection lets its reader go on, which would be left behind.
+// Whatever ends a connection lets its reader go on, which would otherwise be left behind.
 func TestEndReleases(t *testing.T) {
 	for name, end := range map[string]func(*conn){
 		"closed":      func(c *conn) { c.Close() },
@@ -160,8 +160,8 @@ func TestGoAwayWritten(t *testing.T) {
 	}
 }
 
-// A response is starved if it cannot go on between two looks, not if one of them meets
-// it while it is written.
+// A response is starved if it makes no progress between two looks, not if one look finds
+// it being written.
 func TestStarved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := newHTTP2Conn(t)
@@ -184,7 +184,7 @@ func TestStarved(t *testing.T) {
 		c.beginWrite()
 		c.endWrite()
 		if look() {
-			t.Error("a handler is starved, though something was written")
+			t.Error("a handler is starved, although something was written")
 		}
 		time.Sleep(recheck)
 		c.h2.writers.Add(-1)
@@ -194,7 +194,8 @@ func TestStarved(t *testing.T) {
 	})
 }
 
-// HTTP/2 that the user brought is known as such, though it has no server of its own.
+// A connection of an HTTP/2 that the user brought counts as HTTP/2, although it has no
+// server of its own.
 func TestBroughtHTTP2(t *testing.T) {
 	c, _ := newPipeConn(t)
 	var servedBy *http.Server

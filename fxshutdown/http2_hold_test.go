@@ -53,9 +53,8 @@ func wantTold(t *testing.T, frames []frame, n int) {
 	}
 }
 
-// net/http calls the connection idle before it has flushed the end of its last
-// response. A hook that takes its time there does not cost the response, be GOAWAY
-// sent before or not.
+// net/http calls the connection idle before it has flushed the end of its last response.
+// A slow hook there does not cost the response, whether GOAWAY was sent before or not.
 func TestHTTP2SlowIdleHook(t *testing.T) {
 	for _, test := range []struct {
 		name          string
@@ -93,7 +92,7 @@ func TestHTTP2SlowIdleHook(t *testing.T) {
 	}
 }
 
-// onSocketlike is onPipe with connections that can be closed on one side.
+// onSocketlike is onPipe, with connections that can be closed on one side.
 func onSocketlike(_ *http.Server, cfg *fxshutdown.Config) {
 	l := newPipeListener()
 	l.pipe = func() (client, server net.Conn) {
@@ -111,8 +110,8 @@ func (c halfPipe) CloseWrite() error {
 	return nil
 }
 
-// A stop whose time is over sooner than the hold reads on: the client's word that it
-// has room for the rest of its response is among what was held back.
+// A stop whose time is over before the hold reads on: among what was held back is the
+// client's WINDOW_UPDATE for the rest of its response.
 func TestHTTP2HeldUntilForce(t *testing.T) {
 	const size = 200_000
 	bubbles(t, h2Modes, func(t *testing.T, m mode) {
@@ -154,8 +153,8 @@ func (c *h2Conn) untilClosedTaking() (all []frame) {
 	}
 }
 
-// A server whose PINGs are to be answered sooner than the hold ends holds nothing back:
-// net/http would close the connection.
+// A server whose PINGs must be answered before the hold ends holds nothing back: net/http
+// would close the connection.
 func TestHTTP2HeldPing(t *testing.T) {
 	bubbles(t, h2Modes, func(t *testing.T, m mode) {
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {

@@ -2,19 +2,19 @@ package fxshutdown
 
 import "time"
 
-// What is to be done to a retired connection, and when to look at it again, is
-// decided here, and done elsewhere.
+// This file decides what is to be done to a retired connection, and when to look at it
+// again. Other files do it.
 
 // view is what is known of a connection.
 type view struct {
 	stage     stage
 	http2     bool
 	bypassed  bool
-	handlers  bool // some run
+	handlers  bool // some are running
 	reading   bool // its goroutine is in Read
 	writing   bool // a Write is under way
-	finishing bool // it may be that of the end of an HTTP/2 response
-	part      bool // of a request, or of a handshake, came
+	finishing bool // the end of an HTTP/2 response may still have to be written
+	part      bool // of a request, or of a handshake, has arrived
 	dropped   bool
 	cut       bool
 	intr      interruptState
@@ -24,19 +24,19 @@ type view struct {
 	sentOn    bool   // its client has sent something since
 	heldAt    moment // since when what an HTTP/2 client sends is held back; 0: it is not
 	starved   bool   // a response needs what is held back
-	hooked    bool   // a hook of the user's runs
+	hooked    bool   // a user's hook is running
 	ask       bool   // only the socket can tell that it has ended
-	endsBy    moment // when what was hijacked under EndOnDrain is over; 0: it was not
+	endsBy    moment // when it is closed, if it was hijacked under EndOnDrain; 0: it was not
 
 	retiredAt moment
-	began     moment        // when the oldest request that runs did, if it has a grace
-	quiet     moment        // since when it is
-	waited    time.Duration // for it, in earlier reads
+	began     moment        // when the oldest running request began, if requests have a grace
+	quiet     moment        // since when it is quiet
+	waited    time.Duration // how long it was waited for in earlier reads
 	asked     moment        // when it was asked to end
 	overdue   moment        // when its requests were cancelled for having gone on too long
 
-	clientQuiet moment        // since when its client is, on all its connections
-	clientBusy  bool          // requests of its client run
+	clientQuiet moment        // since when its client is quiet, on all its connections
+	clientBusy  bool          // requests of its client are running
 	clientWait  time.Duration // for how long that counts
 }
 
@@ -108,7 +108,7 @@ func (v verdict) soonest(now moment) moment {
 	return v.at
 }
 
-// graces is how long connections have. Zero is none, but for idle.
+// graces is how long connections have. Zero means none, except for idle.
 type graces struct {
 	idle    time.Duration
 	hijack  time.Duration // for hijacked connections
@@ -116,7 +116,7 @@ type graces struct {
 	serving bool          // there is no stop
 }
 
-// reason is why a connection is ended.
+// reason returns why a connection is ended.
 func (g graces) reason(v view) error {
 	switch {
 	case v.stage == stageHijacked:
@@ -128,8 +128,8 @@ func (g graces) reason(v view) error {
 	return ErrStopping
 }
 
-// decide says what is due for a retired connection. Whatever a client, or a hook of the
-// user's, does or does not do, it delays the end of a connection without a request for no
+// decide says what is due for a retired connection. Whatever a client or a user's hook
+// does or does not do, it cannot delay the end of a connection without a request for
 // longer than the bounds in timing.go.
 func (g graces) decide(v view, now moment) verdict {
 	switch {
@@ -148,9 +148,8 @@ func (g graces) decide(v view, now moment) verdict {
 		return g.decideHijacked(v, now)
 
 	case v.closing == closingHTTP && !v.handlers:
-		// Answered, and closed by net/http: when it has read on, or a hook of the
-		// user's has heard of it.
-		if v.writing { // of a response that somebody's reading seemed to follow
+		// Answered. net/http closes it once it has read on, or has told the user's hook.
+		if v.writing { // still the response, although reading seemed to have gone on behind it
 			return verdict{at: now + recheck}
 		}
 		return cutBy(closesBy(v.quiet, v.asked, v.reading), now)
@@ -168,8 +167,8 @@ func (g graces) decide(v view, now moment) verdict {
 		return verdict{at: now + recheck} // no event follows
 
 	case v.writing:
-		// A TLS handshake is, or the answer to a PING. A client that does not read
-		// may block that.
+		// What is written is a TLS handshake or the answer to a PING. A client that does
+		// not read may block that.
 		return recheckUntil(g.waitsUntil(v)+cutDelay, now)
 
 	case v.http2 && v.stage == stageIdle:
@@ -219,7 +218,7 @@ func (g graces) decideServing(v view, now moment) (due verdict) {
 	over := max(v.retiredAt, v.began) + g.run
 	switch {
 	case v.stage == stageHijacked:
-		v.ask = false // whether it has ended is asked when it is due
+		v.ask = false // the socket is asked only when the connection is due
 		return g.decideHijacked(v, now)
 	case v.handlers && v.overdue != 0:
 		return cutBy(v.overdue+maxForceWindow, now)
@@ -243,8 +242,8 @@ func (g graces) decideServing(v view, now moment) (due verdict) {
 }
 
 // decideStalled is for a connection that waits while nobody reads: it is not the client
-// that is silent, but a goroutine that computes, is starved, or is blocked by a hook of
-// the user's. Or the listener's connection itself reads, for example in RemoteAddr (PROXY
+// that is silent, but a goroutine that computes, is starved, or is blocked by a user's
+// hook. Or the listener's connection itself reads, for example in RemoteAddr (PROXY
 // protocol): a deadline wakes that, and costs the others nothing.
 func (g graces) decideStalled(v view, now moment) verdict {
 	due := recheckUntil(g.waitsUntil(v)+maxServerStall, now)
@@ -261,7 +260,7 @@ func (g graces) decideHijacked(v view, now moment) verdict {
 		next = now + takeoverCheck
 	}
 	switch at, _ := g.hijackedUntil(v); {
-	case v.closing == closingStop: // by the keeper, before the stop, maybe
+	case v.closing == closingStop: // by the stop, or by the keeper before it
 		return cutBy(v.asked+cutDelay, now)
 	case at == 0:
 		return verdict{at: next}
@@ -290,8 +289,8 @@ func (g graces) hijackedUntil(v view) (at moment, reason error) {
 	return at, reason
 }
 
-// waitsUntil returns when a waiting connection is dropped at the latest, if its client is
-// to blame.
+// waitsUntil returns the latest moment at which a waiting connection is dropped, if its
+// client is to blame.
 func (g graces) waitsUntil(v view) moment {
 	return max(v.quiet, v.retiredAt) + g.idle + maxTrickle
 }

@@ -2,8 +2,8 @@ package fxshutdown
 
 // What is due for an HTTP/2 connection that has retired.
 
-// decideStreams is for an HTTP/2 connection whose streams run. GOAWAY waits for
-// them, and not forever.
+// decideStreams is for an HTTP/2 connection whose streams run. GOAWAY waits for them, but
+// not forever.
 func decideStreams(v view, now moment) verdict {
 	due, at := actGoAway, max(v.heldAt, v.retiredAt)+maxHold
 	switch {
@@ -23,8 +23,9 @@ func decideStreams(v view, now moment) verdict {
 	return verdict{at: at}
 }
 
-// decideHTTP2 is for an HTTP/2 connection that has no streams. What it sends after
-// GOAWAY is refused, and safe to be sent elsewhere; so it need not be quiet then.
+// decideHTTP2 is for an HTTP/2 connection that has no streams. What its client sends
+// after GOAWAY is refused, and safe to send elsewhere, so the client need not be quiet
+// then.
 func (g graces) decideHTTP2(v view, now moment) verdict {
 	switch {
 	case v.closing == closingStop && v.sentOn: // a reset may destroy GOAWAY
@@ -32,8 +33,8 @@ func (g graces) decideHTTP2(v view, now moment) verdict {
 	case v.closing == closingStop:
 		return cutBy(v.asked+cutDelay, now)
 	case v.goAway == goAwayNone:
-		// Its next request may be on its way, and is welcome, unless it is held
-		// back. Then only the last response is to be on its way first.
+		// Its next request may be on its way, and is welcome, unless it is held back. If
+		// it is, only the last response must be on its way first.
 		at := v.quiet + g.idle
 		switch {
 		case v.heldAt != 0 && v.finishing:
@@ -57,8 +58,8 @@ func (g graces) decideHTTP2(v view, now moment) verdict {
 	}
 	at := max(v.asked, v.quiet) + wait
 	if v.finishing {
-		// net/http calls it idle, and tells a hook of the user's, before it writes the
-		// end of the last response.
+		// net/http calls it idle, and calls the user's hook, before it writes the end of
+		// the last response.
 		at = max(at, v.quiet+max(g.idle, schedulingSlack))
 	}
 	if now < at {

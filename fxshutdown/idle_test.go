@@ -8,9 +8,9 @@ import (
 
 const ms = moment(time.Millisecond)
 
-// TestDecide has a row for each thing that the decision looks at. A row starts
-// from a connection that has waited since before it retired at 1 s, and says what
-// is different, what time it is, and what is to be done.
+// TestDecide has a row for each thing that the decision looks at. A row starts from a
+// connection that retired at 1 s and had waited since before that. It says what is
+// different, what time it is, and what is to be done.
 func TestDecide(t *testing.T) {
 	const (
 		retired = 1000 * ms
@@ -167,11 +167,11 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// Settings that are none change which rows there are.
+// Without a grace, some rows are different.
 func TestDecideWithoutGraces(t *testing.T) {
 	v := view{stage: stageHijacked, retiredAt: 1, ask: true}
 	if got, want := (graces{}).decide(v, 1000*ms), (verdict{at: 1250 * ms}); got != want {
-		t.Errorf("without HijackGrace decide() = %v of one that is to be asked, want %v", got, want)
+		t.Errorf("without HijackGrace decide() = %v of a connection whose socket must be asked, want %v", got, want)
 	}
 	v = view{stage: stageHijacked, retiredAt: 1}
 	if got := (graces{}).decide(v, maxDuration); got != (verdict{}) {
@@ -261,7 +261,8 @@ func TestDecideServing(t *testing.T) {
 	}
 }
 
-// Why a connection is ended is what its requests' contexts are cancelled with.
+// The reason why a connection is ended is the cause with which its requests' contexts are
+// cancelled.
 func TestDecideReason(t *testing.T) {
 	ends := view{stage: stageHijacked, retiredAt: 1000 * ms, endsBy: 1500 * ms}
 	for _, c := range []struct {

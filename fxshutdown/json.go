@@ -7,8 +7,8 @@ import (
 )
 
 // encoding/json writes a duration as nanoseconds without a unit, and an error as {}. Here
-// both are text. The types below hide fields of the structs that they embed, which have
-// no methods, so that encoding/json does not call these here again.
+// both are text. The types below embed the structs without their methods, so that
+// encoding/json does not call MarshalJSON again, and hide the fields that become text.
 
 // durationJSON is a duration as text, such as "1.5s".
 type durationJSON time.Duration

@@ -24,12 +24,13 @@ const (
 	retireCauses
 )
 
-// needed reports whether connections retire by themselves.
+// needed reports whether connections retire on their own.
 func (l limits) needed() bool { return l.age > 0 || l.requests > 0 }
 
 // keeper looks after the connections that retire while the server serves: those that are
 // too old, have carried too many requests, or were chosen by Retire. It starts with the
-// first of these and ends when a stop takes over. An HTTP/1 connection needs no action:
+// server if connections have a maximum age or number of requests, otherwise with the
+// first Retire, and ends when a stop takes over. An HTTP/1 connection needs no action:
 // its next response says close, and if none comes IdleTimeout ends it.
 type keeper struct {
 	tender
@@ -39,11 +40,11 @@ type keeper struct {
 	ended chan struct{} // closed when run has returned
 
 	mu   sync.Mutex          // guards what follows; a leaf
-	care map[*conn]*lifetime // those to which something will be due
+	care map[*conn]*lifetime // those for which something will be due
 	due  ageHeap             // the same, the next one first
-	over *AgeGraceOver       // not told yet
+	over *AgeGraceOver       // not emitted yet
 
-	tellAt moment // when it is; only run uses it
+	tellAt moment // when over is to be emitted; only run uses it
 }
 
 // tellEvery is the shortest interval at which AgeGraceOver is emitted.
@@ -87,7 +88,7 @@ func (k *keeper) run() {
 	defer timer.Stop()
 	for {
 		now := k.set.now()
-		k.next.Store(0) // whoever changes behind our back wakes us
+		k.next.Store(0) // a connection that changes meanwhile wakes us
 		next := earliest(k.retireOld(now), k.lookAtDue(now), k.tellOften(now))
 		k.next.Store(int64(next))
 		if next == 0 {
@@ -104,8 +105,8 @@ func (k *keeper) run() {
 	}
 }
 
-// retireOld retires the connections that are too old, and returns when the next one
-// is.
+// retireOld retires the connections that are too old, and returns when the next one will
+// be.
 func (k *keeper) retireOld(now moment) (next moment) {
 	for {
 		c, next := k.set.ages.take(now)
@@ -117,7 +118,7 @@ func (k *keeper) retireOld(now moment) (next moment) {
 }
 
 // retire retires a connection while the server serves. It reports whether the connection
-// had not been told to go already. Once a stop has taken over it does nothing.
+// had not retired before. Once a stop has taken over, it does nothing.
 func (k *keeper) retire(c *conn, why retireCause) bool {
 	if isClosed(k.quit) {
 		return false
@@ -170,8 +171,8 @@ func (k *keeper) forget(c *conn) {
 	}
 }
 
-// lookAtDue does what is due, and returns when the next connection is. A connection
-// to which nothing will be due is forgotten until it changes.
+// lookAtDue does what is due, and returns when the next connection is. A connection for
+// which nothing will be due is forgotten until it changes.
 func (k *keeper) lookAtDue(now moment) (next moment) {
 	for _, c := range k.takeDue(now) {
 		if at := k.look(c, now); at != 0 {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The keeper keeps nothing of connections that are gone, though nothing wakes it.
+// The keeper keeps nothing of connections that are gone, even if nothing wakes it.
 func TestKeeperForgets(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

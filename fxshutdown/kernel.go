@@ -1,7 +1,7 @@
 package fxshutdown
 
-// kernel is what the kernel tells of a listening TCP socket, and does for it. It is
-// Linux's; elsewhere a listener has none.
+// kernel is what the kernel says about a listening TCP socket, and does for it. Only
+// Linux has one.
 type kernel interface {
 	// ignoreSYNs makes the kernel ignore new handshakes. hearSYNs ends that.
 	ignoreSYNs() error

@@ -17,8 +17,8 @@ type socket struct {
 	others     []func(listenAddress) (int, error)
 }
 
-// kernelOf returns the kernel's view of l, or nil if there is none: l is not a TCP
-// listener, or hides its socket, or the kernel is another one that poses as Linux.
+// kernelOf returns the kernel's view of l. It returns nil if l is not a TCP listener, if
+// l hides its socket, or if the kernel is another one that poses as Linux.
 func kernelOf(l net.Listener) kernel {
 	sc, ok := l.(syscall.Conn)
 	if !ok {
@@ -44,8 +44,8 @@ func kernelOf(l net.Listener) kernel {
 }
 
 // queued asks through TCP_INFO. A listening socket has three figures there: its state,
-// the length of its queue, and the bound of that, which is never zero (tcp_get_info in
-// net/ipv4/tcp.c).
+// the length of its queue, and the limit of that length, which is never zero
+// (tcp_get_info in net/ipv4/tcp.c).
 func (s *socket) queued() (n int, ok bool) {
 	const (
 		listening = 10 // TCP_LISTEN, in the first byte
@@ -63,7 +63,7 @@ func (s *socket) queued() (n int, ok bool) {
 
 // tcpInfo returns the first eight words of TCP_INFO.
 func tcpInfo(fd uintptr) ([8]uint32, error) {
-	// The function is named for another option, but gets 32 bytes of any.
+	// The function is named after another option, but gets 32 bytes of any option.
 	info, err := syscall.GetsockoptICMPv6Filter(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO)
 	if err != nil {
 		return [8]uint32{}, err
@@ -75,14 +75,14 @@ func tcpInfo(fd uintptr) ([8]uint32, error) {
 // their SYN, and the packet that completes the handshake is still on its way. To them, a
 // server that closes the socket now breaks a connection.
 //
-// If the references say that there is none, that is all. Otherwise the references may be
-// somebody else's, and the kernel is asked for its table of connections, which takes
-// milliseconds and is not for a tight loop. Both tables are those of the calling thread's
-// network namespace. What the second cannot distinguish is counted too, but never more
-// than there are references: the handshakes of other sockets that listen on the same
-// address and port (SO_REUSEPORT), and clients that have connected and sent nothing yet,
-// if the listener has TCP_DEFER_ACCEPT. A handshake by SYN cookie, which the kernel uses
-// when its queue overflows, leaves no trace.
+// If the references say that there is none, nothing else is asked. Otherwise the
+// references may be somebody else's, and the kernel is asked for its table of
+// connections, which takes milliseconds and is not for a tight loop. Both tables are
+// those of the calling thread's network namespace. What the second cannot distinguish is
+// counted too, but never more than there are references: the handshakes of other sockets
+// that listen on the same address and port (SO_REUSEPORT), and clients that have
+// connected and sent nothing yet, if the listener has TCP_DEFER_ACCEPT. A handshake by
+// SYN cookie, which the kernel uses when its queue overflows, leaves no trace.
 func (s *socket) handshakes() (int, error) {
 	most, refErr := s.references(s)
 	if refErr == nil && most == 0 {

@@ -21,7 +21,7 @@ func listenPlain(t testing.TB, addr string) net.Listener {
 	return l
 }
 
-// What is asked, in which order, and what is made of the answers.
+// handshakes asks its sources in order, and combines the answers.
 func TestHandshakesSources(t *testing.T) {
 	type answer struct {
 		n   int
@@ -67,7 +67,7 @@ func TestHandshakesSources(t *testing.T) {
 	}
 }
 
-// Out of descriptors nothing can be asked now, and maybe soon.
+// Without descriptors, nothing can be asked now, but perhaps soon.
 func TestHandshakesOutOfDescriptors(t *testing.T) {
 	s := kernelOf(listenPlain(t, "127.0.0.1:0")).(*socket)
 	emfile := os.NewSyscallError("open", syscall.EMFILE)
@@ -78,7 +78,7 @@ func TestHandshakesOutOfDescriptors(t *testing.T) {
 	}
 }
 
-// Connections in the queue are no handshakes.
+// Connections in the queue do not count as handshakes.
 func TestQueued(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:0", "[::1]:0", ":0"} {
 		t.Run(addr, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestQueued(t *testing.T) {
 	}
 }
 
-// Multipath TCP refuses the filter, and tells its queue.
+// Multipath TCP refuses the filter, but reports its queue.
 func TestMultipath(t *testing.T) {
 	if on, err := os.ReadFile("/proc/sys/net/mptcp/enabled"); err != nil || on[0] != '1' {
 		t.Skip("no Multipath TCP here")
@@ -126,7 +126,8 @@ func TestMultipath(t *testing.T) {
 		t.Errorf("queued() = %d, %v, want 1", n, ok)
 	}
 
-	// What Start opens never is, whatever the ListenConfig says.
+	// A listener that Start opens never uses Multipath TCP, whatever the ListenConfig
+	// says.
 	ours, err := listen(t.Context(), Config{Network: "tcp", ListenConfig: &lc}, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

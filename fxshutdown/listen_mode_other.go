@@ -8,7 +8,7 @@ import (
 	"net"
 )
 
-// hasSocketMode is whether the file of a unix socket has a mode here. Validate refuses
+// hasSocketMode says whether the file of a unix socket has a mode here. Validate refuses
 // SocketMode.
 const hasSocketMode = false
 

@@ -10,18 +10,19 @@ import (
 	"syscall"
 )
 
-// hasSocketMode is whether the file of a unix socket has a mode here.
+// hasSocketMode says whether the file of a unix socket has a mode here.
 const hasSocketMode = true
 
-// maxBacklog asks for the longest accept queue: the kernel cuts it to its own bound.
+// maxBacklog asks for the longest accept queue: the kernel cuts it to its own limit.
 const maxBacklog = 1<<15 - 1
 
-// listenMode is lc.Listen for a unix socket whose file gets a mode. It is set between
-// bind and listen, since nobody can connect until then.
+// listenMode is lc.Listen for a unix socket whose file gets a mode. The mode is set
+// between bind and listen, since nobody can connect before listen.
 //
 // It is tempting to let lc.Listen do it, with an fchmod of the socket in its Control:
-// Linux makes the file with that mode, but takes the umask off it, and other systems
-// refuse it. The umask is the process's, and other goroutines create files meanwhile.
+// Linux makes the file with that mode less the umask, and other systems refuse the
+// fchmod. Nor can the umask be changed for a moment: it is that of the whole process, and
+// other goroutines may create files meanwhile.
 func listenMode(lc *net.ListenConfig, network, path string, mode fs.FileMode) (net.Listener, error) {
 	kind := syscall.SOCK_STREAM
 	if network == "unixpacket" {
@@ -69,12 +70,12 @@ func listenBound(f *os.File, fd int, path string, mode fs.FileMode) (net.Listene
 	if err != nil {
 		return nil, err
 	}
-	ln.(*net.UnixListener).SetUnlinkOnClose(true) // as that of lc.Listen does
+	ln.(*net.UnixListener).SetUnlinkOnClose(true) // as the listener of lc.Listen does
 	return ln, nil
 }
 
-// chmodIn is os.Chmod that does not leave the directory: who may write there could have
-// put a symbolic link in the place of the socket.
+// chmodIn is an os.Chmod that does not leave the directory: whoever may write there could
+// have put a symbolic link in the place of the socket.
 func chmodIn(dir, name string, mode fs.FileMode) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

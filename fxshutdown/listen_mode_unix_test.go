@@ -26,7 +26,7 @@ func modeOf(t *testing.T, path string) fs.FileMode {
 	return info.Mode().Perm()
 }
 
-// The mode is as it was asked for, whatever the umask takes or leaves.
+// The file has the mode that was asked for, whatever the umask is.
 func TestSocketMode(t *testing.T) {
 	for _, umask := range []int{0, 0o022, 0o077, 0o777} {
 		for _, mode := range []fs.FileMode{0o600, 0o660, 0o666, 0o777, 0o620} {
@@ -140,7 +140,7 @@ func TestChmodIn(t *testing.T) {
 	}
 }
 
-// What fails is said with the address, and leaves nothing.
+// An error names the address, and nothing is left behind.
 func TestSocketModeFails(t *testing.T) {
 	dir := t.TempDir()
 	busy := filepath.Join(dir, "busy")
@@ -162,6 +162,6 @@ func TestSocketModeFails(t *testing.T) {
 		}
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
-		t.Errorf("the directory has %v, want the busy socket alone", entries)
+		t.Errorf("the directory has %v, want only the busy socket", entries)
 	}
 }

@@ -10,14 +10,14 @@ import (
 )
 
 // listener is what the serving server accepts from. It does the waiting itself and
-// returns only final errors: net/http sleeps for up to a second after a temporary one,
-// and takes a deadline for that.
+// returns only final errors: net/http sleeps for up to a second after a temporary error,
+// and takes a passed deadline for one.
 type listener struct {
 	net.Listener
 	conns      *connSet
 	events     *dispatcher
 	openedHere bool   // by Start, so that no other process shares it
-	kernel     kernel // what the kernel tells of the socket; nil: nothing
+	kernel     kernel // what the kernel says about the socket; nil: nothing
 
 	closing chan struct{} // closed by shut
 	starved chan struct{} // closed when Accept cannot accept what waits
@@ -30,10 +30,10 @@ type listener struct {
 	// shut writes these before it closes closing.
 	owner     owner
 	keptAway  bool  // new clients are kept away from the queue
-	unguarded error // why they are not, though they could be
+	unguarded error // why they are not, although ListenerOwned allows it
 
 	queue       queue  // the accepting goroutine's, until ended is closed
-	limitToldAt moment // its too: when LimitReached was said; 0: never
+	limitToldAt moment // the accepting goroutine's too: when LimitReached was last emitted; 0: never
 
 	closeOnce sync.Once
 	closeErr  error // of the first Close
@@ -55,8 +55,8 @@ func newListener(l net.Listener, conns *connSet, events *dispatcher, openedHere 
 		closed:     make(chan struct{}),
 	}
 	if ul, ok := l.(*net.UnixListener); ok && openedHere {
-		// Closing would remove the file too late for the queue, and whoever it
-		// belongs to by then.
+		// Close would remove the file too late, when the queue is already empty, and also
+		// if the file belongs to somebody else by then.
 		ul.SetUnlinkOnClose(false)
 		if name := l.Addr().String(); !isAbstract(name) {
 			ln.file, _ = os.Lstat(name)
@@ -104,7 +104,7 @@ func (l *listener) accept() (net.Conn, error) {
 	return l.Listener.Accept()
 }
 
-// pause waits, but not beyond the end that is given.
+// pause waits for d, or until end is closed.
 func pause(d time.Duration, end <-chan struct{}) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -114,7 +114,7 @@ func pause(d time.Duration, end <-chan struct{}) {
 	}
 }
 
-// isTemporary is the question that net/http asks an accept error.
+// isTemporary judges an accept error as net/http does.
 func isTemporary(err error) bool {
 	var t interface{ Temporary() bool }
 	return errors.As(err, &t) && t.Temporary()
@@ -128,7 +128,9 @@ func (l *listener) Close() error {
 			l.left, _ = l.kernel.queued()
 		}
 		if l.keptAway && !l.openedHere {
-			l.kernel.hearSYNs() // who has the socket too, unknown to its owner, would be deaf
+			// Otherwise another process that has the socket too, unknown to its owner,
+			// would be deaf.
+			l.kernel.hearSYNs()
 		}
 		l.closeErr = l.Listener.Close()
 		close(l.closed)
@@ -137,8 +139,8 @@ func (l *listener) Close() error {
 	return l.closeErr
 }
 
-// removeFile removes the file of a unix socket that Start has opened, unless
-// somebody else's has taken its place.
+// removeFile removes the file of a unix socket that Start has opened, unless somebody
+// else's file has taken its place.
 func (l *listener) removeFile() {
 	if l.file == nil {
 		return

@@ -11,7 +11,7 @@ func (l *listener) awaitRoom() {
 		select {
 		case <-l.conns.freed:
 		case <-l.closing:
-		case <-t.C: // somebody may have come, of whom no event tells
+		case <-t.C: // a client may have come, for which there is no event
 		}
 		t.Stop()
 	}
@@ -20,8 +20,9 @@ func (l *listener) awaitRoom() {
 // awaitTurn is awaitRoom for a queue that is being emptied, and ends with the listener.
 // If the kernel says that nobody waits, it waits as long as an accept would.
 //
-// For clients that were in the queue at the beginning, the time does not count. Later
-// ones, where they cannot be kept away, have the time that emptying takes otherwise.
+// The wait does not count against the emptying if it is for clients that were in the
+// queue at the beginning. Later clients, where they cannot be kept away, have only the
+// time that emptying takes otherwise.
 func (l *listener) awaitTurn(wait time.Duration) {
 	if waiting, told := l.waiting(); told && waiting == 0 {
 		pause(wait, l.closed)

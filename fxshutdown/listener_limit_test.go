@@ -26,8 +26,8 @@ func limited(f *fakeSocket, events Logger) *listener {
 	return l
 }
 
-// TestTellLimit has a server at its limit for ten minutes. It says so when somebody waits,
-// a second later at most, and again a minute later.
+// TestTellLimit has a server at its limit for ten minutes. It emits LimitReached at most
+// a second after a client begins to wait, and again a minute later.
 func TestTellLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		events := make(logged, 100)
@@ -74,7 +74,7 @@ func TestLimitEnds(t *testing.T) {
 			close(l.closing)
 			synctest.Wait()
 			if !isClosed(l.starved) {
-				t.Error("it waits on in the way of a server that goes on")
+				t.Error("it does not let the drain begin")
 			}
 			l.Close()
 		}()

@@ -9,16 +9,16 @@ import (
 
 // queue is what the accepting goroutine knows about the accept queue while emptying it.
 type queue struct {
-	until    time.Time // when that ends at the latest; zero: it has not begun
+	until    time.Time // when emptying ends at the latest; zero: it has not begun
 	accepted int
 	owed     int           // to be accepted, however long they wait for room
 	silent   time.Duration // how long nobody has come
-	flooded  bool          // it would not run empty
+	flooded  bool          // it did not run empty
 
 	handshakes int           // still to come, as far as is known
 	askAt      time.Time     // when to ask for them again
 	askEvery   time.Duration // 0: not asked yet
-	untold     bool          // there is nobody to ask
+	untold     bool          // the kernel does not tell
 
 	failed int   // accepts, in a row
 	err    error // of the last of them
@@ -71,8 +71,8 @@ func (l *listener) acceptQueued() (net.Conn, error) {
 			raw.Close()
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			q.failed, q.err = 0, nil
-			// One whose deadline had passed before it began, on a machine that has
-			// no time for it, has not looked at the queue.
+			// An accept whose deadline had passed before it began, as happens on a busy
+			// machine, has not looked at the queue.
 			if time.Since(began) < wait/4 {
 				time.Sleep(queueGap) // or it is a listener that always says so
 			} else {
@@ -98,7 +98,7 @@ func (l *listener) waitFor(now time.Time) time.Duration {
 	}
 	queued, told := l.waiting()
 	if told && queued == 0 {
-		q.err = nil // an accept fails for want of descriptors before it looks at the queue
+		q.err = nil // without descriptors, an accept fails before it looks at the queue
 	}
 	if !now.Before(q.until) {
 		q.flooded = q.err == nil && (queued > 0 || !told && q.silent == 0)
@@ -108,7 +108,7 @@ func (l *listener) waitFor(now time.Time) time.Duration {
 		return queueLook
 	}
 	// While new clients keep coming, somebody's handshake is always under way: then a
-	// short gap is the best that can be had.
+	// short gap is the best that one can wait for.
 	flood := !l.keptAway && q.accepted > fewQueued
 	if told && !flood && !q.untold {
 		if wait, ok := l.awaitHandshakes(now); ok {
@@ -131,7 +131,7 @@ func (l *listener) awaitHandshakes(now time.Time) (wait time.Duration, ok bool) 
 	}
 	n, err := l.kernel.handshakes()
 	if err != nil {
-		// Out of descriptors it may tell later.
+		// If descriptors ran out, it may tell later.
 		q.untold = !isTemporary(err)
 		return 0, false
 	}

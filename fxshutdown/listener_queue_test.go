@@ -15,7 +15,7 @@ import (
 // deadline, which shut sets.
 type fakeSocket struct {
 	comes  []time.Duration // when each handshake is complete
-	knocks bool            // more come, one each 100 µs, unless they are kept away
+	knocks bool            // more come, one every 100 µs, unless they are kept away
 	fails  func(since time.Duration) error
 	untold error // of handshakes
 	deaf   bool  // refuses the filter
@@ -114,10 +114,10 @@ func TestAcceptQueued(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		socket   fakeSocket
-		given    bool // and not opened by Start
+		given    bool // given, not opened by Start
 		owner    owner
 		noKernel bool
-		open     bool // a connection is, all the time
+		open     bool // a connection is open all the time
 		limit    int
 		serve    time.Duration // how long each connection is open
 

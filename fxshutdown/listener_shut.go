@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// owner says whose a listening socket is, when it is to be closed.
+// owner says who has a listening socket that is to be closed.
 type owner uint8
 
 const (
@@ -25,7 +25,7 @@ func (l *listener) shut(o owner, giveUp <-chan struct{}) bool {
 	if dl, ok := l.Listener.(deadliner); ok && dl.SetDeadline(l.conns.timeOf(longAgo)) == nil {
 		select {
 		case <-l.ended:
-		case <-giveUp: // or a hook of the user's blocks the accepting goroutine
+		case <-giveUp: // a user's hook may block the accepting goroutine
 		}
 	} else if o != ownerOther {
 		l.awaitStill(giveUp)
@@ -38,7 +38,7 @@ func (l *listener) shut(o owner, giveUp <-chan struct{}) bool {
 	case <-t.C:
 		return false
 	}
-	// What Accept has in its hands is still to be tracked.
+	// A connection that Accept has just accepted must still be tracked.
 	select {
 	case <-l.ended:
 	case <-giveUp:
@@ -72,8 +72,8 @@ func (l *listener) keepOthersAway() {
 	}
 }
 
-// awaitStill returns when an accept has waited for queueStill in vain: then the queue of a
-// listener without deadlines was empty.
+// awaitStill returns when an accept has waited for queueStill and got no connection: then
+// the queue of a listener without deadlines was empty.
 func (l *listener) awaitStill(giveUp <-chan struct{}) {
 	wait := queueStill
 	switch l.Addr().(type) {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// listen opens a listener that the test's end closes.
+// listen opens a listener that is closed at the end of the test.
 func listen(t testing.TB, network, address string) net.Listener {
 	t.Helper()
 	l, err := net.Listen(network, address)
@@ -48,8 +48,8 @@ func (l *faultyListener) Close() error {
 	return l.close
 }
 
-// flakyListener returns err from Accept while it is failing, also when a
-// connection wakes it that it then keeps.
+// flakyListener returns err from Accept while it is failing. If a connection wakes it
+// then, it keeps that connection.
 type flakyListener struct {
 	*pipeListener
 	err     error

@@ -16,7 +16,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// TestManyCycles starts, loads, stops or forces servers at once: whatever
+// TestManyCycles starts, loads, and stops or forces servers at the same time: whatever
 // happens, nothing hangs, and every account balances.
 func TestManyCycles(t *testing.T) {
 	cycles := 60
@@ -135,10 +135,10 @@ func busyClients(t *testing.T, newConnection bool) {
 							quiet := wrote.Sub(used)
 							switch {
 							case wrote.IsZero() && isClosed(s.Draining()):
-								// What was not written is no loss.
+								// A request that was not written is not lost.
 							case !wrote.IsZero() && quiet >= grace:
-								// The machine had no time for a client, which was quiet for
-								// longer than the server waits.
+								// The machine had no time for the client, which was quiet
+								// for longer than the server waits.
 								t.Logf("not counted: %v, from a client that was quiet for %v", r.err, quiet)
 							default:
 								t.Errorf("lost: %v, from a client that was quiet for %v", r.err, quiet)
@@ -165,8 +165,9 @@ func busyClients(t *testing.T, newConnection bool) {
 	})
 }
 
-// TestAgingBusyClients posts in closed loops while connections become too old: nothing
-// is lost, before a stop or in it, and what HTTP/2 refused the client repeats by itself.
+// TestAgingBusyClients posts in closed loops while connections become too old: nothing is
+// lost, before a stop or during it, and the client repeats on its own what HTTP/2
+// refused.
 func TestAgingBusyClients(t *testing.T) {
 	const lasts = 300 * ms
 	sockets(t, allModes, func(t *testing.T, m mode) {

@@ -10,7 +10,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// sideBySide is how many tests run at a time that may: they wait most of the time.
+// sideBySide is how many parallel tests run at a time: they wait most of the time.
 const sideBySide = 8
 
 func TestMain(m *testing.M) {

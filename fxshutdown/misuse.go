@@ -51,7 +51,7 @@ func (w *http1Writer) WriteString(s string) (int, error) {
 	return w.exchange.WriteString(s)
 }
 
-// isHijacked takes the lock only if the connection is not net/http's any more.
+// isHijacked takes the lock only if the connection is no longer net/http's.
 func (x *exchange) isHijacked() bool {
 	c := x.conn
 	if c.stage.Load() < stageHijacked {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// What is no misuse is not logged, and what is, as often as by net/http.
+// Misuse is logged as often as by net/http, and correct use is not logged.
 func TestMisuseIsNetHTTPs(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -51,7 +51,7 @@ func TestMisuseIsNetHTTPs(t *testing.T) {
 		}, 1},
 		{"HTTPError", allModes, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusTeapot)
-			http.Error(w, "late", http.StatusInternalServerError) // skipped: it is net/http's
+			http.Error(w, "late", http.StatusInternalServerError) // skipped: it is part of net/http
 		}, 1},
 		{"HijackedNothing", h1Modes, func(w http.ResponseWriter, _ *http.Request) {
 			hijackAndClose(w)

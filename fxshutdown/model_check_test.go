@@ -9,8 +9,8 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// observe takes over which connections were dropped: when that may be is
-// checked, not modelled.
+// observe takes over from the server which connections were dropped: the time of a drop
+// is checked, not modelled.
 func (s *sim) observe() {
 	for i, c := range s.conns {
 		at := c.ended()
@@ -30,18 +30,18 @@ func (s *sim) observe() {
 	}
 }
 
-// dropTimes returns when a connection that waits may be dropped, as it looks at the
-// given time.
+// dropTimes returns when a connection that waits may be dropped, as known at the given
+// time.
 func (s *sim) dropTimes(c *simConn, at time.Time) (first, last time.Time) {
 	ofClient := earlier(s.clientQuiet(at), s.drainAt.Add(maxClientWait)).Add(s.grace())
 	if s.grace() == 0 {
-		ofClient = time.Time{} // nobody is waited for
+		ofClient = time.Time{} // the stop waits for no client
 	}
 	first = later(c.quiet.Add(s.grace()), ofClient)
 	last = later(first, s.listenerUntil()).Add(2 * ms)
 	if c.part {
 		most := later(c.waitsSince, s.drainAt).Add(s.grace() + maxTrickle)
-		if !c.pipelined { // what net/http has read ahead is not known to be a part
+		if !c.pipelined { // net/http has not counted what it read ahead as a part
 			first = later(c.quiet.Add(s.grace()+maxTrickle), ofClient)
 		}
 		first = earlier(first, most)
@@ -118,7 +118,7 @@ func (s *sim) check(after string) {
 	}
 }
 
-// finish ends the stop, or makes one, and settles the accounts.
+// finish ends the stop, or makes one, and compares the final accounts.
 func (s *sim) finish() {
 	if !isClosed(s.stopped) && !s.t.Failed() {
 		s.stop(2 * time.Second)
@@ -172,7 +172,7 @@ func (s *sim) checkEnd() {
 	type figures struct{ requests, answered, failed, hijacked, aborted, cancelled, cut, dropped, unbegun int }
 	got := figures{r.Requests, r.Answered, r.Failed, r.Hijacks, r.Aborted, r.Cancelled, r.HijackedClosed, r.Dropped, r.Unbegun}
 	want := figures{s.begun - s.atStop.begun + s.atStop.undecided, s.answered, s.failedSince, s.hijacks, s.abortedSince, s.cancelledCalls, s.cut, s.dropped, 0}
-	// Those of which it cannot be known go where the report put them.
+	// Requests that the model cannot decide go where the report put them.
 	n := got.answered - want.answered
 	if n < 0 || n > s.either {
 		s.t.Errorf("Report().Answered = %d, want %d to %d", got.answered, want.answered, want.answered+s.either)
@@ -198,7 +198,7 @@ func (s *sim) checkEnd() {
 	if errors.As(s.stopErr, &aborted) != (lost > 0) || s.stopErr != nil && lost == 0 {
 		s.t.Errorf("Stop() = %v with %d requests lost", s.stopErr, lost)
 	}
-	// What RequestGrace cost may have been all, and a force have come too late.
+	// RequestGrace may have cost all of these requests, and the force have come too late.
 	grace := s.cfg.RequestGrace > 0 && errors.Is(s.stopErr, fxshutdown.ErrRequestGrace)
 	if aborted != nil && !grace && !errors.Is(aborted, s.reason) {
 		s.t.Errorf("Stop() = %v, want the reason %v", s.stopErr, s.reason)

@@ -72,7 +72,7 @@ func (s *sim) send(c *simConn, ev, arg int) {
 		c.part = true
 	case ev == evPart:
 		text = "X: y\r\n"
-	case c.part: // both others complete it
+	case c.part: // each of the two other kinds completes it
 		text, kind = "\r\n", 's'
 	case ev == evRest:
 		return
@@ -100,12 +100,12 @@ func (s *sim) send(c *simConn, ev, arg int) {
 
 func (c *simConn) waits() bool { return c.state == http.StateNew || c.state == http.StateIdle }
 
-// settle begins the requests that a connection has in hand, and ends those
-// that end by themselves.
+// settle begins the requests that a connection has received, and ends those that end on
+// their own.
 //
-// While a handler runs, net/http reads one byte ahead, to notice that the client
-// closes. It has that byte until it must read again. A request that it has in its
-// buffer already needs no reading: then it goes on noticing nothing.
+// While a handler runs, net/http reads one byte ahead, to notice that the client closes.
+// It has that byte until it must read again. If a request is in its buffer already, it
+// reads nothing, and so does not notice a close.
 func (s *sim) settle(c *simConn) {
 	for {
 		switch {
@@ -188,7 +188,7 @@ func (s *sim) close(c *simConn) {
 func (s *sim) command(c *simConn, ev int) {
 	x, seen := c.call, s.lastCall(c)
 	if seen == nil {
-		s.t.Fatal("a handler of the model's does not run")
+		s.t.Fatal("a handler that runs in the model does not run")
 	}
 	if ev == evHijack && c.state != http.StateActive {
 		return

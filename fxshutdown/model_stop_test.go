@@ -155,10 +155,10 @@ func (s *sim) force(arg int) {
 	}
 }
 
-// forceNow is the model of a force by somebody, or of a Stop that had no time.
+// forceNow is the model of a forced stop, or of a Stop that had no time.
 func (s *sim) forceNow(reason error) {
 	if s.reason != nil && reason == fxshutdown.ErrBudget {
-		return // too late to be heard
+		return // too late to have an effect
 	}
 	if reason == fxshutdown.ErrForced && s.cutTime.IsZero() {
 		s.cutAtOnce = true
@@ -199,7 +199,8 @@ func (s *sim) cutAll() {
 			s.dropped++
 			s.close(c)
 		case c.state == http.StateHijacked || c.call != nil && c.call.closed && c.call.running:
-			// One whose handler has closed it and still runs is named as well.
+			// A connection that its handler has closed while it still runs is named as
+			// well.
 			if !c.reported {
 				c.reported = true
 				s.cut++
@@ -209,7 +210,7 @@ func (s *sim) cutAll() {
 			// The handler returns while it is cut.
 			c.call.running = false
 			s.either++
-			// Before what was pipelined, or after.
+			// It returns before the pipelined request begins, or after.
 			s.unclear = s.unclear || c.call.committed && c.kinds != ""
 			s.close(c)
 		case c.state == http.StateActive:
@@ -223,7 +224,7 @@ func (s *sim) cutAll() {
 	}
 }
 
-// due returns when the model does something by itself next; zero: never.
+// due returns when the model next does something on its own; zero means never.
 func (s *sim) due() time.Time {
 	now := time.Now()
 	var next time.Time
@@ -256,7 +257,7 @@ func (s *sim) due() time.Time {
 	return next
 }
 
-// sleep passes time, with a halt wherever the model does something.
+// sleep lets time pass, and stops whenever the model does something.
 func (s *sim) sleep(d time.Duration) {
 	until := time.Now().Add(d)
 	for !s.t.Failed() && !isClosed(s.stopped) {

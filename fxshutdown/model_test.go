@@ -48,10 +48,10 @@ type simConn struct {
 	// The model.
 	state      http.ConnState
 	kinds      string // of the whole requests that were sent and not begun, a letter each
-	part       bool   // of a request's header is in the pipe behind them
+	part       bool   // part of a request's header is in the pipe behind them
 	buffered   int    // how many of kinds net/http has read with the one before them
 	ahead      bool   // net/http holds a byte that it read while a handler ran: see settle
-	pipelined  bool   // it sent while a handler ran: the server may take it that there is more
+	pipelined  bool   // it sent while a handler ran: the server may assume that there is more
 	gone       bool   // the client has closed
 	waitsSince time.Time
 	quiet      time.Time // when the last byte came, or waiting began
@@ -61,7 +61,7 @@ type simConn struct {
 	reported   bool      // as cut
 }
 
-// A call is a run of the handler, and the request's place in the model.
+// A call is one run of the handler, and the request's place in the model.
 type call struct {
 	conn     *simConn
 	kind     byte // 's' waits for commands only, 'c' for its context too, 'd' for Draining too
@@ -94,12 +94,12 @@ type sim struct {
 	// The model.
 	begun, failed, aborted int
 	atStop                 struct{ begun, undecided int }
-	answered               int // since the stop began, as are these
+	answered               int // since the stop began, like the next two
 	failedSince, hijacks   int
 	cancelledCalls         int
 	abortedSince, streams  int
 	dropped, cut           int
-	either                 int // requests that ended by themselves while they were cut
+	either                 int // requests that ended on their own while they were cut
 	unclear                bool
 	lastDial               time.Time
 	lastGone               time.Time
@@ -112,9 +112,9 @@ type sim struct {
 	window      time.Duration
 	draining    bool
 	forceBegan  time.Time
-	cutBy       time.Time // the cut; zero until the force begins
+	cutBy       time.Time // when the cut comes; zero until the force phase begins
 	contextEnds time.Time // the first of those of Stop
-	forcedAt    time.Time // by somebody
+	forcedAt    time.Time // when it was forced
 	cutAtOnce   bool      // by Close, or a cancelled context
 	cancelledAt time.Time
 	cutTime     time.Time

@@ -57,7 +57,7 @@ func sockets(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {
 	}
 }
 
-// together is sockets for scenarios that wait even longer: it runs one beside the others of
+// together is sockets for scenarios that wait even longer: each runs beside the others of
 // its concern.
 func together(t *testing.T, modes []mode, scenario func(*testing.T, mode)) {
 	t.Parallel()

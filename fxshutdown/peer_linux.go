@@ -9,14 +9,14 @@ import (
 )
 
 // unsent reports whether the kernel still has bytes of nc that its peer has not
-// acknowledged (SIOCOUTQ, tcp(7)): whoever is to get them is reading.
+// acknowledged (SIOCOUTQ, tcp(7)): then the peer is still reading.
 func unsent(nc net.Conn) bool {
 	n, known := unsentBytes(nc)
 	return known && n > 0
 }
 
-// unsentBytes returns how many they are: none if the peer has reset the connection,
-// though the kernel goes on counting them.
+// unsentBytes returns the number of these bytes: zero if the peer has reset the
+// connection, although the kernel goes on counting them.
 func unsentBytes(nc net.Conn) (n int32, known bool) {
 	n, known = askSocket(nc, syscall.TIOCOUTQ)
 	if n > 0 && isReset(nc) {
@@ -38,14 +38,15 @@ func isReset(nc net.Conn) (reset bool) {
 	return reset
 }
 
-// unread reports whether the kernel has bytes of nc's peer that nobody has read
-// (SIOCINQ, tcp(7)). Of what is no socket that is not known, and so it may.
+// unread reports whether the kernel has bytes of nc's peer that nobody has read (SIOCINQ,
+// tcp(7)). For a connection that is not a socket, this is not known, and there may be
+// some.
 func unread(nc net.Conn) bool {
 	n, known := askSocket(nc, syscall.TIOCINQ)
 	return !known || n > 0
 }
 
-// askSocket returns what an ioctl says of a socket.
+// askSocket returns what an ioctl says about a socket.
 func askSocket(nc net.Conn, request uintptr) (n int32, known bool) {
 	var errno syscall.Errno
 	known = withSocket(nc, func(fd uintptr) {
@@ -54,7 +55,7 @@ func askSocket(nc net.Conn, request uintptr) (n int32, known bool) {
 	return n, known && errno == 0
 }
 
-// withSocket calls f with the descriptor of a connection that is a socket, and open.
+// withSocket calls f with the descriptor of a connection that is an open socket.
 func withSocket(nc net.Conn, f func(fd uintptr)) bool {
 	sc, ok := nc.(syscall.Conn)
 	if !ok {
@@ -64,10 +65,10 @@ func withSocket(nc net.Conn, f func(fd uintptr)) bool {
 	return err == nil && rc.Control(f) == nil
 }
 
-// roundTrip returns how long a packet to nc's peer and the answer take, zero if that is
-// not known, or is less than some milliseconds: the kernel's retransmission timeout is
-// that and, by default, 200 ms or more, rounded up to a tick (TCP_RTO_MIN in
-// include/net/tcp.h).
+// roundTrip returns how long a packet to nc's peer and the answer take. It computes this
+// from the kernel's retransmission timeout, which is the round trip plus, by default, at
+// least 200 ms, rounded up to a tick (TCP_RTO_MIN in include/net/tcp.h). It returns zero
+// if the round trip is not known, or is less than some milliseconds.
 func roundTrip(nc net.Conn) (d time.Duration) {
 	const (
 		timeout = 8 / 4 // tcpi_rto, in microseconds

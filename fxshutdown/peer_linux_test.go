@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestUnsent fills the way to a client that does not read, until it does.
+// TestUnsent fills the buffers on the way to a client that does not read, until it does.
 func TestUnsent(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		t.Run(network, func(t *testing.T) {
@@ -65,11 +65,12 @@ func TestUnsent(t *testing.T) {
 		})
 	}
 	if client, _ := net.Pipe(); unsent(client) || !unread(client) {
-		t.Error("of a pipe it is known what is unsent, or unread")
+		t.Error("unsent or unread claims to know about a pipe")
 	}
 }
 
-// A client on this machine is near; of what is no TCP socket nothing is known.
+// A client on this machine is near; nothing is known about a connection that is not a TCP
+// socket.
 func TestRoundTrip(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -98,7 +99,7 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-// What the kernel has of a connection that the peer has reset goes nowhere any more.
+// Bytes that the kernel holds for a peer that has reset the connection go nowhere.
 func TestUnsentIsReset(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// unsent can ask the kernel on Linux only.
+// unsent can ask the kernel only on Linux.
 func unsent(net.Conn) bool { return false }
 
-// unsentBytes can ask the kernel on Linux only.
+// unsentBytes can ask the kernel only on Linux.
 func unsentBytes(net.Conn) (n int32, known bool) { return 0, false }
 
-// unread can ask the kernel on Linux only: elsewhere there may always be something.
+// unread can ask the kernel only on Linux: elsewhere there may always be something.
 func unread(net.Conn) bool { return true }
 
-// roundTrip can ask the kernel on Linux only.
+// roundTrip can ask the kernel only on Linux.
 func roundTrip(net.Conn) time.Duration { return 0 }

@@ -70,7 +70,7 @@ type pipeAddr struct{}
 func (pipeAddr) Network() string { return "pipe" }
 func (pipeAddr) String() string  { return "pipe" }
 
-// newPipe is net.Pipe with buffers such as a socket has. Without, two peers that
+// newPipe is net.Pipe with buffers such as a socket has. Without buffers, two peers that
 // close a TLS connection wait for each other's close_notify.
 func newPipe() (client, server net.Conn) {
 	a, b := newFlow(), newFlow()
@@ -185,5 +185,5 @@ func (f *flow) setDeadline(by *time.Time, t time.Time) error {
 	return nil
 }
 
-// over reports that a deadline is set and past.
+// over reports whether a deadline is set and past.
 func over(t time.Time) bool { return !t.IsZero() && !time.Now().Before(t) }

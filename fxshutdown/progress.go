@@ -11,7 +11,7 @@ type Progress struct {
 	// ForceAt is when the contexts of requests that are still running are cancelled, and
 	// EndAt when Stop returns, whatever is left. Both are zero if the stop has no limit.
 	// They come closer if another Stop joins with less time, or when DrainTimeout begins.
-	// Ask IsZero before you subtract from them.
+	// Check IsZero before you subtract from them.
 	ForceAt time.Time `json:"force_at,omitzero"`
 	EndAt   time.Time `json:"end_at,omitzero"`
 

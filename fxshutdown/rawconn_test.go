@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// A rawConn is a client's connection that sends what it is told.
+// A rawConn is a client's connection that sends what it is told to.
 type rawConn struct {
 	net.Conn
 	t  testing.TB
@@ -44,7 +44,7 @@ func (s *server) socket() net.Conn {
 	}
 	s.t.Cleanup(func() { c.Close() })
 	if _, ok := c.(*net.TCPConn); ok {
-		c.SetDeadline(time.Now().Add(patience)) // The time of a pipe is that of its bubble.
+		c.SetDeadline(time.Now().Add(patience)) // A pipe has the time of its bubble.
 	}
 	return c
 }
@@ -103,8 +103,8 @@ func drip(t testing.TB, every time.Duration, send func() error) {
 	}()
 }
 
-// waitClosed waits for the server to close the connection and checks that it
-// said nothing more.
+// waitClosed waits for the server to close the connection, and checks that it sent
+// nothing more.
 func (c *rawConn) waitClosed() {
 	c.t.Helper()
 	b, err := io.ReadAll(c.br)
@@ -118,7 +118,7 @@ func (c *rawConn) waitClosed() {
 
 var dateHeader = regexp.MustCompile(`(?m)^Date: .*$`)
 
-// wire sends text and returns all that the server says until it closes.
+// wire sends text and returns everything that the server sends until it closes.
 func (c *rawConn) wire(text string) string {
 	c.t.Helper()
 	sent := make(chan struct{})

@@ -17,7 +17,7 @@ import (
 // calls counts what the handler did, independently of the server.
 type calls struct {
 	begun, ended, panicked atomic.Int64
-	short                  atomic.Int64 // responses with less than they declare; who writes one counts it
+	short                  atomic.Int64 // responses with less than they declare; the handler that writes one counts it
 }
 
 // count returns a handler that calls h and counts.
@@ -36,7 +36,7 @@ func (c *calls) count(h http.HandlerFunc) http.Handler {
 	})
 }
 
-// besides adds n requests that net/http answers without the handler.
+// besides counts n more requests, which net/http answers without the handler.
 func (c *calls) besides(n int) {
 	c.begun.Add(int64(n))
 	c.ended.Add(int64(n))
@@ -168,7 +168,7 @@ func event[T fxshutdown.Event](s *server) T {
 	}
 }
 
-// cutWhileServing sums up what the events tell of it.
+// cutWhileServing counts, from the events, what was cut while the server served.
 func (e *events) cutWhileServing() (n int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -63,7 +63,7 @@ func readReferences(file string, inode uint64) (int, error) {
 			continue // the title
 		}
 		if !bytes.Equal(fields[state], []byte("0A")) {
-			break // they come first
+			break // listening sockets come first
 		}
 		if bytes.Equal(fields[inodeField], want) {
 			return strconv.Atoi(string(fields[refs]))
@@ -75,8 +75,8 @@ func readReferences(file string, inode uint64) (int, error) {
 	return 0, errElsewhere
 }
 
-// errElsewhere means that a socket belongs to another network namespace than the asking
-// thread.
+// errElsewhere means that a socket belongs to a network namespace other than that of the
+// asking thread.
 var errElsewhere = errors.New("the socket is in another network namespace")
 
 // referencesTell reports whether a handshake holds a reference to its listening

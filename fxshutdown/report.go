@@ -10,10 +10,10 @@ import (
 //
 //	Requests = Answered + Failed + Ended + Hijacks + Aborted + Undecided
 //
-// Requests counts those that were running when the stop began and those that began
-// during it, and Undecided is zero once the stop is over. A request ends with its hijack:
-// one that hijacked its connection before the stop is not among them, though its handler
-// may still be running.
+// Requests counts those that were running when the stop began and those that began during
+// it, and Undecided is zero once the stop is over. For these figures a request ends when
+// it hijacks its connection: one that did so before the stop is not counted, although its
+// handler may still be running.
 //
 // A list, such as AbortedRequests, has at most the 100 oldest; the count beside it is exact.
 //
@@ -97,9 +97,9 @@ type Report struct {
 	Unbegun int `json:"unbegun"`
 
 	// HijackedClosed counts the hijacked connections that the stop closed, and those
-	// whose handlers had closed them but had not returned. They are listed by the requests
-	// that they began with. A connection whose protocol is served by a TLSNextProto has
-	// only a RemoteAddr.
+	// whose handlers had closed them but had not returned. The list has the requests that
+	// hijacked them. A connection whose protocol is served by a TLSNextProto has only a
+	// RemoteAddr.
 	HijackedClosed         int       `json:"hijacked_closed"`
 	HijackedClosedRequests []Request `json:"hijacked_closed_requests,omitempty"`
 
@@ -162,9 +162,8 @@ func (r Report) clone() Report {
 	return r
 }
 
-// sum fills in the figures that the account has: those of the stop are what was added
-// since before. The account knows of a request that was cut off a moment earlier than
-// the list does.
+// sum fills in the figures from the account: those of the stop are what was added since
+// before. The account counts a request that was cut off a moment before the list has it.
 func (r *Report) sum(stats Stats, before, now totals) {
 	r.Dropped = int(stats.Dropped)
 	r.Served = int(now.Answered)

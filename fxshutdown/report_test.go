@@ -15,7 +15,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// Where the log has a figure, JSON has it by the same name.
+// A figure that the log has is in the JSON under the same name.
 func TestReportJSONHasTheNamesOfTheLog(t *testing.T) {
 	s, _, _ := startHeld(t, h1, "/cut", idleGrace(5*time.Millisecond))
 	receive(t, "Stop()", s.stopIn(100*time.Millisecond))
@@ -35,7 +35,8 @@ func TestReportJSONHasTheNamesOfTheLog(t *testing.T) {
 	}
 }
 
-// What is written as JSON is read again, with the errors of this package themselves.
+// What was written as JSON can be read again; the errors of this package are then the
+// same values.
 func TestReportJSONReads(t *testing.T) {
 	want := fxshutdown.Report{
 		Trigger: fxshutdown.TriggerClose, Began: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Duration: 1500 * time.Millisecond,
@@ -65,7 +66,8 @@ func TestReportJSONReads(t *testing.T) {
 	}
 }
 
-// A report that is read while the stop runs balances, and so do the Stats.
+// The figures of a report that is read while the stop runs add up, and so do those of
+// Stats.
 func TestReportDuringStop(t *testing.T) {
 	bubbles(t, allModes, func(t *testing.T, m mode) {
 		g := newGate()
@@ -143,7 +145,7 @@ func TestListsAreBounded(t *testing.T) {
 		if !errors.As(err, &aborted) || aborted.Count != n || len(aborted.Requests) != 100 {
 			t.Fatalf("Stop() = %v, want an *AbortedError of %d that lists 100", err, n)
 		}
-		if text := err.Error(); !strings.Contains(text, "150 aborted") || !strings.HasSuffix(text, ", and 140 more") || strings.Count(text, "GET") != 10 {
+		if text := err.Error(); !strings.Contains(text, "150 requests aborted") || !strings.HasSuffix(text, ", and 140 more") || strings.Count(text, "GET") != 10 {
 			t.Errorf("Stop() = %q, want 150, 10 of them named", text)
 		}
 		event[*fxshutdown.Stopped](s)
@@ -163,7 +165,7 @@ func TestListsAreBounded(t *testing.T) {
 	})
 }
 
-// Requests that a stop cancelled, and that ended by themselves, are listed and counted.
+// Requests that a stop cancelled, and that ended on their own, are listed and counted.
 func TestCancelledAreBounded(t *testing.T) {
 	const n = 130
 	synctest.Test(t, func(t *testing.T) {

@@ -44,18 +44,22 @@ type exchange struct {
 	rw  http.ResponseWriter // net/http's
 	ctx context.Context     // net/http's
 
-	conn    *conn
-	method  *string // copies: the handler may change its request
-	path    string
-	start   moment
-	written int64     // bytes of the response's body, less those that its header declares; only the handler's goroutine looks, as at what follows next
-	next    *exchange // in account.running; guarded by conn.mu
+	conn   *conn
+	method *string // copies: the handler may change its request
+	path   string
+	start  moment
 
-	header   headerState  // how far that of the response is
+	// written is how many bytes the response's body has, less those that its header
+	// declares. It is used only by the handler's goroutine, like header and response.
+	written int64
+
+	next *exchange // in account.running; guarded by conn.mu
+
+	header   headerState  // how far the response's header has come
 	response responseBits // what is known of the response
 
 	// Guarded by conn.mu.
-	bodyOpen  bool // of an HTTP/2 request: not read to its end yet
+	bodyOpen  bool // the body of an HTTP/2 request has not been read to its end yet
 	flushed   bool
 	noticed   drainNotice
 	cancelled bool // by the stop
@@ -91,7 +95,7 @@ func (x *exchange) noteDeclared(h http.Header) {
 	}
 }
 
-// methods are those that an exchange need not copy, the frequent ones first.
+// methods are the methods that an exchange need not copy, the frequent ones first.
 var methods = [...]string{
 	http.MethodGet, http.MethodPost, http.MethodPut, http.MethodHead, http.MethodDelete,
 	http.MethodPatch, http.MethodOptions, http.MethodConnect, http.MethodTrace,
@@ -110,7 +114,7 @@ func methodOf(name string) *string {
 	return other
 }
 
-// keptMethod is kept, for a method: most need no memory of their own.
+// keptMethod is kept for methods, most of which need no memory of their own.
 func keptMethod(m *string) string {
 	for i := range methods {
 		if m == &methods[i] {
@@ -141,13 +145,13 @@ func (r *requestContext) Value(key any) any {
 }
 
 // cancellable is net/http's context of a request that the keeper may have to end. Each
-// request has its own: the next one on the connection is not to begin cancelled.
+// request has its own: the next one on the connection must not begin cancelled.
 type cancellable struct {
 	context.Context
 	cancel context.CancelCauseFunc
 }
 
-// cancelsLocked returns what cancels the contexts of the requests that run.
+// cancelsLocked returns the functions that cancel the contexts of the running requests.
 func (c *conn) cancelsLocked() (cancels []context.CancelCauseFunc) {
 	for x := c.running; x != nil; x = x.next {
 		if cc, ok := x.ctx.(*cancellable); ok {
@@ -182,7 +186,7 @@ type requestServer struct{ given *http.Server }
 func (s *requestServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, _ := r.Context().Value(connKey{}).(*conn)
 	if c == nil {
-		// A TLSNextProto of the user's that makes up its own contexts.
+		// The user's TLSNextProto has made a context of its own.
 		s.handler(r).ServeHTTP(w, r)
 		return
 	}
@@ -204,7 +208,8 @@ func (s *requestServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	returned = true
 }
 
-// handler asks the given server at each request: it may be set late.
+// handler asks the given server for its Handler at each request, since it may be set
+// late.
 func (s *requestServer) handler(r *http.Request) http.Handler {
 	if r.RequestURI == "*" && r.Method == http.MethodOptions && !s.given.DisableGeneralOptionsHandler {
 		return http.HandlerFunc(generalOptions)

@@ -15,7 +15,7 @@ import (
 // http1Writer is the ResponseWriter of an HTTP/1 request.
 type http1Writer struct{ exchange }
 
-// http2Writer is the ResponseWriter of an HTTP/2 request, and its body.
+// http2Writer is the ResponseWriter of an HTTP/2 request, and the request's body.
 type http2Writer struct {
 	exchange
 	body io.ReadCloser
@@ -182,7 +182,7 @@ func (w *http1Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return w.rw.(http.Hijacker).Hijack()
 }
 
-// ReadFrom keeps sendfile.
+// ReadFrom preserves sendfile.
 func (w *http1Writer) ReadFrom(r io.Reader) (int64, error) {
 	w.tellClose()
 	n, err := w.rw.(io.ReaderFrom).ReadFrom(r)
@@ -224,9 +224,9 @@ func (b *http2Body) ends() {
 // closeAlone is shared by responses: its capacity allows no append in place.
 var closeAlone = []string{"close"}
 
-// tellClose is called before the header is written. Once the connection retires
-// it makes the response say "Connection: close", so that the client does not send
-// its next request here.
+// tellClose is called before the header is written. Once the connection has retired, it
+// makes the response say "Connection: close", so that the client does not send its next
+// request here.
 func (x *exchange) tellClose() {
 	if x.header != headerOpen {
 		return

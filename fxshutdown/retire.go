@@ -54,8 +54,8 @@ func (s *Server) Retire(choose func(ConnInfo) bool) (retired int) {
 	return retired
 }
 
-// keep returns the keeper, and starts it if it is the first time that it is needed; nil
-// if the server does not serve.
+// keep returns the keeper, which it starts when it is first needed. It returns nil if the
+// server does not serve.
 func (s *Server) keep() *keeper {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,7 +103,7 @@ func (c *conn) info() (i ConnInfo, open bool) {
 	} else if i.Requests > 0 {
 		i.Proto = "HTTP/1.1"
 	}
-	if stage > stageNew || isSocket(c.underTLS()) { // otherwise it may have to be read first
+	if stage > stageNew || isSocket(c.underTLS()) { // otherwise the address may have to be read first
 		i.RemoteAddr = kept(addrString(c.Conn.RemoteAddr()))
 	}
 	return i, true

@@ -55,7 +55,7 @@ const (
 )
 
 // New returns a Server that will serve srv. It returns an error if srv is nil or cfg is
-// not valid. Until [Server.Start] it touches nothing.
+// not valid. Until [Server.Start], the Server changes nothing in srv and opens nothing.
 //
 // From Start on, srv is the control surface. Its Handler and DisableGeneralOptionsHandler
 // are read at each request, its ErrorLog at each line. What was registered with
@@ -97,7 +97,7 @@ func (s *Server) now() moment { return s.conns.now() }
 func (s *Server) HTTPServer() *http.Server { return s.given }
 
 // Start binds the address and serves in the background until Stop or Close. It returns
-// the error of the binding, which is also all that ctx bounds.
+// the error of the binding, and ctx bounds only the binding.
 //
 // A Start that fails leaves nothing behind and may be repeated; a Config.Listener then
 // stays open. Start returns [ErrStarted] if the server was started before, and
@@ -176,14 +176,14 @@ func (s *Server) discard() {
 	unclaim(s.given)
 }
 
-// open acquires all that serving takes, or nothing.
+// open acquires everything that serving needs, or nothing.
 func (s *Server) open(ctx context.Context) error {
 	if err := claim(s.given); err != nil {
 		return err
 	}
 	opened := false
 	defer func() {
-		if !opened { // or a hook of the user's has panicked
+		if !opened { // or a user's hook has panicked
 			unclaim(s.given)
 		}
 	}()
@@ -255,7 +255,7 @@ func (s *Server) checkTLS() error {
 	case s.cfg.TLS && !hasCert:
 		return errors.New("Config.TLS is set, but the http.Server's TLSConfig has no certificate")
 	case !s.cfg.TLS && hasCert && s.cfg.Listener == nil:
-		return errors.New("the http.Server's TLSConfig has a certificate, but Config.TLS is not set: it would serve plain text")
+		return errors.New("the http.Server's TLSConfig has a certificate, but Config.TLS is not set: the server would serve plain text")
 	}
 	return nil
 }
@@ -292,7 +292,7 @@ func (s *Server) serve() {
 // calls join the first and return the same; each of their contexts counts, and can only
 // make the stop end earlier. Stop before Start returns nil, and the server can no longer
 // be started; a Config.Listener then remains the caller's. A Stop that is called by a
-// handler or by a hook waits for that one too.
+// handler or by a hook waits for that handler or hook too.
 func (s *Server) Stop(ctx context.Context) error {
 	st := s.begin(ctx, TriggerStop)
 	select {
@@ -314,7 +314,7 @@ func (s *Server) Close() error {
 	return st.err
 }
 
-// forceReason is why the end of ctx forces.
+// forceReason returns why the end of ctx forces the stop.
 func forceReason(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return ErrBudget

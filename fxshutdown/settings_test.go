@@ -42,8 +42,8 @@ func idleGrace(d time.Duration) setting {
 	return func(_ *http.Server, cfg *fxshutdown.Config) { cfg.IdleGrace = d }
 }
 
-// TestValidateListeners names the settings that do not fit a listener that is given,
-// or one that is not.
+// TestValidateListeners checks the errors for settings that do not fit a given listener,
+// or need one.
 func TestValidateListeners(t *testing.T) {
 	yes := func() bool { return true }
 	for want, cfg := range map[string]fxshutdown.Config{
@@ -59,7 +59,8 @@ func TestValidateListeners(t *testing.T) {
 	}
 }
 
-// TestValidateSocketMode names what is wrong with a mode, and what it does not fit.
+// TestValidateSocketMode checks the errors for a wrong mode, and for settings that a mode
+// does not fit.
 func TestValidateSocketMode(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		err := fxshutdown.Config{Network: "unix", SocketMode: 0o660}.Validate()
@@ -87,7 +88,7 @@ func TestValidateSocketMode(t *testing.T) {
 	}
 }
 
-// TestValidateMaxConnections names a negative limit.
+// TestValidateMaxConnections checks the error for a negative limit.
 func TestValidateMaxConnections(t *testing.T) {
 	err := fxshutdown.Config{MaxConnections: -1}.Validate()
 	if err == nil || !strings.Contains(err.Error(), "MaxConnections -1 is negative") {

@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// Whatever clients send, a report, a log and an error stay short and say what they mean.
+// Whatever clients send, reports, logs and errors stay short and cannot be forged.
 const (
-	// maxText is how many bytes are kept of a method, a path or an address, the mark
-	// of one that was cut included.
+	// maxText is how many bytes are kept of a method, a path or an address, including the
+	// mark of one that was cut.
 	maxText = 256
 	cutMark = "…"
 
@@ -32,7 +32,7 @@ func shown(s string) string {
 		return s
 	}
 	b := make([]byte, 0, maxText)
-	fits := 0 // what of b leaves room for the mark
+	fits := 0 // how much of b leaves room for the mark
 	for len(s) > 0 {
 		_, n := utf8.DecodeRuneInString(s)
 		quoted := strconv.Quote(s[:n])
@@ -66,10 +66,12 @@ func isShown(s string) bool {
 	return err == nil
 }
 
-// kept is shown, in memory of its own: a short path must not keep a long header alive.
+// kept returns shown(s) in memory of its own: a short path must not keep a long header
+// alive.
 func kept(s string) string { return strings.Clone(shown(s)) }
 
-// isToken reports whether s needs no quotes among other words: RFC 9110, section 5.6.2.
+// isToken reports whether s is a token (RFC 9110, section 5.6.2), which needs no quotes
+// among other words.
 func isToken(s string) bool {
 	for _, r := range s {
 		switch {
@@ -82,8 +84,7 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// keepOldest adds r to a list that has the oldest requests first, and no more than
-// maxListed.
+// keepOldest adds r to a list of at most maxListed requests that has the oldest first.
 func keepOldest(rs []Request, r Request) []Request {
 	i, _ := slices.BinarySearchFunc(rs, r.Age, func(e Request, age moment) int {
 		return cmp.Or(cmp.Compare(age, e.Age), -1) // behind those of the same age

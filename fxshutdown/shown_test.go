@@ -33,7 +33,7 @@ func TestShown(t *testing.T) {
 				t.Errorf("shown(%q) = %s, want %s", tt.in, got, tt.want)
 			}
 			if len(got) > maxText || !utf8.ValidString(got) {
-				t.Errorf("shown(%q) = %q of %d bytes, want valid text of %d at most", tt.in, got, len(got), maxText)
+				t.Errorf("shown(%q) = %q of %d bytes, want valid text of at most %d", tt.in, got, len(got), maxText)
 			}
 			if again := shown(got); again != got {
 				t.Errorf("shown(%q) = %q, want it unchanged: it is shown already", got, again)
@@ -42,7 +42,7 @@ func TestShown(t *testing.T) {
 	}
 }
 
-// FuzzShown looks for a text that is long, or that cannot be put between quotes.
+// FuzzShown looks for a text that stays long, or that cannot be put between quotes.
 func FuzzShown(f *testing.F) {
 	for _, s := range []string{"/report", `a\"b`, "\u202e\xff\n", strings.Repeat(`\`, 300)} {
 		f.Add(s)
@@ -95,11 +95,11 @@ func TestKeepOldest(t *testing.T) {
 	}
 	equals := keepOldest([]Request{{Path: "a", Age: 1}}, Request{Path: "b", Age: 1})
 	if equals[0].Path != "a" || equals[1].Path != "b" {
-		t.Errorf("the list is %v, want those of the same age as they came", equals)
+		t.Errorf("the list is %v, want requests of the same age in the order in which they came", equals)
 	}
 }
 
-// A Logger that blocks does not make a listener that fails fill the memory.
+// A Logger that blocks does not let a failing listener fill the memory.
 func TestDispatcherIsBounded(t *testing.T) {
 	block := make(chan struct{})
 	d := newDispatcher(loggerFunc(func(Event) { <-block }))
@@ -111,13 +111,13 @@ func TestDispatcherIsBounded(t *testing.T) {
 	n, last := len(d.queue), d.queue[len(d.queue)-1]
 	d.mu.Unlock()
 	if _, ok := last.(*Stopped); n > maxQueued+1 || !ok {
-		t.Errorf("%d events are queued, the last is %T; want %d at most, and *Stopped", n, last, maxQueued+1)
+		t.Errorf("%d events are queued, the last is %T; want at most %d, and *Stopped", n, last, maxQueued+1)
 	}
 	close(block)
 	d.flush(10 * time.Second)
 }
 
-// Without a Logger no event starts the goroutine, which would be over in no time.
+// Without a Logger, no event starts the goroutine, which would end at once.
 func TestDispatcherWithoutLogger(t *testing.T) {
 	d := newDispatcher(nil)
 	for range 100 {

@@ -10,7 +10,7 @@ import (
 // A duration is logged as text, such as "1.5s": slog's JSON handler would write
 // nanoseconds without a unit.
 type SlogLogger struct {
-	// Logger is used; nil means slog.Default().
+	// Logger gets the lines; nil means slog.Default().
 	Logger *slog.Logger
 
 	logLevel   slog.Level // the zero value is Info
@@ -44,7 +44,7 @@ func (l *SlogLogger) LogEvent(e Event) {
 	logger.LogAttrs(context.Background(), level, message, durationsAsText(attrs)...)
 }
 
-// durationsAsText returns attrs, in which it has replaced durations by their text.
+// durationsAsText replaces the durations in attrs with their text, and returns attrs.
 func durationsAsText(attrs []slog.Attr) []slog.Attr {
 	for i, a := range attrs {
 		switch a.Value.Kind() {

@@ -14,8 +14,8 @@ import (
 // slowListener has no SetDeadline.
 type slowListener struct{ net.Listener }
 
-// What waits in the queue of a listener without deadlines is served, however
-// slowly it is accepted.
+// Clients in the queue of a listener without deadlines are served, however slowly they
+// are accepted.
 func TestSlowAcceptWithoutDeadlines(t *testing.T) {
 	const clients = 5 // 250 ms is the most that the queue is given
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -45,8 +45,8 @@ func TestSlowAcceptWithoutDeadlines(t *testing.T) {
 	}
 }
 
-// handingListener has no SetDeadline, and takes its time to hand over what it
-// has accepted, as one does that looks at the first bytes.
+// handingListener has no SetDeadline, and takes its time to hand over what it has
+// accepted, like a listener that looks at the first bytes.
 type handingListener struct {
 	*pipeListener
 	takes time.Duration
@@ -60,7 +60,7 @@ func (l handingListener) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// What Accept has in its hands when the listener is closed is served.
+// A connection that Accept has not returned yet when the listener is closed is served.
 func TestConnInAcceptsHands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, h1, hello, func(_ *http.Server, cfg *fxshutdown.Config) {
@@ -69,7 +69,7 @@ func TestConnInAcceptsHands(t *testing.T) {
 		time.Sleep(time.Second)
 		c := s.raw()
 		c.get("/")
-		time.Sleep(time.Millisecond) // it is in Accept's hands
+		time.Sleep(time.Millisecond) // Accept has it, but has not returned it
 		done := s.stopIn(0)
 		c.reply(http.MethodGet).want(t, "hello")
 		if err := <-done; err != nil {

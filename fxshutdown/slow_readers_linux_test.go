@@ -13,8 +13,8 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// An HTTP/2 client that reads its last response slowly gets all of it, though its handler
-// has returned long ago, and the client sends something all the time.
+// An HTTP/2 client that reads its last response slowly gets all of it, although its
+// handler has returned long ago, and the client sends something all the time.
 func TestSlowReaders(t *testing.T) {
 	watchFDs(t)
 	for name, leave := range map[string]func(*testing.T, *server) <-chan error{
@@ -63,7 +63,7 @@ func TestSlowReaders(t *testing.T) {
 	}
 }
 
-// One that does not read any more holds nothing.
+// A client that no longer reads does not hold the stop.
 func TestNoReader(t *testing.T) {
 	sockets(t, h2Modes, func(t *testing.T, m mode) {
 		s, c := startSlowReader(t, m)
@@ -76,8 +76,8 @@ func TestNoReader(t *testing.T) {
 	})
 }
 
-// slowBody is so much that the kernel has not room for it, and so little that it takes
-// more of it than a client reads at once.
+// slowBody is too much for the kernel's buffers, but so little that they take more of it
+// than a client reads at once.
 const slowBody = 2 << 20
 
 // startSlowReader starts a server whose handler has returned when most of its response is

@@ -20,7 +20,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// serveAndStop checks that a server serves, and drains what runs.
+// serveAndStop checks that a server serves, and drains its running requests.
 func serveAndStop(t *testing.T, m mode, settings ...setting) *server {
 	t.Helper()
 	g := newGate()
@@ -55,7 +55,7 @@ func TestUnixSocket(t *testing.T) {
 		})
 	})
 
-	// The file that a crashed process left is no reason not to start.
+	// The file that a crashed process left does not keep the server from starting.
 	forSocketModes(t, "StaleFile", func(t *testing.T, perm fs.FileMode) {
 		sockets(t, allModes, func(t *testing.T, m mode) {
 			path := filepath.Join(t.TempDir(), "s")
@@ -72,7 +72,7 @@ func TestUnixSocket(t *testing.T) {
 		})
 	})
 
-	// One that somebody listens on is, and stays theirs.
+	// A file on which somebody listens keeps the server from starting, and stays theirs.
 	forSocketModes(t, "BusyFile", func(t *testing.T, perm fs.FileMode) {
 		path := filepath.Join(t.TempDir(), "s")
 		other := start(t, h1, hello, unixSocket(path, perm))
@@ -86,7 +86,8 @@ func TestUnixSocket(t *testing.T) {
 		s.get(s.client(), "/").want(t, "hello")
 	})
 
-	// The name of an abstract socket is no file's, even if there is one of that name.
+	// The name of an abstract socket does not name a file, even if there is one of that
+	// name.
 	t.Run("AbstractName", func(t *testing.T) {
 		if runtime.GOOS != "linux" {
 			t.Skip("abstract names are Linux's")
@@ -102,7 +103,7 @@ func TestUnixSocket(t *testing.T) {
 		}
 	})
 
-	// A file that is no socket is never removed.
+	// A file that is not a socket is never removed.
 	forSocketModes(t, "OtherFile", func(t *testing.T, perm fs.FileMode) {
 		path := filepath.Join(t.TempDir(), "s")
 		if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
@@ -118,7 +119,7 @@ func TestUnixSocket(t *testing.T) {
 	})
 }
 
-// A successor that has taken the path of a unix socket over keeps it.
+// A successor that has taken over the path of a unix socket keeps it.
 func TestUnixSuccessor(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a socket in use cannot be removed there")
@@ -147,12 +148,12 @@ func TestUnixSuccessor(t *testing.T) {
 func forSocketModes(t *testing.T, name string, test func(*testing.T, fs.FileMode)) {
 	t.Helper()
 	t.Run(name, func(t *testing.T) { test(t, 0) })
-	if runtime.GOOS != "windows" { // which has none
+	if runtime.GOOS != "windows" { // Windows has no such modes
 		t.Run(name+"/Mode", func(t *testing.T) { test(t, 0o660) })
 	}
 }
 
-// Who connects to a unix socket while it is being closed is served or refused.
+// A client that connects to a unix socket while it is being closed is served or refused.
 func TestUnixQueue(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "socket")
 	s := start(t, h1, hello, idleGrace(patience), func(srv *http.Server, cfg *fxshutdown.Config) {
@@ -197,7 +198,7 @@ func TestNetworks(t *testing.T) {
 	})
 }
 
-// The TLS certificate may be that of GetCertificate; none at all fails Start.
+// The TLS certificate may come from GetCertificate; without any, Start fails.
 func TestTLSConfig(t *testing.T) {
 	t.Run("GetCertificate", func(t *testing.T) {
 		sockets(t, tlsModes, func(t *testing.T, m mode) {

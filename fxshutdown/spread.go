@@ -36,8 +36,8 @@ func (st *stop) planSpread(now moment) {
 	}
 }
 
-// begin collects the connections; the set already makes new ones retire from their birth.
-// The order is random: otherwise the connections of one client would be neighbours.
+// begin collects the connections; the set already makes new ones retire at once. The
+// order is random: otherwise the connections of one client would be neighbours.
 func (sp *spread) begin(conns []*conn, now moment) {
 	sp.began, sp.left, sp.total = now, conns, len(conns)
 	rand.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
@@ -64,7 +64,7 @@ func (sp *spread) next(now, until moment) moment {
 	return now + spreadTick
 }
 
-// retire retires connections until there have been so many.
+// retire retires connections until so many have had their turn.
 func (sp *spread) retire(turns int) {
 	for len(sp.left) > sp.total-turns {
 		last := len(sp.left) - 1

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestSpreadStalled has a machine that has no time for a while: what was missed is made
-// up for at twice the pace.
+// TestSpreadStalled has a machine without time for a while: turns that were missed are
+// made up for at twice the pace.
 func TestSpreadStalled(t *testing.T) {
 	const total, lasts, stall = 1000, time.Second, 300 * ms
 	set := newConnSet(nil)
@@ -25,7 +25,7 @@ func TestSpreadStalled(t *testing.T) {
 		sp.next(now, maxDuration)
 		got := total - len(sp.left)
 		if most := 2*int(total*spreadTick/lasts) + 1; got-told > most {
-			t.Errorf("%d were told at %v, want %d at most", got-told, now, most)
+			t.Errorf("%d were told at %v, want at most %d", got-told, now, most)
 		}
 		told, last = got, now
 	}
@@ -34,7 +34,7 @@ func TestSpreadStalled(t *testing.T) {
 	}
 }
 
-// With no time left all are told at once.
+// With no time left, all are told at once.
 func TestSpreadWithoutTime(t *testing.T) {
 	for _, until := range []moment{-1, 0, 500 * ms} {
 		set := newConnSet(nil)

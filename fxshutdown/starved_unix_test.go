@@ -29,8 +29,8 @@ const (
 )
 
 // TestStarved stops a server that is out of descriptors: connections that send nothing
-// hold them, and clients wait in the queue. All of these are answered, since what is idle
-// goes while they wait.
+// hold them, and clients wait in the queue. All of these clients are answered, since idle
+// connections go while they wait.
 func TestStarved(t *testing.T) {
 	s := startStarved(t, "idle")
 	clients := s.dial(t)
@@ -48,8 +48,8 @@ func TestStarved(t *testing.T) {
 	s.wantReport(t, "graceful=true unaccepted=0 error=<nil>")
 }
 
-// TestStarvedForGood has a server whose descriptors are held by requests that do not
-// end: who is left in the queue is counted, and the stop is not graceful.
+// TestStarvedForGood has a server whose descriptors are held by requests that do not end:
+// the clients that are left in the queue are counted, and the stop is not graceful.
 func TestStarvedForGood(t *testing.T) {
 	s := startStarved(t, "busy")
 	for _, c := range s.dial(t) {
@@ -121,7 +121,7 @@ func (s *starved) wantReport(t *testing.T, wants ...string) {
 	}
 }
 
-// TestStarvedServer is no test, but the server of the others.
+// TestStarvedServer is not a test, but the server of the other tests.
 func TestStarvedServer(t *testing.T) {
 	kind := os.Getenv(starvedEnv)
 	if kind == "" {
@@ -161,7 +161,7 @@ func TestStarvedServer(t *testing.T) {
 		r.Graceful(), r.Unaccepted, r.AcceptErr, r.Queued, r.Duration)
 }
 
-// starvedLogger tells when an accept has failed for want of descriptors.
+// starvedLogger tells when an accept has failed because there were no descriptors.
 type starvedLogger struct{ now chan struct{} }
 
 func (l starvedLogger) LogEvent(e fxshutdown.Event) {

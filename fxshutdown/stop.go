@@ -29,7 +29,7 @@ type stop struct {
 	spread     spread
 	drainAt    moment   // when the drain began
 	requestAt  moment   // when RequestGrace is over; 0: never
-	progressAt moment   // when it is logged what the drain waits for
+	progressAt moment   // when to log next what the drain waits for
 	conns      []*conn  // space for snapshots
 	restUntil  moment   // when to sweep again at the earliest
 	hinted     holdKind // what the log has given hints for
@@ -38,15 +38,16 @@ type stop struct {
 	before totals // the account when the stop began
 
 	mu       sync.Mutex // guards what follows; a leaf
-	phaseNow PhaseName  // that runs
-	reason   error      // of the force
+	phaseNow PhaseName  // the phase that runs
+	reason   error      // why the stop is forced
 	grace    error      // ErrRequestGrace, once it is over
 	report   Report
-	aborted  int          // requests that were told to be
+	aborted  int          // requests that were reported as aborted
 	lost     AbortedError // what becomes the error of Stop
 }
 
-// begin begins a stop, or joins the one that began before, on the budget of ctx.
+// begin begins a stop, or joins the one that began before, with the time of ctx as a
+// limit.
 func (s *Server) begin(ctx context.Context, trigger Trigger) *stop {
 	deadline, _ := ctx.Deadline()
 	s.mu.Lock()
@@ -109,8 +110,8 @@ func (s *Server) closeDoneLocked() {
 	}
 }
 
-// force ends the graceful part of the stop. With ErrBudget handlers have the
-// force window to answer; otherwise all is cut at once.
+// force ends the graceful part of the stop. With ErrBudget, handlers have the force
+// window to answer; otherwise everything is cut at once.
 func (st *stop) force(reason error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -133,7 +134,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// within returns a timer that fires after most, or when the force is due.
+// within returns a timer that fires after most, or when the force phase is due.
 func (st *stop) within(most time.Duration) *time.Timer {
 	if forceAt, _, _ := st.budget.moments(); forceAt != 0 {
 		most = min(most, max(forceAt-st.s.now(), 0))
@@ -178,9 +179,9 @@ func (st *stop) phase(name PhaseName, f func() (ran bool)) {
 	st.mu.Unlock()
 }
 
-// awaitStart waits for the Start under way, whose context begin has cancelled,
-// and reports whether there is something to stop. If it takes too long, blocked
-// by a hook of the user's, that Start finds that it came too late.
+// awaitStart waits for the Start under way, whose context begin has cancelled, and
+// reports whether there is something to stop. If that Start takes too long, blocked by a
+// user's hook, it finds that it came too late.
 func (st *stop) awaitStart(starting <-chan struct{}) bool {
 	for waiting := true; waiting; {
 		t := st.within(maxDuration)
@@ -205,7 +206,7 @@ func (st *stop) awaitStart(starting <-chan struct{}) bool {
 	return false
 }
 
-// finish settles the account and ends the stop.
+// finish completes the report and ends the stop.
 func (st *stop) finish() {
 	s := st.s
 	s.cancel(ErrStopping)
@@ -242,8 +243,8 @@ func (st *stop) sumLocked() {
 	r.Duration = max(time.Since(r.Began), 1)
 }
 
-// awaitServers waits for the goroutines that Start began: they have nothing left
-// to do, unless something of the user's blocks them.
+// awaitServers waits for the goroutines that Start began: they have nothing left to do,
+// unless user code blocks them.
 func (st *stop) awaitServers() {
 	t := time.NewTimer(st.rest(schedulingSlack))
 	defer t.Stop()
@@ -256,7 +257,7 @@ func (st *stop) awaitServers() {
 	}
 }
 
-// rest returns most, or what is left of the budget.
+// rest returns most, or what is left of the budget if that is less.
 func (st *stop) rest(most time.Duration) time.Duration {
 	if _, _, end := st.budget.moments(); end != 0 {
 		most = min(most, max(end-st.s.now(), lateSlack))

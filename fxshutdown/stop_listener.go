@@ -10,7 +10,7 @@ import (
 type listenerEnd struct {
 	owner      owner
 	handedOver bool   // a successor accepts already
-	before     totals // the account when it might have been closed, if it goes on accepting
+	before     totals // the account at the listener phase, if the listener stays open then
 
 	shut    chan bool     // receives once whether the listener is closed; nil: it stays open
 	shutAt  time.Time     // when shut was made
@@ -18,7 +18,7 @@ type listenerEnd struct {
 	settled bool          // it is over, and in the report
 }
 
-// askListener asks whose the listener is.
+// askListener asks who has the listener's socket.
 func (st *stop) askListener() {
 	cfg, end := &st.s.cfg, &st.listener
 	if f := cfg.ListenerHandedOver; f != nil && f() {
@@ -33,8 +33,8 @@ func (st *stop) askListener() {
 	}
 }
 
-// closeListener is phase 2: what waits in the accept queue is a client that
-// believes it is connected. A listener that somebody else keeps open, and one whose
+// closeListener is the listener phase: each connection in the accept queue is a client
+// that believes it is connected. A listener that somebody else keeps open, and one whose
 // queue waits for descriptors, are closed during the drain.
 func (st *stop) closeListener() bool {
 	end := &st.listener
@@ -75,10 +75,9 @@ func (st *stop) shutListener() {
 	}()
 }
 
-// isListenerClosed reports whether the listener is closed, and closes one that
-// somebody else keeps open when the connections are gone that were open when the
-// drain began: until then its clients would wait in the queue for whoever comes
-// after us.
+// isListenerClosed reports whether the listener is closed. It closes a listener that
+// somebody else keeps open once the connections are gone that were open when the drain
+// began: if it did so earlier, clients would wait in the queue for whoever accepts next.
 func (st *stop) isListenerClosed() bool {
 	end := &st.listener
 	if !end.settled && end.shut == nil && !st.s.conns.hasEarly() {

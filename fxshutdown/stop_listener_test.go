@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// What the listener knows at its end is told by the event, and by the report.
+// The event and the report have what the listener knows at its end.
 func TestSettleListener(t *testing.T) {
 	accept, closing := errors.New("accept"), errors.New("close")
 	closed := make(chan *ListenerClosed, 1)

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// plan decides how much of the delay and of the spread there is time for, and says so.
+// plan decides how much time there is for the delay and for the spread, and emits
+// StopBegan.
 func (st *stop) plan() {
 	s := st.s
 	now := s.now()
@@ -45,7 +46,7 @@ func (st *stop) plan() {
 	})
 }
 
-// delay is phase 0: readiness fails, since begin or SetUnready, and nothing else
+// delay is the delay phase: readiness fails, since begin or SetUnready, and nothing else
 // changes, unless the connections retire one by one meanwhile.
 func (st *stop) delay() bool {
 	if st.delayUntil == 0 {
@@ -79,7 +80,7 @@ func (st *stop) isDelayOver(now, forceAt moment) bool {
 	return now >= st.delayUntil || forceAt != 0 && st.delayUntil+2*st.s.cfg.IdleGrace > forceAt
 }
 
-// announce is phase 1: every connection retires, or begins to.
+// announce is the announce phase: every connection retires, at once or in its turn.
 func (st *stop) announce() bool {
 	s := st.s
 	st.drainAt = s.now()
@@ -128,8 +129,8 @@ func (st *stop) shutdownGiven() {
 	}
 }
 
-// drain is phases 3 and 4: idle connections are dropped when they are due,
-// active ones are waited for.
+// drain is the drain phase: idle connections are dropped when they are due, and the stop
+// waits for active ones.
 func (st *stop) drain() bool {
 	st.tend(func(moment, moment) (bool, moment) {
 		return st.isListenerClosed() && st.s.conns.isEmpty(), 0
@@ -137,8 +138,9 @@ func (st *stop) drain() bool {
 	return true
 }
 
-// tend looks after the connections until that is over, or the force is due. over is
-// told the time and when the force is due, and returns when to ask again at the latest.
+// tend looks after the connections until over reports that the phase has ended, or until
+// the force phase is due. over gets the time and the moment at which the force phase is
+// due, and also returns when to ask again at the latest.
 func (st *stop) tend(over func(now, forceAt moment) (bool, moment)) {
 	s := st.s
 	timer := time.NewTimer(0)
@@ -162,12 +164,12 @@ func (st *stop) tend(over func(now, forceAt moment) (bool, moment)) {
 			st.cancelRequests(ErrRequestGrace)
 		}
 		if now >= st.progressAt {
-			if s.events.logger != nil { // otherwise it would look at every connection for nobody
+			if s.events.logger != nil { // otherwise it would look at every connection for nothing
 				st.logProgress(now, forceAt)
 			}
 			st.progressAt = now + (now - st.drainAt)
 		}
-		st.next.Store(0) // whoever changes behind the back of sweep wakes us
+		st.next.Store(0) // a connection that changes during the sweep wakes us
 		next := earliest(st.nextTurn(now, forceAt), st.sweepAt(now), askAt, forceAt, st.requestAt, st.progressAt)
 		st.next.Store(int64(next))
 		timer.Reset(next - s.now())

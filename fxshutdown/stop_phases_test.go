@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// What is told of a request that a drain cuts off says whose time was over.
+// The reason for cutting off a request in the drain says whose time was over.
 func TestLookTellsWhy(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		play func(*conn)
 		want error
 	}{
-		{"of a protocol of the user's", func(c *conn) {
+		{"of the user's protocol", func(c *conn) {
 			c.setState(http.StateHijacked)
 			c.begin(newTestExchange(c, "/"), 1)
 		}, ErrHijackGrace},
@@ -47,14 +47,14 @@ func TestLookTellsWhy(t *testing.T) {
 				}
 				synctest.Wait()
 				if len(reasons) != 1 || reasons[0] != test.want {
-					t.Errorf("the requests cut off are told with %v, want one with %v", reasons, test.want)
+					t.Errorf("the reasons of the requests cut off are %v, want one, %v", reasons, test.want)
 				}
 			})
 		})
 	}
 }
 
-// What a cut costs is told once.
+// The cost of a cut is reported once.
 func TestCutTwice(t *testing.T) {
 	c, _ := newPipeConn(t)
 	c.setState(http.StateActive)

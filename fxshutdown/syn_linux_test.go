@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// What is in the queue, or has a handshake behind it, is accepted; who comes
-// later is ignored.
+// Clients that are in the queue, or have completed their handshakes, are accepted; later
+// ones are ignored.
 func TestIgnoreSYNs(t *testing.T) {
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false)
@@ -37,7 +37,7 @@ func TestIgnoreSYNs(t *testing.T) {
 			}
 			c, err := l.Accept()
 			if err != nil {
-				t.Fatalf("Accept() = %v of what was queued", err)
+				t.Fatalf("Accept() = %v for a queued connection", err)
 			}
 			defer c.Close()
 			// The accepted connection works in both directions.

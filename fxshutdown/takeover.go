@@ -4,7 +4,7 @@ package fxshutdown
 type takeover struct {
 	method, path string
 	start        moment
-	foreign      bool // there was none: a TLSNextProto of the user's serves its protocol
+	foreign      bool // there was no request: the user's TLSNextProto serves its protocol
 	stream       bool // see Request.Stream
 	ends         bool // EndOnDrain serves it
 	reported     bool // its end is in the report

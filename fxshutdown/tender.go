@@ -15,7 +15,7 @@ type tender struct {
 	wake   chan struct{} // receives when something changed that should be looked at
 	next   atomic.Int64  // the moment for which the goroutine has set its timer; 0: none
 
-	// record notes in the account what it cost to end a connection, and why it was ended.
+	// record notes what it cost to end a connection, and why it was ended.
 	record func(cutResult, error)
 }
 
@@ -79,7 +79,7 @@ func (t *tender) look(c *conn, now moment) (next moment) {
 	case actGoAway:
 		tell.sendGoAway()
 	case actHalfClose:
-		go c.closeWrite() // one that is not a socket may block
+		go c.closeWrite() // this may block on a connection that is not a socket
 	}
 	t.record(res, reason)
 	c.closeCut(res.raw)

@@ -9,8 +9,8 @@ type moment = time.Duration
 // longAgo is the moment of every deadline in the past.
 const longAgo moment = 1
 
-// Every time that the engine chooses by itself is in this table. What users may
-// choose is in Config.
+// Every time that the engine chooses on its own is in this table. What users may choose
+// is in Config.
 const (
 	// maxDuration bounds every duration, so that sums of moments do not overflow: 36
 	// years.
@@ -56,8 +56,8 @@ const (
 	fewQueued = 4
 
 	// maxQueue bounds the emptying of the queue, which a flood never lets run empty.
-	// maxHandshake does so where new clients are kept away and those whose handshakes are
-	// under way are waited for: a round trip, and one lost packet.
+	// maxHandshake does so where new clients are kept away and the stop waits for the
+	// handshakes under way: a round trip, and one lost packet.
 	maxQueue     = 250 * time.Millisecond
 	maxHandshake = time.Second
 
@@ -74,11 +74,12 @@ const (
 	// it: the bound of macOS and the BSDs (kern.ipc.somaxconn).
 	unknownQueue = 128
 
-	// queueStill is, for listeners without deadlines, how long an accept must have waited
-	// in vain, as seen by looks every queueStillLook. That of a socket waits for the
-	// runtime's poller, and on a busy machine a goroutine that it has woken may wait
-	// for a processor while others run: with 5 ms clients were lost in 1 of 500 stops with
-	// six test processes side by side, with 50 ms in none of 1,400.
+	// queueStill is how long an accept of a listener without deadlines must have waited
+	// without getting a connection, as seen by looks every queueStillLook. An accept of a
+	// socket waits for the runtime's poller, and on a busy machine a goroutine that the
+	// poller has woken may wait for a processor while others run: with 5 ms, clients were
+	// lost in 1 of 500 stops with six test processes side by side, with 50 ms in none of
+	// 1,400.
 	queueStill       = 5 * time.Millisecond
 	queueStillSocket = 50 * time.Millisecond
 	queueStillLook   = 500 * time.Microsecond
@@ -95,12 +96,12 @@ const (
 
 // A connection that waits for a request.
 const (
-	// lastRead is how long before its drop a quiet connection is read from once more. The
-	// reader that a deadline has woken did not look into the kernel's buffer again; this
-	// read does.
+	// lastRead is how long before its drop a quiet connection is read from once more. A
+	// reader that a deadline has woken has not looked into the kernel's buffer again;
+	// this read does.
 	lastRead = time.Millisecond
 
-	// lastReads is into how many parts lastRead is divided: a read that was
+	// lastReads is the number of parts into which lastRead is divided: a read that was
 	// preempted until its deadline had passed does not look at all.
 	lastReads = 2
 
@@ -108,23 +109,22 @@ const (
 	// be quiet, and all the time that it can gain by sending a byte now and then.
 	maxTrickle = 300 * time.Millisecond
 
-	// maxClientWait is how much longer than IdleGrace into the drain a quiet
-	// connection is kept because its client is not. A far one has clientRounds round
-	// trips besides, up to maxFarClientWait: a pool of which one in so many is in use
-	// needs as many to reach for each of its connections. With 300 ms alone a pool of 32
-	// with 4 in use, 40 ms away, lost 4 requests in 5 stops, and on a busy machine one of
-	// 256 with 16 in use, 4 ms away, lost 14 in one of 19.
+	// maxClientWait is how much longer than IdleGrace into the drain a quiet connection
+	// is kept because its client is not. A far client has clientRounds round trips more,
+	// up to maxFarClientWait: a pool of which one connection in so many is in use needs
+	// that many to reach for each of them. With 300 ms alone a pool of 32 with 4 in use,
+	// 40 ms away, lost 4 requests in 5 stops, and on a busy machine one of 256 with 16 in
+	// use, 4 ms away, lost 14 in one of 19.
 	maxClientWait    = 500 * time.Millisecond
 	clientRounds     = 16
 	maxFarClientWait = 2 * time.Second
 
-	// maxInterruptWait is how long an interrupted reader may take to wake, on a
-	// machine that has no time for it, before it counts as deaf to deadlines.
+	// maxInterruptWait is how long an interrupted reader may take to wake, on a busy
+	// machine, before it counts as deaf to deadlines.
 	maxInterruptWait = time.Second
 
-	// maxServerStall bounds what is not the client's doing: a goroutine of ours
-	// that computes, or a hook of the user's, such as GetCertificate, that
-	// blocks it.
+	// maxServerStall bounds what is not the client's doing: a goroutine of ours that
+	// computes, or a user's hook, such as GetCertificate, that blocks it.
 	maxServerStall = 2 * time.Second
 )
 
@@ -144,22 +144,23 @@ const (
 	// it before it counts as not reading them.
 	maxUnread = time.Second
 
-	// goAwayWait is how long after GOAWAY was asked for what is held back is let go on, if
-	// running requests need it for GOAWAY to be written.
+	// goAwayWait is the longest time for which a client is still held back after GOAWAY
+	// was asked for: running requests may need what it has sent before GOAWAY can be
+	// written.
 	goAwayWait = 50 * time.Millisecond
 
 	// goAwayWritten is how long after GOAWAY was written an HTTP/2 connection is closed
-	// from our side; goAwayLikely, after something was written that may have been the
-	// end of a response alone; and goAwayMissing, after GOAWAY was asked for in vain: it
-	// was sent before, and net/http ends the connection by then (goAwayTimeout). On a
-	// busy machine it comes late: closed after 50 ms, connections with 8 requests on
-	// their way lost 33 in 640 stops.
+	// from our side; goAwayLikely, after something was written that may have been the end
+	// of a response alone; and goAwayMissing, after GOAWAY was asked for and nothing was
+	// written: it had been sent before, and net/http ends the connection by then
+	// (goAwayTimeout). On a busy machine GOAWAY comes late: when they were closed after
+	// 50 ms, connections with 8 requests on their way lost 33 in 640 stops.
 	goAwayWritten = 5 * time.Millisecond
 	goAwayLikely  = 250 * time.Millisecond
 	goAwayMissing = time.Second
 
-	// goAwayGap is how long before GOAWAY the last response counts as written, if
-	// no write has told. httpx 0.23 loses a response that it reads together with
+	// goAwayGap is how long before GOAWAY the last response counts as written, if no
+	// write has shown that. httpx 0.23 loses a response that it reads together with
 	// GOAWAY.
 	goAwayGap = 5 * time.Millisecond
 
@@ -167,10 +168,10 @@ const (
 	// that its running requests end.
 	maxHold = 500 * time.Millisecond
 
-	// quickRequest is how long a request under EndOnDrain is left alone that has not
+	// quickRequest is how long a request under EndOnDrain is left alone if it has not
 	// begun to stream when its connection retires, or begins later: it may be a quick
-	// one, which is to be answered. It is as long as the default of IdleGrace, for which
-	// a late request is waited anyway; so it makes hardly any stop longer.
+	// one, which should be answered. It is as long as the default of IdleGrace, for which
+	// a stop waits for late requests anyway, so it makes hardly any stop longer.
 	quickRequest = 250 * time.Millisecond
 
 	// maxEndHijacked is HijackGrace for a connection that was hijacked under EndOnDrain,

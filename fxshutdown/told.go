@@ -18,7 +18,7 @@ func (st *stop) noteAborted(r Request, reason error) {
 	}
 }
 
-// noteCut does so for a hijacked connection that the stop closed.
+// noteCut does the same for a hijacked connection that the stop closed.
 func (st *stop) noteCut(r Request, reason error) {
 	st.mu.Lock()
 	st.report.HijackedClosed++
@@ -30,8 +30,8 @@ func (st *stop) noteCut(r Request, reason error) {
 	}
 }
 
-// noteCancelled does so for a request that has ended after the stop, or before it the
-// keeper, had cancelled its context: on its own, or such that its client lost the
+// noteCancelled notes in the report a request that has ended after the stop, or the
+// keeper before it, had cancelled its context. lost says whether its client lost the
 // response.
 func (st *stop) noteCancelled(r Request, lost bool) {
 	st.mu.Lock()

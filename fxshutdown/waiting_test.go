@@ -7,11 +7,11 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// patience is how long a test waits for what should come soon. It ends a test
-// that hangs and is no measure of anything.
+// patience is how long a test waits for what should come soon. It ends a test that hangs,
+// and measures nothing.
 const patience = 30 * time.Second
 
-// slack is what a busy machine may add to a time on the wall.
+// slack is what a busy machine may add to a time on the wall clock.
 const slack = 500 * time.Millisecond
 
 const (
@@ -21,11 +21,11 @@ const (
 	// quickGrace is the IdleGrace of servers on real sockets whose tests are not about it.
 	quickGrace = 10 * ms
 
-	// bound is what a connection that waits can hold a stop for, whatever its
-	// client does.
+	// bound is how long a connection that waits can hold a stop, whatever its client
+	// does.
 	bound = grace + 500*time.Millisecond
 
-	// atOnce is what a stop may take that waits for nothing.
+	// atOnce is how long a stop that waits for nothing may take.
 	atOnce = 10 * time.Millisecond
 
 	ms = time.Millisecond
@@ -55,7 +55,7 @@ func pending[T any](t testing.TB, what string, ch <-chan T) {
 	}
 }
 
-// eventually waits for what no event tells of.
+// eventually waits for a condition for which there is no event.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	if !within(cond) {

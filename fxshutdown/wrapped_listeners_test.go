@@ -30,9 +30,9 @@ func TestPipeListener(t *testing.T) {
 	})
 }
 
-// A proxyConn speaks the PROXY protocol, version 1, in the manner of the libraries
-// for it: whoever asks first for the client's address, or reads, reads the line in
-// which the proxy says it.
+// A proxyConn speaks the PROXY protocol, version 1, in the manner of the libraries for
+// it: the first caller that asks for the client's address, or reads, reads the line in
+// which the proxy names it.
 type proxyConn struct {
 	net.Conn
 	br     *bufio.Reader
@@ -78,8 +78,8 @@ func (l proxyListener) Accept() (net.Conn, error) {
 	return &proxyConn{Conn: c, br: bufio.NewReader(c)}, nil
 }
 
-// TestProxyProtocol serves connections that read by themselves, and block in
-// RemoteAddr until they have.
+// TestProxyProtocol serves connections that read on their own, and block in RemoteAddr
+// until they have read.
 func TestProxyProtocol(t *testing.T) {
 	t.Run("Serves", func(t *testing.T) {
 		bubbles(t, []mode{h1}, func(t *testing.T, m mode) {
@@ -94,7 +94,7 @@ func TestProxyProtocol(t *testing.T) {
 		})
 	})
 
-	// One that never says a word does not hold the stop.
+	// A connection whose proxy never sends anything does not hold the stop.
 	t.Run("Silent", func(t *testing.T) {
 		bubbles(t, h1Modes, func(t *testing.T, m mode) {
 			s := start(t, m, hello, on(proxyListener{newPipeListener()}))
@@ -106,7 +106,7 @@ func TestProxyProtocol(t *testing.T) {
 		})
 	})
 
-	// Nor is one dropped whose line comes while the stop waits, request and all.
+	// A connection whose line comes with a request while the stop waits is not dropped.
 	t.Run("Late", func(t *testing.T) {
 		bubbles(t, []mode{h1}, func(t *testing.T, m mode) {
 			s := start(t, m, hello, on(proxyListener{newPipeListener()}))
@@ -126,8 +126,8 @@ func TestProxyProtocol(t *testing.T) {
 	})
 }
 
-// The age of a request counts from its header, also where the connection is read
-// past us.
+// The age of a request counts from its header, even if the connection is read without the
+// wrapper.
 func TestTLSListenerAge(t *testing.T) {
 	bubbles(t, tlsModes, func(t *testing.T, m mode) {
 		l := newPipeListener()
@@ -151,8 +151,8 @@ func TestTLSListenerAge(t *testing.T) {
 	})
 }
 
-// Hijacked connections behind tls.NewListener close past us: they are forgotten
-// when their handlers have returned.
+// Hijacked connections behind tls.NewListener close without the wrapper: they are
+// forgotten when their handlers have returned.
 func TestTLSListenerHijack(t *testing.T) {
 	sockets(t, []mode{https1}, func(t *testing.T, m mode) {
 		l := tls.NewListener(listen(t, "tcp", "127.0.0.1:0"), &tls.Config{Certificates: []tls.Certificate{certificate}})
@@ -174,7 +174,7 @@ func TestTLSListenerHijack(t *testing.T) {
 	})
 }
 
-// A statedListener returns connections that are no *tls.Conn and speak TLS.
+// A statedListener returns connections that speak TLS but are not a *tls.Conn.
 type statedListener struct{ net.Listener }
 
 type statedConn struct{ *tls.Conn }
@@ -205,8 +205,7 @@ func TestConnectionState(t *testing.T) {
 	s.wantReport(account{})
 }
 
-// oddTimeouts makes connections whose reads end at a deadline with an error of
-// their own.
+// oddTimeouts is a connection whose reads end at a deadline with an error of its own.
 type oddTimeouts struct{ net.Conn }
 
 type oddTimeout struct{ error }

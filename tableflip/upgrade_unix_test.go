@@ -266,7 +266,7 @@ func TestUpgrade(t *testing.T) {
 			s.await(t, "third process", func() bool { return s.pidInFile() != second })
 			s.await(t, "end of the second", func() bool { return !alive(second) })
 			s.wantServedBy(t, s.pidInFile())
-			if text := s.log.text(); strings.Count(text, `delay_skipped="a successor has the listener already"`) != 2 {
+			if text := s.log.text(); strings.Count(text, `delay_skipped="a successor already has the listener"`) != 2 {
 				t.Error("a predecessor has waited for its ShutdownDelay")
 			}
 		})

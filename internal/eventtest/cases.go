@@ -96,18 +96,18 @@ func Cases() []Case {
 			attrs{"error": errTest.Error(), "delay": time.Second}},
 		{"LimitReached",
 			&fxshutdown.LimitReached{MaxConnections: 10, Stats: waiting},
-			slog.LevelWarn, "http server is at its limit of connections",
+			slog.LevelWarn, "http server is at its connection limit",
 			with(statsAttrs, attrs{"max_connections": int64(10), "in_queue": int64(6)})},
 		{"LimitReached/NotTold",
 			&fxshutdown.LimitReached{MaxConnections: 10, Stats: stats},
-			slog.LevelWarn, "http server is at its limit of connections",
+			slog.LevelWarn, "http server is at its connection limit",
 			with(statsAttrs, attrs{"max_connections": int64(10)})},
 		{"ServeFailed",
 			&fxshutdown.ServeFailed{Err: errTest},
 			slog.LevelError, "http server failed",
 			attrs{"error": errTest.Error()}},
 		{"AgeGraceOver", &fxshutdown.AgeGraceOver{Aborted: 2, HijackedClosed: 1, Requests: []fxshutdown.Request{request}},
-			slog.LevelWarn, "http server cut off what outlived its connection's age",
+			slog.LevelWarn, "http server cut off what outlived MaxConnectionAgeGrace",
 			attrs{"reason": fxshutdown.ErrConnectionAgeGrace.Error(), "aborted": int64(2), "hijacked_closed": int64(1),
 				"requests": []any{requestAttrs}}},
 		{"Unready",
@@ -137,7 +137,7 @@ func Cases() []Case {
 			with(statsAttrs, attrs{
 				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0),
 				"delay": 3 * time.Second, "unready_for": 4 * time.Second,
-				"delay_skipped": "readiness has failed for that long already"})},
+				"delay_skipped": "readiness has already failed for that long"})},
 		{"StopBegan/HandedOver",
 			&fxshutdown.StopBegan{
 				Trigger: fxshutdown.TriggerStop, ShutdownDelay: 3 * time.Second,
@@ -145,7 +145,7 @@ func Cases() []Case {
 			slog.LevelInfo, "http server stopping",
 			with(statsAttrs, attrs{
 				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0),
-				"delay": 3 * time.Second, "delay_skipped": "a successor has the listener already"})},
+				"delay": 3 * time.Second, "delay_skipped": "a successor already has the listener"})},
 		{"StopBegan/TooLong",
 			&fxshutdown.StopBegan{
 				Trigger: fxshutdown.TriggerStop, ShutdownDelay: 5 * time.Second,
@@ -153,7 +153,7 @@ func Cases() []Case {
 			slog.LevelWarn, "http server stopping",
 			with(statsAttrs, attrs{
 				"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0),
-				"delay": 5 * time.Second, "delay_skipped": "it does not fit the time of the stop"})},
+				"delay": 5 * time.Second, "delay_skipped": "it does not fit the stop's time"})},
 		{"StopBegan/Spread", &fxshutdown.StopBegan{Trigger: fxshutdown.TriggerStop, DrainSpread: time.Minute, Spread: time.Minute, Stats: stats},
 			slog.LevelInfo, "http server stopping",
 			with(statsAttrs, attrs{"trigger": "stop", "reserve": time.Duration(0), "force": time.Duration(0), "spread": time.Minute})},
