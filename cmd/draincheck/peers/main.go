@@ -24,10 +24,10 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "", "run the servers whose names begin with this")
-	capture := flag.Bool("capture", false, "record each run, and look up each loss in the capture (as root)")
-	port := flag.Int("port", 18070, "the port that the servers listen on")
-	rounds := flag.Int("rounds", 3, "stops of each server; one with -capture")
+	only := flag.String("only", "", "run only the servers whose names begin with this text")
+	capture := flag.Bool("capture", false, "record each run, and look up each loss in the capture (needs root)")
+	port := flag.Int("port", 18070, "port that the servers listen on")
+	rounds := flag.Int("rounds", 3, "number of stops of each server; always one with -capture")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

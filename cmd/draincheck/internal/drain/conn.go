@@ -17,7 +17,7 @@ import (
 // errSelf is a connection that reached itself: on loopback, a dial to a closed port in
 // the range of the source ports can be given that very port as its own, and TCP then
 // connects the socket to itself.
-var errSelf = errors.New("connected to itself, nobody listens")
+var errSelf = errors.New("the connection reached itself: nobody listens")
 
 // A dialer makes connections to the target.
 type dialer struct {
@@ -49,7 +49,7 @@ func newDialer(t *target, cfg *Config) (*dialer, error) {
 		}
 		d.tls.RootCAs = x509.NewCertPool()
 		if !d.tls.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("-cacert %s: no PEM certificate in it", cfg.CACert)
+			return nil, fmt.Errorf("-cacert %s: the file contains no PEM certificate", cfg.CACert)
 		}
 	}
 	return d, nil

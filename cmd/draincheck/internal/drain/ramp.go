@@ -145,7 +145,7 @@ func (r *ramp) giveUpStarved() {
 		return
 	}
 	if starved > 0 {
-		r.note("%d of %d clients got no answer while others were served, and were left out: the server serves few connections at a time",
+		r.note("%d of %d clients were left out, since they got no answer while others were served: the server serves few connections at a time",
 			starved, all)
 	}
 }
@@ -183,8 +183,8 @@ func (r *ramp) obstacles() error {
 			m.giveUp()
 		}
 	}
-	r.note("silent and half-sent connections were left out: they kept the server from answering others, " +
-		"as they do where each takes a worker (-silent 0 -halfheader 0 leaves them out at once)")
+	r.note("silent and half-header connections were left out, since they kept the server from answering other clients, " +
+		"as they do where each connection takes a worker (-silent 0 -halfheader 0 leaves them out from the start)")
 	_, err = r.progresses(r.check.cfg.Timeout / 2)
 	return err
 }
@@ -259,7 +259,7 @@ func (r *ramp) giveUpLate(connected <-chan struct{}) error {
 			n++
 		}
 	}
-	r.note("%d late clients could not connect in time, and were left out", n)
+	r.note("%d late clients were left out, since they could not connect in time", n)
 	_, err := r.wait(connected, r.check.cfg.Timeout)
 	return err
 }

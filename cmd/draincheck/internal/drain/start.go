@@ -64,11 +64,11 @@ func attach(pid string) (*process.Process, error) {
 			return nil, fmt.Errorf("-pid: %w", err)
 		}
 		if n, err = strconv.Atoi(strings.TrimSpace(string(b))); err != nil {
-			return nil, fmt.Errorf("-pid %s: no process id in it", pid)
+			return nil, fmt.Errorf("-pid %s: the file contains no process id", pid)
 		}
 	}
 	if n <= 1 {
-		return nil, fmt.Errorf("-pid %d: want the id of a server", n)
+		return nil, fmt.Errorf("-pid %d: want the process id of a server", n)
 	}
 	p, err := process.Attach(n)
 	if err != nil {
@@ -94,7 +94,7 @@ func (t *target) find(p *process.Process) (*process.Process, error) {
 	}
 	l, ok := t.serving()
 	if !ok {
-		return nil, fmt.Errorf("no process is known that listens on %s: name it with -pid", strings.Join(t.addrs, " or "))
+		return nil, fmt.Errorf("draincheck cannot tell which process listens on %s: name it with -pid", strings.Join(t.addrs, " or "))
 	}
 	return process.Attach(l.PID)
 }
@@ -111,8 +111,8 @@ func (c *check) explainExit(p *process.Process) error {
 		for deadline := time.Now().Add(daemonWait); time.Now().Before(deadline); time.Sleep(readyPoll) {
 			if l, ok := c.instance.serving(); ok {
 				endDaemon(l.PID)
-				return fmt.Errorf("the command started %v, which serves now, and ended itself: run it in the foreground, "+
-					"so that it can be watched (nginx -g 'daemon off;', without -D, --daemon or '&'); it was ended", l)
+				return fmt.Errorf("the command started %v, which serves now, and has ended: run it in the foreground, "+
+					"so that draincheck can watch it (nginx -g 'daemon off;'; no -D, --daemon or '&'); the process that it started was ended", l)
 			}
 		}
 	}

@@ -59,7 +59,7 @@ func parseStatuses(text string) (statusSet, error) {
 		}
 		n, err := strconv.Atoi(strings.Replace(part, "xx", "00", 1))
 		if err != nil || len(part) != 3 || n < 100 || n > 999 {
-			return nil, fmt.Errorf("%q: want a status or a class, such as 404 or 2xx, or several with commas", part)
+			return nil, fmt.Errorf("%q: want statuses or classes, such as 404 or 2xx, with commas between them", part)
 		}
 		set[part] = true
 	}
@@ -102,23 +102,23 @@ func statusHint(code int, kind string) string {
 	hint := "look at " + path + ", -method, -body and -header"
 	switch code {
 	case http.StatusNotFound, http.StatusGone:
-		hint = "look at " + path + ", and at -method: some frameworks answer so to a method that the path does not take " +
+		hint = "look at " + path + ", and at -method: some frameworks give this answer if the path does not take the method " +
 			"(-method GET -body '')"
 	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
 		hint = "look at -method (GET needs -body '' as well)"
 	case http.StatusUnauthorized, http.StatusForbidden:
-		hint = "send what it needs, such as -header 'Authorization: …'"
+		hint = "send the credentials that the server wants, such as -header 'Authorization: …'"
 	case http.StatusUnsupportedMediaType:
-		hint = "send its type, such as -header 'Content-Type: application/json', and -body"
+		hint = "send the type of the body, such as -header 'Content-Type: application/json', and -body"
 	case http.StatusTooManyRequests:
 		hint = "the server limits the rate; use fewer clients or a longer -pause"
 	case http.StatusMisdirectedRequest:
 		hint = "look at the host in -url, or send -header 'Host: …'"
 	}
 	if code >= 500 {
-		hint = "the server is broken before it is stopped; look at what it prints (-v)"
+		hint = "the server fails before it is stopped; look at what it prints (-v)"
 	}
-	return fmt.Sprintf("%s; if this status is right, say so: -expect 2xx,3xx,%d", hint, code)
+	return fmt.Sprintf("%s; if this status is right, allow it with -expect 2xx,3xx,%d", hint, code)
 }
 
 // newInTheStop counts the answers after the signal with a status that is neither

@@ -135,7 +135,7 @@ func (r *round) awaitExit(ctx context.Context, p *process.Process, signalled tim
 				r.ended = time.Now()
 				return nil
 			}
-			return fmt.Errorf("the command (process %d) is still there though it was killed", p.Pid())
+			return fmt.Errorf("the command (process %d) is still there, although it was killed", p.Pid())
 		}
 	}
 	return nil

@@ -96,7 +96,7 @@ func nearby(name string, err error) string {
 		return ""
 	}
 	if info, err := os.Stat(name); err == nil && !info.IsDir() {
-		return fmt.Sprintf(" (there is a file of that name here: ./%s)", name)
+		return fmt.Sprintf(" (there is such a file in this directory: ./%s)", name)
 	}
 	return ""
 }
