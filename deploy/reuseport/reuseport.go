@@ -23,7 +23,7 @@ func Recipe() recipe.Recipe {
 		Check: supervised.Check,
 		Configs: []recipe.Config{
 			config("reuseport", "the successor serves before the predecessor stops; `WithListenConfig`", "", "reuseport"),
-			config("listener", "the same with `WithListener`", "a flood of new clients leaves no gap to close in, unless `net.ipv4.tcp_migrate_req` is 1", "reuseport-listener"),
+			config("listener", "the same with `WithListener`", "a flood of new clients leaves no gap in which to close the listener, unless `net.ipv4.tcp_migrate_req` is 1", "reuseport-listener"),
 		},
 	}
 }

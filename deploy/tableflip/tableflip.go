@@ -23,8 +23,8 @@ func Recipe() recipe.Recipe {
 		Check: supervised.Check,
 		Configs: []recipe.Config{
 			config("upgrade", "`systemctl reload`: an upgrade by SIGHUP", "", "tableflip", upgraded),
-			config("stop", "the last stop, and a new start, for comparison", "clients that come while nobody is there are refused", "tableflip", stopped),
-			config("stop-forgotten", "the same without `Upgrader.Stop`", "the socket stays open behind the servers, and the end of the process resets its queue", "tableflip-forgotten", stopped),
+			config("stop", "the last stop, and a new start, for comparison", "clients that come while no process is there are refused", "tableflip", stopped),
+			config("stop-forgotten", "the same without `Upgrader.Stop`", "the socket stays open after the servers have stopped, and the end of the process resets its queue", "tableflip-forgotten", stopped),
 		},
 	}
 }
