@@ -249,7 +249,7 @@ func (s *session) measureSteady(ctx context.Context, sub subject.Subject) error 
 	}
 	s.results.AddThroughput(sub.ID, base.ID, t)
 	s.results.AddMemory(sub.ID, base.ID, bytes, s.bases[base.ID])
-	s.say("%-16s %-10s %.3f of %s, %.0f bytes a connection", sub.ID, "steady", t.Ratio, base.ID, bytes)
+	s.say("%-16s %-10s %.3f of %s, %.0f bytes per connection", sub.ID, "steady", t.Ratio, base.ID, bytes)
 	return nil
 }
 

@@ -28,7 +28,7 @@ import (
 func main() {
 	rounds := flag.Int("rounds", 20, "stops of each client and policy")
 	onlyPolicy := flag.String("policy", "", "policies to try, separated by commas: "+strings.Join(policyNames(), ", "))
-	onlyClient := flag.String("client", "", "only clients whose name begins with this")
+	onlyClient := flag.String("client", "", "try only clients whose names begin with this text")
 	verbose := flag.Bool("v", false, "print the clients' errors")
 	flag.Parse()
 	if flag.NArg() > 0 || *rounds < 1 {

@@ -60,7 +60,7 @@ func (t *table) print(w io.Writer) {
 	for _, c := range sum {
 		fmt.Fprintf(w, " %d / %d / %d |", c.counts.answered, c.counts.refused, c.counts.lost)
 	}
-	fmt.Fprintf(w, "\n\nhow long the stops took: median, longest (ms)\n\n")
+	fmt.Fprintf(w, "\n\nduration of the stops: median, longest (ms)\n\n")
 	t.printCells(w, func(c cell) string {
 		took := slices.Sorted(slices.Values(c.took))
 		return fmt.Sprintf("%d, %d", took[len(took)/2].Milliseconds(), took[len(took)-1].Milliseconds())

@@ -60,7 +60,7 @@ func (sc scenario) run(ctx context.Context, bin string, o options) (*result, err
 	}
 	var r result
 	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
-		return nil, fmt.Errorf("read what draincheck says: %w", err)
+		return nil, fmt.Errorf("read the result of draincheck: %w", err)
 	}
 	r.printed = stderr.String()
 	return &r, nil

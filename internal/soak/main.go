@@ -54,7 +54,7 @@ func main() {
 	flag.StringVar(&o.kind, "server", "fxshutdown", "what to stop: fxshutdown, or net/http for comparison")
 	flag.StringVar(&o.listener, "listener", "own", "how fxshutdown gets its socket: "+strings.Join(listenerNames(), ", "))
 	flag.DurationVar(&o.grace, "grace", fxshutdown.DefaultIdleGrace, "IdleGrace of the server")
-	flag.DurationVar(&o.age, "age", 0, "MaxConnectionAge of the server; busy connections that live for longer are an error")
+	flag.DurationVar(&o.age, "age", 0, "MaxConnectionAge of the server; a busy connection that lives longer is an error")
 	flag.DurationVar(&o.load, "load", someLoad, "time under load before each stop")
 	flag.BoolVar(&o.verbose, "v", false, "print every lost request")
 	flag.Parse()

@@ -42,8 +42,8 @@ func main() {
 	var o options
 	flag.IntVar(&o.websockets, "websockets", 5000, "idle WebSockets")
 	flag.IntVar(&o.keepAlive, "keepalive", 2000, "idle keep-alive connections")
-	flag.DurationVar(&o.over, "over", 3*time.Second, "DrainSpread of the server; 0: none")
-	flag.IntVar(&o.addresses, "addresses", 200, "IP addresses that the clients share")
+	flag.DurationVar(&o.over, "over", 3*time.Second, "DrainSpread of the server (0: none)")
+	flag.IntVar(&o.addresses, "addresses", 200, "number of IP addresses that the clients share")
 	flag.Parse()
 	if flag.NArg() > 0 || o.websockets < 0 || o.keepAlive < 0 || o.websockets+o.keepAlive == 0 || o.over < 0 ||
 		o.addresses < 1 || o.addresses > maxAddresses {

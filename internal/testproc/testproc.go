@@ -37,7 +37,7 @@ func Interrupt(p *os.Process) error {
 			return p.Signal(os.Interrupt)
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("process %d does not listen for an interrupt", p.Pid)
+			return fmt.Errorf("process %d does not wait for an interrupt", p.Pid)
 		}
 	}
 }
