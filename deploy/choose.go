@@ -22,7 +22,7 @@ type invocation struct {
 	verbose bool
 }
 
-// parse reads the command line, on which names may stand before flags.
+// parse reads the command line. Names may stand before flags.
 func parse(args []string) (*invocation, error) {
 	inv := new(invocation)
 	fs := flag.NewFlagSet("deploy", flag.ContinueOnError)
@@ -67,7 +67,7 @@ type task struct {
 
 func (t task) String() string { return fmt.Sprintf("%s/%s, %s", t.recipe.Name, t.config.Name, t.side) }
 
-// choose finds what is named: "all", a recipe, or recipe/configuration.
+// choose finds the named tasks: "all", a recipe, or recipe/configuration.
 func choose(recipes []recipe.Recipe, inv *invocation) ([]task, error) {
 	var todo []task
 	for _, name := range inv.names {
@@ -114,7 +114,7 @@ func (t task) missing() error {
 	return nil
 }
 
-// verdict fails a configuration that has to lose nothing, and did.
+// verdict is an error if a configuration that must lose nothing lost something.
 func (t task) verdict(r *results.Result) error {
 	if t.config.Loses != "" || t.side != recipe.FxHTTP || r.Failed()+r.Refused == 0 {
 		return nil
@@ -150,7 +150,7 @@ func counts[K comparable](m map[K]int) string {
 	return strings.TrimSuffix(strings.TrimPrefix(fmt.Sprint(m), "map["), "]")
 }
 
-// list says what there is.
+// list prints all recipes and configurations.
 func list(out io.Writer, recipes []recipe.Recipe) {
 	for _, r := range recipes {
 		fmt.Fprintf(out, "%s (%s)\n", r.Name, r.Title)

@@ -10,6 +10,8 @@ const usageText = `draincheck starts a server, loads it, stops it under load, an
 
   draincheck -url http://127.0.0.1:8080/ [flags] -- ./my-server [its flags]
 
+Defaults are in parentheses.
+
 Requests
   -url URL              what to load: http or https, on a host that is this machine (required)
   -method METHOD        method of all requests except streams and WebSockets (POST: nothing may repeat it silently)
@@ -24,8 +26,8 @@ Requests
   -insecure             do not verify certificates
   -cert FILE            client certificate; needs -key
   -key FILE             key of the client certificate
-  -unix-socket PATH     connect to this Unix socket; -url, such as http://localhost/, then sets only the Host header
-                        and the path
+  -unix-socket PATH     connect to this Unix socket; -url, such as http://localhost/, then gives only the scheme, the
+                        Host header and the path
 
 Load: numbers of clients; 0 turns a kind off
   -keepalive N          clients that send one request after another on a connection (16)
@@ -35,7 +37,7 @@ Load: numbers of clients; 0 turns a kind off
   -paced N              clients that send one request after another, each client with a pause of its own (0)
   -paced-over D         the longest of these pauses (200ms)
   -pool N               connections of a single client, like those of a proxy: a burst of N requests opens them (0)
-  -pool-busy N          requests that it then sends at a time, on the connections that were used last (4)
+  -pool-busy N          requests that this client then sends at a time, on the connections that were used last (4)
   -slow N               clients that send one slow request after another, so that one is under way at the signal
                         (4 if -slow-path is given)
   -slow-path PATH       path of the slow requests (the path of -url)

@@ -36,7 +36,7 @@ func config(name, about, loses, how string) recipe.Config {
 		}}
 }
 
-// deployment is two instances of which one serves, but for the handover.
+// deployment is two instances, of which only one serves except during the handover.
 type deployment struct {
 	*supervised.Deployment
 	serves, other string

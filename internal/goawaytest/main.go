@@ -7,10 +7,10 @@
 // A full run takes about 20 minutes; README.md has the results.
 //
 // For each client and policy, it prints answered / refused / lost: requests that got
-// their response; requests that failed, but that no handler saw, so that they may be
-// sent again; requests that failed although a handler processed them. Requests for
-// which no connection could be made any more are left out: their clients know that. A
-// second table shows how long the stops took.
+// their response; requests that failed, but that no handler saw, so that they may be sent
+// again; requests that failed although a handler processed them. Requests for which no
+// connection could be made any more are left out, since their clients know that they were
+// not sent. A second table shows how long the stops took.
 package main
 
 import (

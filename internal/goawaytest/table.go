@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// table is what was seen: a row a client, a column a policy.
+// table is what was seen: a row for each client, a column for each policy.
 type table struct {
 	columns []policy
 	rows    []*row

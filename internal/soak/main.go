@@ -43,7 +43,7 @@ type options struct {
 // someLoad is the time under load before each stop, unless the command line says another.
 const someLoad = 60 * time.Millisecond
 
-// bare is the kind of server that is no fxshutdown.
+// bare is the kind of server without fxshutdown.
 const bare = "net/http"
 
 func main() {
@@ -116,7 +116,8 @@ func run(ctx context.Context, o options, names []string) (code int) {
 				}
 			}
 		}
-		// What draincheck does not like besides losses, such as the server's exit code.
+		// What draincheck complains about apart from losses, such as the server's exit
+		// code.
 		for _, reason := range r.otherReasons() {
 			fmt.Printf("  %s\n", reason)
 			code = 1

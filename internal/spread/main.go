@@ -70,8 +70,8 @@ func main() {
 // openWithin bounds how long it takes to open all connections.
 const openWithin = 2 * time.Minute
 
-// budget is the time of Stop's context. With less than twice the spread and what the engine
-// takes off for its end the spread would be shortened.
+// budget is the time of Stop's context. If it were less than twice the spread and what
+// the engine reserves for its end, the spread would be shortened.
 func (o options) budget() time.Duration { return 3*o.over + 5*time.Second }
 
 func run(ctx context.Context, o options) (*result, error) {
@@ -91,7 +91,7 @@ func run(ctx context.Context, o options) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Nobody may count as busy any more when the stop begins.
+	// No client may count as busy any more when the stop begins.
 	select {
 	case <-time.After(2 * idleGrace):
 	case <-ctx.Done():

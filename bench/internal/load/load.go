@@ -22,11 +22,11 @@ type Kind struct {
 	What  string `json:"what"`
 	HTTPS bool   `json:"https,omitempty"`
 
-	// OneRequest says that each client has one connection and one request. With the others a connection found closed
-	// is the ordinary end of one that served.
+	// OneRequest says that each client has one connection and one request. With other kinds, a connection that is found
+	// closed has usually served before.
 	OneRequest bool `json:"one_request,omitempty"`
 
-	// RTTMS is how far the clients are away, in milliseconds. Other than 0 it takes a link (see [OpenLink]).
+	// RTTMS is how far the clients are away, in milliseconds. If it is not 0, it takes a link (see [OpenLink]).
 	RTTMS int64 `json:"rtt_ms,omitempty"`
 
 	// Flags are those of draincheck. Every other kind of load is off.

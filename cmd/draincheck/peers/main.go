@@ -84,7 +84,7 @@ func build(ctx context.Context, dir string) error {
 	return nil
 }
 
-// A place is where servers run: what their command lines and files name.
+// A place is where servers run: the values for their command lines and files.
 type place struct {
 	Dir  string // for what a run writes
 	Here string // this module
@@ -155,7 +155,7 @@ func (p *place) check(ctx context.Context, s server, rounds int, capture bool) e
 			return err
 		}
 		// The rounds that look for what holds a process would be in the capture, too.
-		// Half headers and HTTP/2's acknowledgements are last words that ask for nothing.
+		// Half headers and HTTP/2's acknowledgements are last data that ask for nothing.
 		args = append([]string{"-diagnose=false", "-halfheader", "0", "-h2c", "0"}, args...)
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(p.Dir, "draincheck"), args...)

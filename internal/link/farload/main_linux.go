@@ -150,7 +150,7 @@ func (b *bed) alternate(ctx context.Context, o *options, l load) ([]row, error) 
 	rows := make([]row, len(o.servers))
 	for i := range o.stops {
 		for j := range o.servers {
-			// Nobody is always the first.
+			// No server is always the first.
 			j := (i + j) % len(o.servers)
 			s, err := b.stop(ctx, o.servers[j], l, o.pull)
 			if err != nil {

@@ -75,7 +75,7 @@ type Config struct {
 	Insecure  bool   // verify no certificate
 	Cert, Key string // PEM files of a client certificate
 
-	UnixSocket string // connect to this socket; URL gives only the Host header and the path
+	UnixSocket string // connect to this socket; URL gives only the scheme, the Host header and the path
 
 	Signal  string        // the stop signal, such as "TERM"
 	Group   bool          // send it to all processes that the command started, too

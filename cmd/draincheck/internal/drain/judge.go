@@ -62,7 +62,7 @@ func (r *Round) cutByKill() string {
 	return fmt.Sprintf("; this cut %s, which count as cut and not as lost", requests(r.Total.CutByKill))
 }
 
-// list writes numbers as one would in a sentence: "500, 502 and 503".
+// list writes numbers as in a sentence: "500, 502 and 503".
 func list(numbers []int) string {
 	text := ""
 	for i, n := range numbers {

@@ -7,7 +7,7 @@ import (
 )
 
 // settleAuto turns Auto into numbers, now that the server can be asked. What was asked
-// for by number has to be there.
+// for by a number must be there.
 func (c *check) settleAuto(ctx context.Context) error {
 	cfg := &c.cfg
 	auto := func(n *int, on bool, some int) {

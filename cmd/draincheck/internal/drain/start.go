@@ -16,14 +16,14 @@ import (
 // errExited means that the command ended before it was told to.
 var errExited = errors.New("the command exited by itself")
 
-// environ is what commands find in their environment besides what the Config adds.
+// environ is the environment of commands, before what the Config adds.
 func (c *check) environ(round int) []string {
 	return append([]string{"DRAINCHECK_ROUND=" + strconv.Itoa(round)}, c.cfg.Env...)
 }
 
-// begin brings the server of a round into being: the command is started, or whatever
-// -start-command starts, unless that runs already and is not to be started again. It
-// returns nil if the process is to be found by its port.
+// begin starts the server of a round, by the command or by -start-command, unless the
+// server is already running and is not to be started again. It returns nil if the process
+// must be found by its port.
 func (c *check) begin(ctx context.Context, round int, again bool) (*process.Process, error) {
 	cfg := &c.cfg
 	switch {
@@ -42,7 +42,7 @@ func (c *check) begin(ctx context.Context, round int, again bool) (*process.Proc
 	if cfg.PID == "" {
 		return nil, nil
 	}
-	// A file of a server that starts may not be there at once.
+	// The file of a server that is just starting may not be there yet.
 	deadline := time.Now().Add(cfg.Ready)
 	for {
 		p, err := attach(cfg.PID)
@@ -102,8 +102,8 @@ func (t *target) find(p *process.Process) (*process.Process, error) {
 // daemonWait is how long a daemon may take to listen once its parent has ended.
 const daemonWait = 2 * time.Second
 
-// explainExit says why a command that ended too early did, as far as that can be known.
-// A daemon that it started is ended: its port was free before.
+// explainExit says why a command ended too early, as far as this can be known. A daemon
+// that it started is ended: its port was free before.
 func (c *check) explainExit(p *process.Process) error {
 	p.Settle()
 	exit := p.Exit()
@@ -119,7 +119,7 @@ func (c *check) explainExit(p *process.Process) error {
 	return fmt.Errorf("%w before it was told to stop (%v)", errExited, exit)
 }
 
-// endDaemon ends a process politely, and then otherwise.
+// endDaemon ends a process politely, and by force if it does not end.
 func endDaemon(pid int) {
 	d, err := process.Attach(pid)
 	if err != nil {

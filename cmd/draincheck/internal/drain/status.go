@@ -49,7 +49,8 @@ func (s Statuses) Classes() string {
 // A statusSet holds status codes and classes: "2xx,304".
 type statusSet map[string]bool
 
-// parseStatuses reads codes and classes with commas between them. Nothing is fine.
+// parseStatuses reads codes and classes with commas between them. No status at all is
+// allowed.
 func parseStatuses(text string) (statusSet, error) {
 	set := statusSet{}
 	for part := range strings.SplitSeq(text, ",") {
@@ -70,8 +71,9 @@ func (s statusSet) has(code int) bool {
 	return s[strconv.Itoa(code)] || s[strconv.Itoa(code/100)+"xx"]
 }
 
-// misdirected is an error if most answers before the signal have a status that nobody
-// expects. Such a run says nothing about the server: it was asked for the wrong thing.
+// misdirected is an error if most answers before the signal have a status that -expect
+// does not name. Such a run says nothing about the server: draincheck asked for the wrong
+// thing.
 func misdirected(rec *recorder) error {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
@@ -134,7 +136,7 @@ func newInTheStop(s Statuses, expect, after statusSet) (n int, codes []int) {
 		if expect.has(code) || after.has(code) || c.During == 0 {
 			continue
 		}
-		// Twice as many as before, and a few for chance, are no news.
+		// Twice as many as before, and a few by chance, do not count.
 		if c.Before > 0 && c.During <= 2*c.Before*during/before+2 {
 			continue
 		}

@@ -42,8 +42,8 @@ func (c *Config) Clients() []ClientNumber {
 	}
 }
 
-// Validate reports all that is wrong with c, each problem by the name of its flag. It
-// looks nothing up and opens nothing.
+// Validate reports everything that is wrong with c, and names the flag of each problem.
+// It does not look up or open anything.
 func (c *Config) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
