@@ -49,7 +49,7 @@ func Recipe() recipe.Recipe {
 				Files: file(runtime), RunDir: "/run/haproxy", BeforeStop: setState("drain"), AfterStart: setState("ready")}),
 			config("h2", "TLS and HTTP/2 for clients, h2c to the service", "", proxied.Proxy{Files: file(h2), TLS: true, Delay: delay}),
 			streams,
-			config("no-delay", "the first one without a delay: only `redispatch`", "", proxied.Proxy{Files: file(good)}),
+			config("no-delay", "`haproxy` without a delay: only `redispatch`", "", proxied.Proxy{Files: file(good)}),
 			config("tcp-check", "a check that only connects", "503 from the close of the port to the next check", proxied.Proxy{Files: file(tcpCheck)}),
 		},
 	}
