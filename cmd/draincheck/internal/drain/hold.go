@@ -40,7 +40,7 @@ func (h Hold) Hint() string {
 
 // holdHints are what helps, by kind.
 var holdHints = map[string]string{
-	nothing: "catch the signal; if the server does, find out what else the process waits for, such as a thread, " +
+	nothing: "catch the signal; if the server already does, find out what else the process waits for, such as a thread, " +
 		"a timer or a process that it started",
 	"silent": "limit how long a connection may take to send its first request header (Go: ReadHeaderTimeout), " +
 		"or close such connections once the stop has begun",
