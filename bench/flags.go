@@ -47,15 +47,15 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 		window: 50 * time.Millisecond, idle: 1000, sufficient: 3}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	only := fs.String("only", "", "comma-separated: subjects ("+strings.Join(subjectIDs(), " ")+
+	only := fs.String("only", "", "measure only these, with commas between them: subjects ("+strings.Join(subjectIDs(), " ")+
 		"), measures (lost stop steady), loads ("+strings.Join(loadIDs(), " ")+
 		"), obstacles ("+strings.Join(obstacleIDs(), " ")+"); writes to bench/work/results")
-	fs.IntVar(&c.rounds, "rounds", 20, "how often each measurement is made")
+	fs.IntVar(&c.rounds, "rounds", 20, "how often to make each measurement")
 	fs.BoolVar(&c.steady, "steady", false, "measure only the steady state, print it, and write nothing")
-	fs.StringVar(&c.base, "base", "", "with -steady: the subject that Go servers are compared with (nethttp)")
-	pairs := fs.Int("pairs", 21, "with -steady: how many pairs of servers are compared")
-	fs.BoolVar(&c.quick, "quick", false, "one short round, to see that everything works; writes to bench/work/results")
-	fs.BoolVar(&c.render, "render", false, "measure nothing: renew table and plots from results.json and notes.json")
+	fs.StringVar(&c.base, "base", "", "with -steady: the subject to compare Go servers with (nethttp)")
+	pairs := fs.Int("pairs", 21, "with -steady: how many pairs of servers to compare")
+	fs.BoolVar(&c.quick, "quick", false, "make one short round, to see that everything works; writes to bench/work/results")
+	fs.BoolVar(&c.render, "render", false, "measure nothing: write the table and plots again from results.json and notes.json")
 	fs.StringVar(&c.out, "out", "", "directory to write to (bench/results)")
 	if err := fs.Parse(args); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 	case c.base != "" && !c.steady:
 		return nil, errors.New("-base: only with -steady")
 	case c.base != "" && !isGo(c.base):
-		return nil, fmt.Errorf("-base: %q is no Go server", c.base)
+		return nil, fmt.Errorf("-base: %q is not a Go server", c.base)
 	case *pairs < 1:
 		return nil, errors.New("-pairs: want at least 1")
 	case c.steady && (given["rounds"] || given["out"] || c.render):

@@ -88,7 +88,7 @@ func publish(r *results.Results, dir, out string, stderr io.Writer) error {
 	}
 	r.Sum()
 	for _, cell := range r.Annotate(notes) {
-		fmt.Fprintf(stderr, "bench: we are not first in %s, and notes.json does not say why\n", cell)
+		fmt.Fprintf(stderr, "bench: fxhttp or fxshutdown is not first in %s, and notes.json does not say why\n", cell)
 	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err

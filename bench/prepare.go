@@ -32,11 +32,11 @@ type built struct {
 	commit     string
 }
 
-// absentPeers could not be had when the results were made.
+// absentPeers were not available when the results were made.
 var absentPeers = []results.Absent{{
 	Name: "yokai's fxhttpserver (github.com/ankorstore/yokai/fxhttpserver)",
-	Reason: "it could not be fetched when these results were made. By its source it starts Echo in OnStart and calls Echo's Shutdown " +
-		"in OnStop; “Echo in Fx” here does the same, without yokai's middlewares",
+	Reason: "it could not be fetched when these results were made. According to its source, it starts Echo in OnStart and calls Echo's Shutdown " +
+		"in OnStop. “Echo in Fx” here does the same, without yokai's middleware",
 }}
 
 // installWithin bounds each step of the installation.

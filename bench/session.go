@@ -19,7 +19,8 @@ import (
 )
 
 // A session makes all measurements: round after round, in each round kind after kind, for each kind subject after
-// subject. What changes on the machine in the meantime hits all subjects alike. Who begins changes from round to round.
+// subject. What changes on the machine in the meantime hits all subjects alike. The first one changes from round to
+// round.
 type session struct {
 	*built
 	cfg     *config
@@ -74,7 +75,7 @@ func (s *session) close() {
 	}
 }
 
-// openLinks opens the links that the loads take. A load whose link cannot be had here is left out, and named in the
+// openLinks opens the links that the loads take. A load whose link is not available here is left out, and named in the
 // results.
 func (s *session) openLinks(open func(rtt time.Duration) (*load.Link, error)) error {
 	var loads []load.Kind
@@ -101,7 +102,7 @@ func (s *session) wantsLoad(k load.Kind) bool {
 	return slices.ContainsFunc(s.subjects, func(sub subject.Subject) bool { return s.cfg.wants(sub.ID, lostMeasure, k.ID) })
 }
 
-// run makes the measurements. One that fails is tried again, and then left out and named in the results.
+// run makes the measurements. A measurement that fails is tried again, and then left out and named in the results.
 func (s *session) run(ctx context.Context) error {
 	if err := s.openLinks(load.OpenLink); err != nil {
 		return err
@@ -164,7 +165,7 @@ func (s *session) try(ctx context.Context, what string, measure func() error) er
 
 func (s *session) lose(ctx context.Context, sub subject.Subject, k load.Kind, round int) error {
 	s.runner.Raw = func(json []byte) {
-		// For whoever wonders about a number. The results hold no paths, this does.
+		// For readers who wonder about a number. Unlike the results, this contains paths.
 		dir := filepath.Join(s.dir, "work", "raw")
 		if err := os.MkdirAll(dir, 0o755); err == nil {
 			_ = os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%s-%02d.json", k.ID, sub.ID, round)), json, 0o644)
@@ -249,7 +250,7 @@ func (s *session) measureSteady(ctx context.Context, sub subject.Subject) error 
 	}
 	s.results.AddThroughput(sub.ID, base.ID, t)
 	s.results.AddMemory(sub.ID, base.ID, bytes, s.bases[base.ID])
-	s.say("%-16s %-10s %.3f of %s, %.0f bytes a connection", sub.ID, "steady", t.Ratio, base.ID, bytes)
+	s.say("%-16s %-10s %.3f of %s, %.0f bytes per connection", sub.ID, "steady", t.Ratio, base.ID, bytes)
 	return nil
 }
 

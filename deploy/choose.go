@@ -22,16 +22,16 @@ type invocation struct {
 	verbose bool
 }
 
-// parse reads the command line, on which names may stand before flags.
+// parse reads the command line. Names may stand before flags.
 func parse(args []string) (*invocation, error) {
 	inv := new(invocation)
 	fs := flag.NewFlagSet("deploy", flag.ContinueOnError)
-	fs.IntVar(&inv.rolls, "rolls", 2, "how often each instance is stopped and started")
-	fs.StringVar(&inv.side, "side", "", "fxhttp or net/http only")
-	fs.BoolVar(&inv.short, "short", false, "one roll of what loses nothing, with fxhttp; all recipes if none is named")
-	fs.BoolVar(&inv.write, "write", false, "merge the results into results.json, and write the table of the README")
+	fs.IntVar(&inv.rolls, "rolls", 2, "how often to stop and start each instance")
+	fs.StringVar(&inv.side, "side", "", "only this side: fxhttp or net/http")
+	fs.BoolVar(&inv.short, "short", false, "roll each configuration that loses nothing once, with fxhttp; all recipes if none is named")
+	fs.BoolVar(&inv.write, "write", false, "merge the results into results.json, and write the table of README.md")
 	fs.BoolVar(&inv.verbose, "v", false, "show what the components print")
-	fs.BoolVar(&inv.table, "table", false, "only write the table of the README anew")
+	fs.BoolVar(&inv.table, "table", false, "only write the table of README.md again")
 	for len(args) > 0 {
 		if err := fs.Parse(args); err != nil {
 			return nil, err
@@ -67,7 +67,7 @@ type task struct {
 
 func (t task) String() string { return fmt.Sprintf("%s/%s, %s", t.recipe.Name, t.config.Name, t.side) }
 
-// choose finds what is named: "all", a recipe, or recipe/configuration.
+// choose finds the named tasks: "all", a recipe, or recipe/configuration.
 func choose(recipes []recipe.Recipe, inv *invocation) ([]task, error) {
 	var todo []task
 	for _, name := range inv.names {
@@ -93,9 +93,9 @@ func choose(recipes []recipe.Recipe, inv *invocation) ([]task, error) {
 		}
 		switch {
 		case !known:
-			return nil, fmt.Errorf("there is no recipe %q: deploy/run alone lists all", name)
+			return nil, fmt.Errorf("there is no recipe %q: deploy/run without arguments lists all", name)
 		case n == len(todo):
-			return nil, fmt.Errorf("%s loses requests: -short has nothing to roll", name)
+			return nil, fmt.Errorf("%s loses requests, so -short has nothing to roll", name)
 		}
 	}
 	return todo, nil
@@ -114,7 +114,7 @@ func (t task) missing() error {
 	return nil
 }
 
-// verdict fails a configuration that has to lose nothing, and did.
+// verdict is an error if a configuration that must lose nothing lost something.
 func (t task) verdict(r *results.Result) error {
 	if t.config.Loses != "" || t.side != recipe.FxHTTP || r.Failed()+r.Refused == 0 {
 		return nil
@@ -126,7 +126,7 @@ func describe(t task, r *results.Result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %d rolls, %d requests, %d lost, %d answered with an error, %d refused, %d over 0.9 s",
 		t, r.Rolls, r.Sent, r.Lost, r.BadStatus, r.Refused, r.Slow)
-	fmt.Fprintf(&b, "; a stop took %v, %v at most; p99 %v", r.Stops.Median.Duration(), r.Stops.Max.Duration(), r.P99.Duration())
+	fmt.Fprintf(&b, "; a stop took %v, at most %v; p99 %v", r.Stops.Median.Duration(), r.Stops.Max.Duration(), r.P99.Duration())
 	if r.Ends != nil {
 		fmt.Fprintf(&b, "; streams: %d ended politely, %d cut", r.Ends.Polite, r.Ends.Cut)
 	}
@@ -150,7 +150,7 @@ func counts[K comparable](m map[K]int) string {
 	return strings.TrimSuffix(strings.TrimPrefix(fmt.Sprint(m), "map["), "]")
 }
 
-// list says what there is.
+// list prints all recipes and configurations.
 func list(out io.Writer, recipes []recipe.Recipe) {
 	for _, r := range recipes {
 		fmt.Fprintf(out, "%s (%s)\n", r.Name, r.Title)

@@ -1,8 +1,8 @@
 // Command deploy rolls the example service behind real components under load, and says
-// what clients lost: with the configurations that lose nothing, and with those that look
-// right.
+// what clients lost: with the configurations that lose nothing, and with those that only
+// look right.
 //
-//	deploy/run                          # what there is
+//	deploy/run                          # lists all
 //	deploy/run haproxy -rolls 10        # all configurations of HAProxy
 //	deploy/run haproxy/tcp-check        # one of them
 //	deploy/run all -rolls 20 -write     # all, into results.json and the README

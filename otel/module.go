@@ -17,18 +17,19 @@ import (
 )
 
 // Module observes all fxhttp servers of the app with the metric.MeterProvider of the graph,
-// or else with the global one. One that has a provider but cannot be built is an error.
+// or else with the global one. It is an error if the graph has a provider of one but it
+// cannot be built.
 //
 // OnStart registers before the first server starts. OnStop flushes and unregisters after
-// the last one has stopped: so the last export has the whole drain. For that Module
-// constructs the MeterProvider before any server's hook is appended, wherever it is listed
-// beside fxhttp.Module; a fxhttp.Module that is inside of a fx.Module must be listed after
-// it, otherwise OnStart fails and says so. Where the constructor of the MeterProvider
-// appends a hook that shuts it down, that runs after all this.
+// the last server has stopped, so the last export contains the whole drain. For this,
+// Module constructs the MeterProvider before any server's hook is appended, wherever it is
+// listed beside fxhttp.Module. A fxhttp.Module inside an fx.Module must be listed after it,
+// otherwise OnStart fails and says so. If the constructor of the MeterProvider appends a
+// hook that shuts it down, this hook runs after the flush.
 //
-// The flush (ForceFlush, if the provider has it) takes half of the time that is left, at
-// most, and 5 s if there is no limit. The time left is what StopReserve of the servers leaves.
-// Its error is told to otel.Handle, and does not fail the stop.
+// The flush (ForceFlush, if the provider has it) takes at most half of the time that is
+// left, and at most 5 s if there is no limit. The time left is what StopReserve of the
+// servers leaves. An error of the flush goes to otel.Handle, and does not fail the stop.
 func Module() fx.Option {
 	return fx.Options(
 		// In a module of its own, whose invokes run before those of its parent.
@@ -43,7 +44,7 @@ type observer struct {
 	provider     metric.MeterProvider // nil: the global one
 	servers      []fxhttp.NamedServer
 	registration metric.Registration
-	err          error // of its constructor, which Fx would show behind the way to it
+	err          error // of its constructor: Fx would put the path to it in front
 }
 
 type observerParams struct {
@@ -73,7 +74,7 @@ func (o *observer) take(servers []fxhttp.NamedServer) error {
 func (o *observer) start(context.Context) (err error) {
 	for _, s := range o.servers {
 		if s.Server.Addr() != nil {
-			return fmt.Errorf("fxhttpotel: the server %q has started before: it would stop after the last export, which would not have its drain; "+
+			return fmt.Errorf("fxhttpotel: the server %q has started already: it would stop after the last export, which would not contain its drain; "+
 				"list fxhttpotel.Module before the fx.Module with the fxhttp.Module of that server", nameOf(s))
 		}
 	}
@@ -106,18 +107,18 @@ func (o *observer) stop(ctx context.Context) error {
 // whyNoProvider returns why the graph gives no MeterProvider, if it looks as if it should.
 func whyNoProvider(graph fx.DotGraph) error {
 	if provides(graph, reflect.TypeFor[metric.MeterProvider]().String()) {
-		return errors.New("fxhttpotel: the app provides a metric.MeterProvider that cannot be had: it is nil, or what it needs is missing, or private to another module, or it is another package's type of that name")
+		return errors.New("fxhttpotel: the app provides a metric.MeterProvider that cannot be used: it is nil, or something that it needs is missing or private to another module, or it is a type of the same name from another package")
 	}
 	if provides(graph, "*metric.MeterProvider") { // of the SDK
-		return errors.New("fxhttpotel: the app provides a *metric.MeterProvider, which nobody takes: annotate it with fx.As(new(metric.MeterProvider)), of go.opentelemetry.io/otel/metric; " +
-			"fx.As(fx.Self()) beside it keeps its own type")
+		return errors.New("fxhttpotel: the app provides a *metric.MeterProvider, which fxhttpotel does not take: annotate it with fx.As(new(metric.MeterProvider)), of go.opentelemetry.io/otel/metric; " +
+			"add fx.As(fx.Self()) to keep its own type")
 	}
 	return nil
 }
 
-// provides reports whether a constructor of the app provides the type. Fx gives an
-// optional dependency whose provider cannot be built as if there were none; only the graph
-// tells.
+// provides reports whether a constructor of the app provides the type. If the
+// provider of an optional dependency cannot be built, Fx acts as if there were none; only
+// the graph tells.
 func provides(graph fx.DotGraph, typ string) bool {
 	result := strconv.Quote(typ) + " ["
 	inConstructor := false

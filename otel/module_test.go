@@ -63,7 +63,7 @@ func TestListedTooLate(t *testing.T) {
 	if err := app.Err(); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, app.Start(t.Context()), `fxhttpotel: the server "http" has started before`, "list fxhttpotel.Module before")
+	wantError(t, app.Start(t.Context()), `fxhttpotel: the server "http" has started already`, "list fxhttpotel.Module before")
 	if err := stop(app, patience); err != nil {
 		t.Error(err)
 	}
@@ -142,12 +142,12 @@ func TestProvider(t *testing.T) {
 	})
 	t.Run("OfTheSDK", func(t *testing.T) {
 		err := fx.New(fx.NopLogger, fxhttpotel.Module(), api(http.NotFoundHandler()), fx.Provide(func() *sdk.MeterProvider { return nil })).Err()
-		wantError(t, err, "the app provides a *metric.MeterProvider, which nobody takes", "fx.As(new(metric.MeterProvider))")
+		wantError(t, err, "the app provides a *metric.MeterProvider, which fxhttpotel does not take", "fx.As(new(metric.MeterProvider))")
 	})
 	t.Run("CannotBeBuilt", func(t *testing.T) {
 		type missing struct{}
 		err := fx.New(fx.NopLogger, fxhttpotel.Module(), api(http.NotFoundHandler()), fx.Provide(func(missing) metric.MeterProvider { return nil })).Err()
-		wantError(t, err, "the app provides a metric.MeterProvider that cannot be had")
+		wantError(t, err, "the app provides a metric.MeterProvider that cannot be used")
 	})
 	t.Run("NoServer", func(t *testing.T) {
 		wantError(t, fx.New(fx.NopLogger, fxhttpotel.Module()).Err(), "fxhttpotel: there is no server")

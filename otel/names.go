@@ -22,7 +22,7 @@ func nameOf(s fxhttp.NamedServer) string {
 // checkServers finds servers that have no figures, or whose figures would be added up.
 func checkServers(servers []fxhttp.NamedServer) error {
 	if len(servers) == 0 {
-		return errors.New("fxhttpotel: there is no server: list fxhttp.Module, or give Register one")
+		return errors.New("fxhttpotel: there is no server: list fxhttp.Module, or give Register a server")
 	}
 	seen := make(map[string]bool)
 	for _, s := range servers {
@@ -32,7 +32,7 @@ func checkServers(servers []fxhttp.NamedServer) error {
 		case !utf8.ValidString(name):
 			return fmt.Errorf("fxhttpotel: the name %q is not UTF-8, as an attribute must be", name)
 		case seen[name]:
-			return fmt.Errorf("fxhttpotel: two servers are called %q (one without a name is): give them other names by fxhttp.WithName", name)
+			return fmt.Errorf("fxhttpotel: two servers are called %q (this is also the name of a server without one): give them different names with fxhttp.WithName", name)
 		default:
 			seen[name] = true
 		}

@@ -10,15 +10,15 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// observation is what is told of one server at one time.
+// observation is what is exported of one server at one time.
 type observation struct {
 	*instruments
 	to     metric.Observer
 	server attribute.KeyValue
 }
 
-// observe asks for the report before the account: so the figures of the stop are never
-// ahead of those of the whole life, and once the stop is over those are its last.
+// observe asks for the report before the account. So the figures of the stop are never
+// ahead of those of the whole life, and once the stop is over, the latter are final.
 func (i *instruments) observe(to metric.Observer, s fxhttp.NamedServer) {
 	report := s.Server.Report()
 	var progress fxshutdown.Progress
@@ -85,7 +85,7 @@ var phases = []fxshutdown.PhaseName{
 	fxshutdown.PhaseDelay, fxshutdown.PhaseAnnounce, fxshutdown.PhaseListener, fxshutdown.PhaseDrain, fxshutdown.PhaseForce,
 }
 
-// stop tells of a stop. Its counters are there before, as 0.
+// stop exports a stop. Its counters exist before it, as 0.
 func (o observation) stop(r fxshutdown.Report, p fxshutdown.Progress) {
 	duration := r.Duration
 	if r.Trigger != "" && duration == 0 {
@@ -113,7 +113,7 @@ func (o observation) stop(r fxshutdown.Report, p fxshutdown.Progress) {
 	}
 }
 
-// results tells how a stop that is over went.
+// results exports how a stop that is over went.
 func (o observation) results(r fxshutdown.Report, e fxshutdown.StopBegan) {
 	o.int(o.result, 1, stopResultKey.String(stopResult(r)))
 	for _, phase := range r.Phases {

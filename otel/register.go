@@ -22,14 +22,14 @@ const scope = "github.com/fxshutdown/fxhttp/otel"
 //
 //	registration, err := fxhttpotel.Register(provider, fxhttp.NamedServer{Name: "api", Server: server})
 //
-// A server that was made so has no phase result "skipped" or "no_room", which only the
-// one of fxhttp.Module knows. Unregister when the servers have stopped and their last
-// figures are exported: what is not observed any more is not exported either.
+// A NamedServer made like this has no phase result "skipped" or "no_room": only those of
+// fxhttp.Module know these. Unregister when the servers have stopped and their last figures
+// are exported: what is no longer observed is not exported either.
 //
-// It is an error to give no server, one that is nil, or two of the same name; one without
-// a name is called [Unnamed]. So is a server that is registered with the provider already:
-// OpenTelemetry would add both observations up. Each collection asks each server once, and
-// like fxshutdown.Server.Stats looks at every connection.
+// It is an error to give no server, a nil server, two servers of the same name, or a server
+// that is already registered with the provider, since OpenTelemetry would add up both
+// observations. A server without a name is called [Unnamed]. Each collection asks each
+// server once, and looks at every connection, like fxshutdown.Server.Stats.
 func Register(provider metric.MeterProvider, servers ...fxhttp.NamedServer) (metric.Registration, error) {
 	if err := checkServers(servers); err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (c *claims) claim(provider metric.MeterProvider, servers []fxhttp.NamedServ
 	defer c.mu.Unlock()
 	for _, s := range servers {
 		if c.taken[claim{provider, s.Server}] {
-			return nil, fmt.Errorf("fxhttpotel: the server %q is registered with this provider already, by Module or Register: unregister that first", nameOf(s))
+			return nil, fmt.Errorf("fxhttpotel: the server %q is already registered with this provider, by Module or Register: unregister it first", nameOf(s))
 		}
 	}
 	for _, s := range servers {

@@ -201,7 +201,7 @@ func TestRegister(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = fxhttpotel.Register(provider, one)
-		wantError(t, err, `the server "api" is registered with this provider already`)
+		wantError(t, err, `the server "api" is already registered with this provider`)
 		other, err := fxhttpotel.Register(sdk.NewMeterProvider(), one)
 		if err != nil {
 			t.Errorf("with another provider: %v", err)

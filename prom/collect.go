@@ -58,8 +58,8 @@ func collectStats(to sink, st fxshutdown.Stats) {
 	to.counter(requestsDesc, float64(st.Aborted), "aborted")
 }
 
-// collectStop tells of a stop. Its counters are there before, as 0, so that their increase
-// can be asked for.
+// collectStop exports a stop. Its counters exist before it, as 0, so that queries can ask
+// for their increase.
 func collectStop(to sink, r fxshutdown.Report) {
 	duration := r.Duration
 	if r.Trigger != "" && duration == 0 {
@@ -94,7 +94,7 @@ func collectPhases(to sink, r fxshutdown.Report, p fxshutdown.Progress) {
 	to.timestamp(endAtDesc, p.EndAt)
 }
 
-// collectResults tells how a stop that is over went.
+// collectResults exports how a stop that is over went.
 func collectResults(to sink, r fxshutdown.Report, e fxshutdown.StopBegan) {
 	to.gauge(resultDesc, 1, stopResult(r))
 	for _, phase := range r.Phases {

@@ -10,8 +10,8 @@ import (
 )
 
 // Collector is a prometheus.Collector of the accounts of servers. It keeps no figures of
-// its own: each scrape asks each server once, so that the figures of a scrape fit
-// together. It may be used by any number of goroutines.
+// its own: each scrape asks each server once, so the figures of a scrape fit together. Any
+// number of goroutines may use it.
 type Collector struct{ servers []fxhttp.NamedServer }
 
 var _ prometheus.Collector = (*Collector)(nil)
@@ -20,9 +20,9 @@ var _ prometheus.Collector = (*Collector)(nil)
 //
 //	c, err := fxhttpprom.NewCollector(fxhttp.NamedServer{Name: "api", Server: server})
 //
-// A server made so has no label result "skipped" or "no_room", which only the one of
-// fxhttp.Module knows. It is an error to give none, one that is nil, or two of the same
-// name; one without a name is called [Unnamed].
+// A NamedServer made like this has no label result "skipped" or "no_room": only those of
+// fxhttp.Module know these. It is an error to give no server, a nil server, or two servers
+// of the same name. A server without a name is called [Unnamed].
 func NewCollector(servers ...fxhttp.NamedServer) (*Collector, error) {
 	if err := checkServers(servers); err != nil {
 		return nil, err
@@ -37,16 +37,16 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. Like fxshutdown.Server.Stats it looks at every
-// connection.
+// Collect implements prometheus.Collector. It looks at every connection, like
+// fxshutdown.Server.Stats.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range c.servers {
 		collect(sink{ch, nameOf(s)}, s)
 	}
 }
 
-// collect asks for the report before the account: so the figures of the stop are never
-// ahead of those of the whole life, and once the stop is over those are its last.
+// collect asks for the report before the account. So the figures of the stop are never
+// ahead of those of the whole life, and once the stop is over, the latter are final.
 func collect(to sink, s fxhttp.NamedServer) {
 	report := s.Server.Report()
 	var progress fxshutdown.Progress

@@ -1,5 +1,5 @@
-// Package fxhttpprom tells Prometheus of an app's fxhttp servers: their connections and
-// requests, and how they stop.
+// Package fxhttpprom exports metrics of an app's fxhttp servers to Prometheus: their
+// connections and requests, and how they stop.
 //
 //	fx.New(
 //		fxhttp.Module(fxhttp.WithAddr(":8080")),
@@ -12,9 +12,9 @@
 // prometheus.Collector.
 //
 // Every metric has the label server, with the name of fxhttp.WithName, or [Unnamed].
-// Counters count from the start of the process to its end, through the stop. All labels
-// have values of the app's, none of a client's.
+// Counters count from the start of the process to its end, including the stop. The values
+// of all labels come from the app, never from a client.
 //
 // The README beside this file lists the metrics, and says how the last scrape sees a stop
-// that is over. dashboard.json is a dashboard for Grafana, alerts.yml has alert rules.
+// that is over. dashboard.json is a dashboard for Grafana, and alerts.yml has alert rules.
 package fxhttpprom

@@ -18,18 +18,19 @@ import (
 // Module registers a [Collector] of all fxhttp servers of the app, wherever it is listed.
 //
 // It registers with the prometheus.Registerer of the graph, or else with its
-// *prometheus.Registry, or else with prometheus.DefaultRegisterer. One that has a provider
-// but cannot be built is an error, and so is a second Module for the same one. Nothing is
-// unregistered: a registry that outlives the app goes on to show the last figures.
+// *prometheus.Registry, or else with prometheus.DefaultRegisterer. It is an error if the
+// graph has a provider of one but it cannot be built, or if a second Module registers with
+// the same one. Nothing is unregistered: a registry that outlives the app keeps showing the
+// last figures.
 func Module() fx.Option { return fx.Invoke(register) }
 
-// AdminRoute serves the metrics at /metrics of the admin server of
-// fxhttpadmin.Module, to GET and HEAD, without authentication, as its /stats are. List it
-// beside that Module: in an fx.Module it changes the admin server of that alone.
+// AdminRoute serves the metrics at /metrics of the admin server of fxhttpadmin.Module, to
+// GET and HEAD, without authentication, like its /stats. List it beside that Module: in an
+// fx.Module it changes only the admin server of that fx.Module.
 //
-// They come from the prometheus.Gatherer of the graph, or else from where Module has
-// registered. A prometheus.Registerer that cannot be asked for metrics needs a Gatherer
-// beside it.
+// The metrics come from the prometheus.Gatherer of the graph, or else from where Module has
+// registered. If the graph has a prometheus.Registerer that cannot be asked for metrics,
+// provide a Gatherer too.
 func AdminRoute() fx.Option {
 	return fx.Options(
 		fx.Decorate(withMetrics),
@@ -48,8 +49,8 @@ func register(servers serverParams, r registry) error {
 	}
 	if err := to.Register(c); err != nil {
 		if _, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
-			return fmt.Errorf("fxhttpprom: a Registerer takes one Module, or Collector, and this one has it already: "+
-				"list Module once, and give an app that is built again in the same process, as in tests, a registry of its own: %w", err)
+			return fmt.Errorf("fxhttpprom: a Registerer takes one Module, or Collector, and this one already has it: "+
+				"list Module once, and if the app is built again in the same process, as in tests, give it a registry of its own: %w", err)
 		}
 		return fmt.Errorf("fxhttpprom: %w", err)
 	}
@@ -62,7 +63,7 @@ type serverParams struct {
 	Servers []fxhttp.NamedServer `group:"fxhttp.servers"`
 }
 
-// registry is what the graph has to register with, and to gather from.
+// registry is what the graph provides to register with, and to gather from.
 type registry struct {
 	fx.In
 
@@ -106,8 +107,8 @@ func (r registry) gatherer() (prometheus.Gatherer, error) {
 	return nil, fmt.Errorf("fxhttpprom.AdminRoute: the %T of the graph cannot be asked for metrics: provide a prometheus.Gatherer too", to)
 }
 
-// Not with fx.Annotate: an annotated function whose tags do not fit, as when one of its
-// parameters is an fx.In, is dropped by fx.Decorate, and no error says so (fx 1.24,
+// These do not use fx.Annotate: fx.Decorate drops an annotated function whose tags do not
+// fit, for example because a parameter is an fx.In, and no error says so (fx 1.24,
 // decorate.go).
 type (
 	adminParams struct {
@@ -125,7 +126,7 @@ type (
 )
 
 // checkRoute is an invoke, whose error Fx shows as it is. It asks for the admin server,
-// since Fx does not mind a decorator of what is not there.
+// since Fx does not complain about a decorator of something that does not exist.
 func checkRoute(_ adminServer, r registry) error {
 	_, err := r.gatherer()
 	return err
@@ -155,8 +156,9 @@ func withMetrics(p adminParams) adminResult {
 	})}
 }
 
-// provides reports whether a constructor of the app provides a T. Fx gives an optional
-// dependency whose provider cannot be built as if there were none; only the graph tells.
+// provides reports whether a constructor of the app provides a T. If the
+// provider of an optional dependency cannot be built, Fx acts as if there were none; only
+// the graph tells.
 func provides[T any](graph fx.DotGraph) bool {
 	result := strconv.Quote(reflect.TypeFor[T]().String()) + " ["
 	inConstructor := false
@@ -175,5 +177,5 @@ func provides[T any](graph fx.DotGraph) bool {
 }
 
 func cannotBeHad(what string) error {
-	return fmt.Errorf("fxhttpprom: the app provides a %s that cannot be had: it is nil, or what it needs is missing, or private to another module, or it is another package's type of that name", what)
+	return fmt.Errorf("fxhttpprom: the app provides a %s that cannot be used: it is nil, or something that it needs is missing or private to another module, or it is a type of the same name from another package", what)
 }

@@ -71,7 +71,7 @@ func TestModule(t *testing.T) {
 			"*prometheus.Registry":  func(missing) *prometheus.Registry { return nil },
 		} {
 			err := fx.New(fx.NopLogger, server, fxhttpprom.Module(), fx.Provide(provide)).Err()
-			wantError(t, err, "provides a "+what+" that cannot be had")
+			wantError(t, err, "provides a "+what+" that cannot be used")
 		}
 	})
 }

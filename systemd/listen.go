@@ -9,7 +9,7 @@ import (
 	"github.com/fxshutdown/fxhttp"
 )
 
-// listen makes a server serve a socket, of which systemd is the owner.
+// listen makes a server serve a socket that systemd owns.
 func (m *module) listen(b binding) fx.Option {
 	return fx.Options(
 		asOption(b.server, func() (fxhttp.Option, error) {
@@ -38,7 +38,7 @@ func asOption(server string, constructor any) fx.Option {
 	return fxhttp.ProvideNamedOption(server, constructor)
 }
 
-// listener returns the server's listener, nil if it shall listen by itself.
+// listener returns the server's listener, nil if the server listens by itself.
 func (m *module) listener(b binding) (net.Listener, error) {
 	if m.listensByItself() {
 		return nil, nil

@@ -21,13 +21,13 @@ const (
 	healthTag  = `group:"fxhttpsystemd.health"`
 )
 
-// Module connects an app with systemd; the package comment says how. List it last, behind
-// every fxhttp.Module and not in an fx.Module: Fx starts hooks in the order in which
-// they are listed, and stops them in the opposite one, so READY=1 is then the last thing
-// of a start, and STOPPING=1 the first of a stop. The start fails if a server comes later.
+// Module connects an app with systemd; the package comment says how. List it last, after
+// every fxhttp.Module and not in an fx.Module. Fx starts hooks in the order in which they
+// are listed, and stops them in the opposite order, so READY=1 is then the last step of a
+// start, and STOPPING=1 the first step of a stop. The start fails if a server comes later.
 //
-// It logs to the *zap.Logger of the graph, or else to slog.Default, what keeps WATCHDOG=1
-// back, and what could not be sent.
+// Module logs why it does not send WATCHDOG=1, and what it could not send, to the
+// *zap.Logger of the graph, or else to slog.Default.
 func Module(opts ...Option) fx.Option {
 	m := &module{passed: takePassed}
 	for i, o := range opts {
@@ -43,17 +43,17 @@ func Module(opts ...Option) fx.Option {
 }
 
 // Health says whether a part of the app is well: nil if it is. Its context ends when the
-// next WATCHDOG=1 is due. While it fails, panics or does not return, none is sent, and
-// systemd kills and restarts the service after WatchdogSec=. So it is for what a restart
-// repairs, a worker that hangs, and not for a database that is gone. It is not asked during a
-// stop, and only by one goroutine.
+// next WATCHDOG=1 is due. While a Health fails, panics or does not return, no WATCHDOG=1 is
+// sent, and systemd kills and restarts the service after WatchdogSec=. So use it for what a
+// restart repairs, such as a worker that hangs, and not for a database that is gone. Only
+// one goroutine calls it, and not during a stop.
 type Health func(context.Context) error
 
 // AsHealth adds a [Health] that is built from the graph: constructor returns a Health, or a
 // Health and an error.
 func AsHealth(constructor any) fx.Option {
 	if t := reflect.TypeOf(constructor); t == nil || t.Kind() != reflect.Func || t.NumOut() == 0 || t.Out(0) != reflect.TypeFor[Health]() {
-		return fx.Error(fmt.Errorf("fxhttpsystemd.AsHealth: %T is no constructor of a fxhttpsystemd.Health", constructor))
+		return fx.Error(fmt.Errorf("fxhttpsystemd.AsHealth: %T is not a constructor of a fxhttpsystemd.Health", constructor))
 	}
 	return fx.Provide(fx.Annotated{Group: "fxhttpsystemd.health", Target: constructor})
 }
@@ -71,8 +71,8 @@ type module struct {
 
 func (m *module) options() fx.Option {
 	options := []fx.Option{
-		// The invokes of an fx.Module come before those of its parent: what is wrong with
-		// the sockets is said before anybody asks for them, in an error that dig does not
+		// The invokes of an fx.Module come before those of its parent. So problems of the
+		// sockets are reported before anything asks for them, in an error that dig does not
 		// wrap, and the hook that is appended here stops last.
 		fx.Module("fxhttpsystemd",
 			fx.Provide(func() *supervisor { return &supervisor{} }),
@@ -103,7 +103,7 @@ func (m *module) checkSockets() error {
 	return errors.New(strings.Join(problems, "; "))
 }
 
-// appendFirst appends the hook that stops last: the watchdog is fed until then.
+// appendFirst appends the hook that stops last: WATCHDOG=1 is sent until then.
 func appendFirst(lc fx.Lifecycle, s *supervisor) {
 	lc.Append(fx.StopHook(s.end))
 }

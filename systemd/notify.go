@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// sendTimeout bounds what a service manager that does not read can cost a start or a
-// stop. daemon.SdNotify of go-systemd waits for as long as that takes.
+// sendTimeout bounds how long a service manager that does not read can delay a start or a
+// stop. daemon.SdNotify of go-systemd waits without a limit.
 const sendTimeout = 500 * time.Millisecond
 
-// manager is the service manager's notification socket: sd_notify(3). Without a name
-// there is none.
+// manager is the service manager's notification socket: sd_notify(3). If the
+// name is empty, there is none.
 type manager struct{ socket string }
 
 // send sends variables, one a line.

@@ -112,7 +112,7 @@ func TestNotify(t *testing.T) {
 
 	t.Run("ListedTooEarly", func(t *testing.T) {
 		t.Setenv("NOTIFY_SOCKET", "")
-		wantError(t, newApp(t, fxhttpsystemd.Module(), serve(hello)).start(), "the http server starts later", "behind every fxhttp.Module")
+		wantError(t, newApp(t, fxhttpsystemd.Module(), serve(hello)).start(), "the http server would start after READY=1", "after every fxhttp.Module")
 	})
 }
 

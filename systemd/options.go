@@ -27,11 +27,11 @@ func (o option) apply(m *module) {
 
 // WithSocket makes the app's unnamed fxhttp server serve the socket of this name, instead
 // of the address that other settings give. The name is that of FileDescriptorName= in the
-// .socket unit, and without one the name of the unit, such as "app.socket".
+// .socket unit, or if that is not set, the name of the unit, such as "app.socket".
 //
-// The app fails, in words that say which sockets there are, if there is none of the name,
-// or more than one, or if it does not listen (Accept=yes, ListenDatagram=). Default: the
-// server listens by itself.
+// The app fails, with an error that lists the sockets, if there is no socket of this name,
+// or more than one, or if the socket does not listen (Accept=yes, ListenDatagram=).
+// Default: the server listens by itself.
 func WithSocket(name string) Option {
 	return socketOption(fmt.Sprintf("WithSocket(%q)", name), binding{socket: name})
 }
@@ -41,7 +41,7 @@ func WithNamedSocket(server, socket string) Option {
 	o := socketOption(fmt.Sprintf("WithNamedSocket(%q, %q)", server, socket), binding{server: server, socket: socket})
 	if server == "" {
 		o.set = func(*module) error {
-			return errors.New("the server's name is empty: WithSocket is for the one without a name")
+			return errors.New("the server's name is empty: WithSocket is for the server without a name")
 		}
 	}
 	return o
@@ -57,7 +57,7 @@ func socketOption(text string, b binding) option {
 			case other.socket == b.socket:
 				return fmt.Errorf("the socket %q is taken twice", b.socket)
 			case other.server == b.server:
-				return fmt.Errorf("the server has the socket %q already", other.socket)
+				return fmt.Errorf("the server already has the socket %q", other.socket)
 			}
 		}
 		m.bindings = append(m.bindings, b)
@@ -66,9 +66,9 @@ func socketOption(text string, b binding) option {
 }
 
 // WithOwnListeners lets the servers listen by themselves, at the addresses that their
-// settings give, in a process that was passed no sockets at all: started in a terminal, or
-// by a service without a .socket unit. One that was passed others than it asks for fails
-// all the same. Default: it fails in both cases.
+// settings give, if the process was passed no sockets at all: it was started in a terminal,
+// or by a service without a .socket unit. A process that was passed other sockets than it
+// asks for still fails. Default: the process fails in both cases.
 func WithOwnListeners() Option {
 	return option{"WithOwnListeners()", func(m *module) error { m.ownListeners = true; return nil }}
 }

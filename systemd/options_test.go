@@ -35,9 +35,9 @@ func TestModuleError(t *testing.T) {
 		"NoName":    {fxhttpsystemd.Module(fxhttpsystemd.WithSocket("")), `WithSocket(""): the socket's name is empty`},
 		"NoServer":  {fxhttpsystemd.Module(fxhttpsystemd.WithNamedSocket("", "a")), `WithNamedSocket("", "a"): the server's name is empty`},
 		"Twice":     {fxhttpsystemd.Module(fxhttpsystemd.WithSocket("a"), fxhttpsystemd.WithNamedSocket("b", "a")), `the socket "a" is taken twice`},
-		"Two":       {fxhttpsystemd.Module(fxhttpsystemd.WithSocket("a"), fxhttpsystemd.WithSocket("b")), `the server has the socket "a" already`},
-		"Health":    {fxhttpsystemd.AsHealth(func() error { return nil }), "func() error is no constructor of a fxhttpsystemd.Health"},
-		"HealthNil": {fxhttpsystemd.AsHealth(nil), "is no constructor"},
+		"Two":       {fxhttpsystemd.Module(fxhttpsystemd.WithSocket("a"), fxhttpsystemd.WithSocket("b")), `the server already has the socket "a"`},
+		"Health":    {fxhttpsystemd.AsHealth(func() error { return nil }), "func() error is not a constructor of a fxhttpsystemd.Health"},
+		"HealthNil": {fxhttpsystemd.AsHealth(nil), "is not a constructor"},
 		"NotActivated": {fxhttpsystemd.Module(fxhttpsystemd.WithSocket("http")),
 			`no socket "http": this process was passed no sockets: LISTEN_FDS is not set`},
 	} {

@@ -12,7 +12,7 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 )
 
-// ErrNotActivated is what the errors of [Listener] wrap in a process that was passed no
+// ErrNotActivated is wrapped by the errors of [Listener] in a process that was passed no
 // sockets.
 var ErrNotActivated = errors.New("this process was passed no sockets")
 
@@ -23,7 +23,7 @@ type passed struct {
 }
 
 // takePassed takes the sockets once: their descriptors must not get a second *os.File. It
-// unsets the variables, so that no child process takes them for its own.
+// unsets the environment variables, so that no child process takes them for its own.
 var takePassed = sync.OnceValue(func() passed {
 	fds, pid := os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_PID")
 	p := passed{files: activation.Files(true)}
@@ -40,15 +40,16 @@ var takePassed = sync.OnceValue(func() passed {
 	return p
 })
 
-// Listener returns a listener on the socket of that name that systemd has passed to the
-// process; see [WithSocket] about names. Each call returns a new one, on a descriptor of
-// its own, of the same socket. Whoever serves it by the engine alone says false in
-// fxshutdown.Config.ListenerOwned. It may be called at any time from any goroutine.
+// Listener returns a listener on the socket of this name that systemd has passed to the
+// process; [WithSocket] says what the names are. Each call returns a new listener on the
+// same socket, with a descriptor of its own. If you serve it with the engine alone, set
+// fxshutdown.Config.ListenerOwned to a function that returns false. Listener may be called
+// at any time from any goroutine.
 func Listener(name string) (net.Listener, error) { return takePassed().listener(name) }
 
 func (p passed) listener(name string) (net.Listener, error) {
 	if p.none != nil {
-		return nil, fmt.Errorf("fxhttpsystemd: no socket %q: %w", name, p.none)
+		return nil, fmt.Errorf("fxhttpsystemd: there is no socket %q: %w", name, p.none)
 	}
 	var found []*os.File
 	for _, f := range p.files {
@@ -58,7 +59,7 @@ func (p passed) listener(name string) (net.Listener, error) {
 	}
 	switch len(found) {
 	case 0:
-		return nil, fmt.Errorf("fxhttpsystemd: no socket %q among those that were passed: %s", name, list(p.files))
+		return nil, fmt.Errorf("fxhttpsystemd: there is no socket %q among those that were passed: %s", name, list(p.files))
 	case 1:
 		ln, err := listen(found[0])
 		if err != nil {
@@ -66,7 +67,7 @@ func (p passed) listener(name string) (net.Listener, error) {
 		}
 		return ln, nil
 	default:
-		return nil, fmt.Errorf("fxhttpsystemd: %d sockets are called %q: %s: a server has one, so each needs a .socket unit "+
+		return nil, fmt.Errorf("fxhttpsystemd: %d sockets are called %q: %s: a server has one socket, so each socket needs a .socket unit "+
 			"of its own, with a FileDescriptorName= of its own", len(found), name, list(found))
 	}
 }
@@ -75,11 +76,11 @@ func (p passed) listener(name string) (net.Listener, error) {
 func listen(f *os.File) (net.Listener, error) {
 	ln, err := net.FileListener(f)
 	if err != nil {
-		return nil, fmt.Errorf("it is no stream socket, as ListenStream= makes: %w", err)
+		return nil, fmt.Errorf("it is not a stream socket, which ListenStream= makes: %w", err)
 	}
 	if !isListening(f) {
 		ln.Close()
-		return nil, errors.New("it is a connection, and does not listen: the .socket unit needs Accept=no")
+		return nil, errors.New("it is a connection and does not listen: the .socket unit needs Accept=no")
 	}
 	return ln, nil
 }
@@ -102,5 +103,5 @@ func describe(f *os.File) string {
 		defer c.Close()
 		return fmt.Sprintf("%q (%s %s)", f.Name(), c.LocalAddr().Network(), c.LocalAddr())
 	}
-	return fmt.Sprintf("%q (no socket)", f.Name())
+	return fmt.Sprintf("%q (not a socket)", f.Name())
 }

@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// isListening reports whether f is a socket that listens. A connection makes a listener
-// for package net, too, of which only Accept fails.
+// isListening reports whether f is a socket that listens. Package net makes a listener of
+// a connection, too, and only its Accept fails.
 func isListening(f *os.File) bool {
 	listens := 0
 	rc, err := f.SyscallConn()

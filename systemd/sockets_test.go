@@ -70,8 +70,8 @@ func TestListener(t *testing.T) {
 		"http":       "",
 		"unix":       "",
 		"admin":      `no socket "admin" among those that were passed: ` + all,
-		"udp":        `the socket "udp" (udp ` + packets.LocalAddr().String() + "): it is no stream socket",
-		"connection": "is a connection, and does not listen: the .socket unit needs Accept=no",
+		"udp":        `the socket "udp" (udp ` + packets.LocalAddr().String() + "): it is not a stream socket",
+		"connection": "is a connection and does not listen: the .socket unit needs Accept=no",
 		"two":        fmt.Sprintf(`2 sockets are called "two": "two" (tcp %v), "two" (unix %v)`, tcp.Addr(), unix.Addr()),
 	} {
 		t.Run(name, func(t *testing.T) {

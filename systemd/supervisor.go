@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	// exitTime is what the process may take to end when Fx has stopped.
+	// exitTime is how long the process may take to end after Fx has stopped.
 	exitTime = time.Second
 
-	// statusInterval is how often STATUS= says what a stop waits for.
+	// statusInterval is how often STATUS= says what a stop is waiting for.
 	statusInterval = time.Second
 
-	// pingsInTime is how often WATCHDOG=1 is sent in the time of WatchdogSec=: one that is
-	// late, or kept back once, does not kill the service.
+	// pingsInTime is how often WATCHDOG=1 is sent in the time of WatchdogSec=: a single one
+	// that is late, or not sent, does not get the service killed.
 	pingsInTime = 4
 )
 
@@ -43,8 +43,8 @@ type supervisor struct {
 func (s *supervisor) start() error {
 	for _, server := range s.servers {
 		if server.Server.Addr() == nil {
-			return fmt.Errorf("fxhttpsystemd: %s starts later than READY=1 would be sent: "+
-				"list fxhttpsystemd.Module behind every fxhttp.Module, and not in an fx.Module", describeServer(server))
+			return fmt.Errorf("fxhttpsystemd: %s would start after READY=1: "+
+				"list fxhttpsystemd.Module after every fxhttp.Module, and not in an fx.Module", describeServer(server))
 		}
 	}
 	if s.manager.socket == "" {
@@ -62,7 +62,7 @@ func (s *supervisor) start() error {
 	return nil
 }
 
-// stop says STOPPING=1, and how long that may take.
+// stop says STOPPING=1, and how long the stop may take.
 func (s *supervisor) stop(ctx context.Context) {
 	if s.ended == nil {
 		return
@@ -123,7 +123,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// send sends what the app can do without.
+// send sends state. The app can do without it, so an error is only logged.
 func (s *supervisor) send(state string) {
 	if err := s.manager.send(state); err != nil {
 		s.log("fxhttpsystemd: the service manager was not notified", "error", err)
@@ -139,9 +139,9 @@ func (s *supervisor) isWell(within time.Duration) bool {
 	if unwell := err != nil; unwell != s.unwell {
 		s.unwell = unwell
 		if unwell {
-			s.log("fxhttpsystemd: the watchdog is not told that all is well", "error", err)
+			s.log("fxhttpsystemd: WATCHDOG=1 is not sent, since the app is not well", "error", err)
 		} else {
-			s.log("fxhttpsystemd: the watchdog is told again that all is well")
+			s.log("fxhttpsystemd: WATCHDOG=1 is sent again, since the app is well")
 		}
 	}
 	return err == nil
@@ -152,7 +152,7 @@ func (s *supervisor) ask(within time.Duration) error {
 	var errs []error
 	for _, server := range s.servers {
 		if err := server.Server.Err(); err != nil {
-			errs = append(errs, fmt.Errorf("%s serves no more: %w", describeServer(server), err))
+			errs = append(errs, fmt.Errorf("%s no longer serves: %w", describeServer(server), err))
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), within)
@@ -166,7 +166,7 @@ func (s *supervisor) ask(within time.Duration) error {
 func askHealth(ctx context.Context, health Health) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("a Health has panicked: %v", v)
+			err = fmt.Errorf("a Health panicked: %v", v)
 		}
 	}()
 	return health(ctx)
@@ -182,7 +182,7 @@ func (s *supervisor) serves() string {
 	return "serves: " + strings.Join(texts, ", ")
 }
 
-// stops says what a stop waits for.
+// stops says what a stop is waiting for.
 func (s *supervisor) stops() string {
 	requests, hijacked, open := 0, 0, 0
 	for _, server := range s.servers {

@@ -18,14 +18,14 @@ import (
 const serversTag = `group:"fxhttp.servers"`
 
 // Module makes an app upgradable; the package comment says how. It provides the
-// [*Upgrader]. List it last, behind every fxhttp.Module and not in an fx.Module: Fx
-// starts hooks in the order in which they are listed, and stops them in the opposite one,
-// so the predecessor is told when all else of the start is done, and the Upgrader is the
-// first to stop. The start fails if a server comes later.
+// [*Upgrader]. List it last, after every fxhttp.Module and not in an fx.Module. Fx starts
+// hooks in the order in which they are listed, and stops them in the opposite order, so the
+// predecessor is told when the rest of the start is done, and the Upgrader stops first. The
+// start fails if a server comes later.
 //
-// The sockets are opened, or taken over, when the app is built. A process has one Module:
-// tableflip allows one Upgrader. Upgrades, and why they failed, are logged to the
-// *zap.Logger of the graph, or else to slog.Default.
+// The sockets are opened, or taken over, when the app is built. A process can have only one
+// Module, since tableflip allows only one Upgrader. Upgrades, and why they failed, are
+// logged to the *zap.Logger of the graph, or else to slog.Default.
 func Module(opts ...Option) fx.Option {
 	m := &module{signals: []os.Signal{syscall.SIGHUP}}
 	for i, o := range opts {
@@ -52,8 +52,8 @@ type module struct {
 
 func (m *module) options() fx.Option {
 	options := []fx.Option{
-		// The invokes of an fx.Module come before those of its parent, and their errors are
-		// not wrapped by dig: who cannot be upgraded, or listen, learns it here.
+		// The invokes of an fx.Module come before those of its parent, and dig does not wrap
+		// their errors. So a process that cannot be upgraded, or cannot listen, fails here.
 		fx.Module("fxhttptableflip",
 			fx.Provide(fx.Annotate(newUpgrader, fx.ParamTags("", `optional:"true"`)), m.newWatch),
 			fx.Invoke(m.open, appendFirst)),
@@ -87,7 +87,7 @@ func (m *module) open(u *Upgrader) error {
 // appendFirst appends the hook that stops last.
 func appendFirst(lc fx.Lifecycle, u *Upgrader, w *watch) {
 	lc.Append(fx.StopHook(func() {
-		u.stop() // if the start has failed, nobody else has
+		u.stop() // if the start has failed, the other hook has not stopped it
 		w.end()
 	}))
 }
@@ -98,8 +98,8 @@ func appendLast(lc fx.Lifecycle, w *watch, servers []fxhttp.NamedServer) {
 		func() error {
 			for _, s := range servers {
 				if s.Server.Addr() == nil {
-					return fmt.Errorf("fxhttptableflip: %s starts later than the predecessor would be told to go: "+
-						"list fxhttptableflip.Module behind every fxhttp.Module, and not in an fx.Module", describe(s))
+					return fmt.Errorf("fxhttptableflip: %s would start after the predecessor has been told to go: "+
+						"list fxhttptableflip.Module after every fxhttp.Module, and not in an fx.Module", describe(s))
 				}
 			}
 			return w.start()

@@ -42,7 +42,7 @@ func TestModuleError(t *testing.T) {
 		"Network":  {[]fxhttptableflip.Option{fxhttptableflip.WithListen("udp", ":80")}, `the network is "udp"`},
 		"NoAddr":   {[]fxhttptableflip.Option{fxhttptableflip.WithListen("tcp", "")}, "the address is empty"},
 		"Port0":    {[]fxhttptableflip.Option{fxhttptableflip.WithListen("tcp", "127.0.0.1:0")}, `WithListen("tcp", "127.0.0.1:0"): port 0`},
-		"Again":    {[]fxhttptableflip.Option{listen, fxhttptableflip.WithListen("tcp", ":2")}, "the server listens on tcp 127.0.0.1:1 already"},
+		"Again":    {[]fxhttptableflip.Option{listen, fxhttptableflip.WithListen("tcp", ":2")}, "the server already listens on tcp 127.0.0.1:1"},
 		"Taken":    {[]fxhttptableflip.Option{listen, fxhttptableflip.WithNamedListen("b", "tcp", "127.0.0.1:1")}, "the address is taken twice"},
 		"NoServer": {[]fxhttptableflip.Option{fxhttptableflip.WithNamedListen("", "tcp", ":1")}, "the server's name is empty"},
 		"PIDFile":  {[]fxhttptableflip.Option{fxhttptableflip.WithPIDFile("")}, "the path is empty"},
@@ -78,7 +78,7 @@ func TestNotSupported(t *testing.T) {
 
 	t.Run("ListedTooEarly", func(t *testing.T) {
 		app := fx.New(fx.NopLogger, fxhttptableflip.Module(), fxhttp.Module(fxhttp.WithHandler(hello), fxhttp.WithAddr("127.0.0.1:0")))
-		wantError(t, app.Start(ctx), "the http server starts later", "behind every fxhttp.Module")
+		wantError(t, app.Start(ctx), "the http server would start after the predecessor", "after every fxhttp.Module")
 	})
 }
 

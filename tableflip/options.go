@@ -29,10 +29,10 @@ func (o option) apply(m *module) {
 }
 
 // WithListen makes the app's unnamed fxhttp server listen at this address through the
-// upgrader, instead of the one that other settings give. network and addr are those of
-// net.Listen, tcp, tcp4, tcp6, unix or unixpacket, and a successor must give the same: it
-// is by them that it finds its predecessor's socket. Port 0 is no address for that. A
-// socket option needs [Upgrader.Fds] instead. Default: the server listens by
+// upgrader, instead of the address that other settings give. network and addr are those of
+// net.Listen; network is tcp, tcp4, tcp6, unix or unixpacket. A successor must give the
+// same ones, since it finds its predecessor's socket by them. So port 0 is not allowed. If
+// you need a socket option, use [Upgrader.Fds] instead. Default: the server listens by
 // itself, and an upgrade fails, since its port is in use.
 func WithListen(network, addr string) Option {
 	return listenOption(fmt.Sprintf("WithListen(%q, %q)", network, addr), address{network: network, addr: addr})
@@ -43,7 +43,7 @@ func WithNamedListen(server, network, addr string) Option {
 	o := listenOption(fmt.Sprintf("WithNamedListen(%q, %q, %q)", server, network, addr), address{server, network, addr})
 	if server == "" {
 		o.set = func(*module) error {
-			return errors.New("the server's name is empty: WithListen is for the one without a name")
+			return errors.New("the server's name is empty: WithListen is for the server without a name")
 		}
 	}
 	return o
@@ -60,12 +60,12 @@ func listenOption(text string, a address) option {
 			return errors.New("the address is empty")
 		}
 		if strings.HasPrefix(a.network, "tcp") && (strings.HasSuffix(a.addr, ":0") || strings.HasSuffix(a.addr, ":")) {
-			return errors.New("port 0 is another one in each process: name a port")
+			return errors.New("port 0 gives each process a different port: name a port")
 		}
 		for _, other := range m.addresses {
 			switch {
 			case other.server == a.server:
-				return fmt.Errorf("the server listens on %s %s already", other.network, other.addr)
+				return fmt.Errorf("the server already listens on %s %s", other.network, other.addr)
 			case other.network == a.network && other.addr == a.addr:
 				return errors.New("the address is taken twice")
 			}
@@ -75,10 +75,10 @@ func listenOption(text string, a address) option {
 	}}
 }
 
-// WithPIDFile writes the number of the process that serves into this file, as soon as it
-// is ready: for a supervisor, which must not take the end of the old process for that of
-// the service. The file is replaced, never half written, and stays behind at the last
-// stop. Default: none.
+// WithPIDFile writes the id of the process that serves to this file, as soon as the process
+// is ready. It is for a supervisor, which must not take the end of the old process for the
+// end of the service. The file is replaced, so it is never half written, and is not removed
+// at the last stop. Default: no file.
 func WithPIDFile(path string) Option {
 	return option{fmt.Sprintf("WithPIDFile(%q)", path), func(m *module) error {
 		if path == "" {
@@ -89,9 +89,9 @@ func WithPIDFile(path string) Option {
 	}}
 }
 
-// WithUpgradeTimeout bounds how long a successor may take until it is ready; then it is
-// killed, and the old process serves on. Default: tableflip.DefaultUpgradeTimeout, a
-// minute.
+// WithUpgradeTimeout limits how long a successor may take until it is ready. After this
+// time it is killed, and the old process serves on. Default:
+// tableflip.DefaultUpgradeTimeout, a minute.
 func WithUpgradeTimeout(d time.Duration) Option {
 	return option{fmt.Sprintf("WithUpgradeTimeout(%v)", d), func(m *module) error {
 		if d <= 0 {
@@ -102,8 +102,8 @@ func WithUpgradeTimeout(d time.Duration) Option {
 	}}
 }
 
-// WithUpgradeSignals sets the signals that upgrade. None means that only
-// [Upgrader.Upgrade] does. Default: SIGHUP.
+// WithUpgradeSignals sets the signals that start an upgrade. Without any signal, only
+// [Upgrader.Upgrade] starts one. Default: SIGHUP.
 func WithUpgradeSignals(signals ...os.Signal) Option {
 	return option{fmt.Sprintf("WithUpgradeSignals(%v)", signals), func(m *module) error {
 		m.signals = signals

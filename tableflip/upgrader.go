@@ -58,17 +58,18 @@ func (u *Upgrader) open(opts tableflip.Options, addresses []address) error {
 // newTableflip is replaced by tests.
 var newTableflip = tableflip.New
 
-// listenPlain listens without Multipath TCP, which would refuse to ignore new handshakes
-// during the last stop.
+// listenPlain listens without Multipath TCP, which cannot ignore new handshakes during the
+// last stop.
 func listenPlain(network, addr string) (net.Listener, error) {
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false)
 	return lc.Listen(context.Background(), network, addr)
 }
 
-// Fds are the descriptors that successors get, for sockets that no fxhttp server serves.
-// Take them in constructors: what the predecessor passed and nobody took is closed when
-// the start is over. It is nil where tableflip is not supported (Windows).
+// Fds returns the descriptors that successors get, for sockets that no fxhttp server
+// serves. Take them in constructors: what the predecessor passed and no constructor took is
+// closed when the start is over. Fds returns nil where tableflip is not supported
+// (Windows).
 func (u *Upgrader) Fds() *tableflip.Fds {
 	if u.upgrader == nil {
 		return nil
@@ -79,15 +80,15 @@ func (u *Upgrader) Fds() *tableflip.Fds {
 // Upgraded reports whether a successor serves, so that this process is to end.
 func (u *Upgrader) Upgraded() bool { return u.upgraded.Load() }
 
-// Upgrade starts a successor, and returns when that is ready: then the app has been told
-// to stop. With a predecessor that still drains it waits for its end, or that of ctx,
-// first. An error says why there is no successor: this process serves on. One upgrade is
-// made at a time; others wait for it.
+// Upgrade starts a successor, and returns when the successor is ready and this app has been
+// told to stop. If a predecessor still drains, Upgrade first waits until the predecessor or
+// ctx ends. An error says why there is no successor; this process then serves on. Only one
+// upgrade is made at a time; further calls wait for it.
 func (u *Upgrader) Upgrade(ctx context.Context) error {
 	if u.upgrader == nil {
 		return fmt.Errorf("fxhttptableflip: upgrade: %w", tableflip.ErrNotSupported)
 	}
-	// Errors but that of ctx say that the predecessor did not end as tableflip expects.
+	// Errors other than that of ctx say that the predecessor did not end as tableflip expects.
 	if err := u.upgrader.WaitForParent(ctx); ctx.Err() != nil {
 		return fmt.Errorf("fxhttptableflip: wait for the predecessor's end: %w", err)
 	}
@@ -103,7 +104,7 @@ func (u *Upgrader) Upgrade(ctx context.Context) error {
 	}
 	u.upgraded.Store(true)
 	<-u.upgrader.Exit() // its descriptors are closed
-	// An error says that the app has been told to end already.
+	// An error says that the app has already been told to end.
 	_ = u.shutdowner.Shutdown()
 	return nil
 }
@@ -112,9 +113,9 @@ func (u *Upgrader) Upgrade(ctx context.Context) error {
 const maxNotice = time.Second
 
 // isUnnoticed reports whether tableflip refuses an upgrade for a reason that is gone.
-// WaitForParent and Ready return before its goroutine has noticed the end of the
-// predecessor, and the readiness: of 60 upgrades that had waited one was refused.
-// tableflip 1.2.3 tells these errors from others by their texts alone.
+// WaitForParent and Ready return before tableflip's goroutine has noticed the end of the
+// predecessor, or the readiness: of 60 upgrades that had waited, one was refused. In
+// tableflip 1.2.3, only the texts of these errors differ from those of others.
 func isUnnoticed(err error) bool {
 	return err != nil && (err.Error() == "parent hasn't exited" || err.Error() == "process is not ready yet")
 }
@@ -126,13 +127,13 @@ func (u *Upgrader) stop() {
 		return
 	}
 	if u.upgrader.HasParent() && !u.ready.Load() {
-		// A start that failed: the predecessor serves on, and tableflip would remove the
-		// files of its unix sockets. The end of the process closes the descriptors.
+		// The start failed: the predecessor serves on, and tableflip would remove the files
+		// of its Unix sockets. The end of the process closes the descriptors.
 		return
 	}
 	u.upgrader.Stop()
 	<-u.upgrader.Exit()
-	u.mu.Lock() // an upgrade that runs returns now, and says how it ended
+	u.mu.Lock() // a running upgrade returns now, and says how it ended
 	defer u.mu.Unlock()
 	u.owned.Store(!u.upgraded.Load())
 }

@@ -25,9 +25,9 @@ func (w *watch) start() error {
 	if u.upgrader == nil {
 		return nil
 	}
-	// Before anybody knows of this process: SIGHUP would end it.
+	// Before any other process knows this one: SIGHUP would end it.
 	w.received = make(chan os.Signal, 1)
-	if len(w.signals) > 0 { // to signal.Notify none are all
+	if len(w.signals) > 0 { // for signal.Notify, none means all
 		signal.Notify(w.received, w.signals...)
 	}
 	if err := u.upgrader.Ready(); err != nil {
@@ -50,7 +50,7 @@ func (w *watch) upgrade(ctx context.Context) {
 			u.logInfo("fxhttptableflip: upgrading", "signal", s.String())
 			switch err := u.Upgrade(ctx); {
 			case err == nil:
-				u.logInfo("fxhttptableflip: a successor serves, this process ends")
+				u.logInfo("fxhttptableflip: a successor serves, so this process ends")
 			case !errors.Is(err, context.Canceled):
 				u.logError("fxhttptableflip: this process serves on", "error", err)
 			}
@@ -68,7 +68,7 @@ func (w *watch) stop() {
 	w.running.Wait()
 }
 
-// end lets go of the signals, which would have ended a process that drains.
+// end stops catching the signals. Uncaught, they would have ended a process that drains.
 func (w *watch) end() {
 	if w.received != nil {
 		signal.Stop(w.received)

@@ -158,7 +158,7 @@ func (c *count) Set(s string) error {
 		return nil
 	}
 	if _, err := time.ParseDuration(s); err == nil && s != "0" {
-		return errors.New("want a number of clients; the time after which an answer is slow is -slow-limit")
+		return errors.New("want a number of clients; for the time after which an answer is slow, use -slow-limit")
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 {

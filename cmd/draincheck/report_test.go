@@ -39,7 +39,7 @@ func TestReport(t *testing.T) {
 				t.Errorf("%s lacks %q in its drawing", name, want)
 			}
 		}
-		if strings.HasSuffix(name, ".html") && !strings.Contains(string(b), "read by the server, and never answered") {
+		if strings.HasSuffix(name, ".html") && !strings.Contains(string(b), "the server read the request and never answered it") {
 			t.Errorf("%s does not say why", name)
 		}
 	}
@@ -91,20 +91,77 @@ func TestJSONOfWrongFlags(t *testing.T) {
 	}
 }
 
+// TestVerdict has servers that failed although they lost nothing: the verdict says why.
+func TestVerdict(t *testing.T) {
+	const running, slow = "the process was still running 30s after the signal, and was killed", "3 answers took longer than 1s"
+	round := func(reasons ...string) drain.Round { return drain.Round{Verdict: drain.Fail, Reasons: reasons} }
+	for _, tt := range []struct {
+		name   string
+		lost   int
+		rounds []drain.Round
+		quiet  bool
+		want   string
+	}{
+		{"Lost", 2, []drain.Round{round("2 of 99 requests lost", running)}, false,
+			"FAIL: 2 of 99 requests lost\n  " + running + "\n"},
+		{"NothingLost", 0, []drain.Round{round(running)}, false,
+			"FAIL: " + running + " (0 of 99 requests lost)\n"},
+		{"NothingLostForTwoReasons", 0, []drain.Round{round(slow, running)}, false,
+			"FAIL: " + slow + " (0 of 99 requests lost)\n  " + running + "\n"},
+		{"NothingLostInTwoRounds", 0, []drain.Round{round(running), round(slow)}, false,
+			"FAIL: " + running + " (0 of 99 requests lost in 2 rounds)\n"},
+		{"NothingLostQuiet", 0, []drain.Round{round(running), round(slow)}, true,
+			"FAIL: " + running + " (0 of 99 requests lost in 2 rounds)\n  " + slow + "\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var b strings.Builder
+			writeVerdict(&b, &drain.Result{Verdict: drain.Fail, Total: drain.Counts{Sent: 99, Lost: tt.lost}, Rounds: tt.rounds}, tt.quiet)
+			if b.String() != tt.want {
+				t.Errorf("verdict = %q, want %q", b.String(), tt.want)
+			}
+		})
+	}
+}
+
+// TestHoldsSayWhatHelps has a process that one kind of connection holds, and no other.
+func TestHoldsSayWhatHelps(t *testing.T) {
+	var b strings.Builder
+	writeHolds(&b, &drain.Result{Holds: []drain.Hold{
+		{Kind: "nothing", After: 4},
+		{Kind: "silent", Held: true, After: 10000},
+		{Kind: "keep-alive", After: 11},
+		{Kind: "slow", Reason: "interrupted"},
+	}})
+	got := b.String()
+	for _, want := range []string{
+		"  without connections that stay open, the process ended after 4ms\n",
+		"  with silent connections alone, the process was still running after 10s\n    what helps: ",
+		"  with keep-alive connections alone, the process ended after 11ms\n",
+		"  with slow connections alone, there was no result: interrupted\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the holds lack %q:\n%s", want, got)
+		}
+	}
+	if strings.Count(got, "what helps") != 1 {
+		t.Errorf("not only the connections that hold the process have a remedy:\n%s", got)
+	}
+}
+
 // TestReasonsAlike has many rounds that failed alike.
 func TestReasonsAlike(t *testing.T) {
 	res := &drain.Result{Verdict: drain.Fail}
 	for i := range 30 {
 		r := drain.Round{Round: i + 1, Verdict: drain.Fail, Reasons: []string{strings.Repeat("1", i%7+1) + " of 99 requests lost"}}
 		if i == 4 {
-			r.Reasons = append(r.Reasons, "still running 30s after the signal, killed")
+			r.Reasons = append(r.Reasons, "the process was still running 30s after the signal, and was killed")
 		}
 		res.Rounds = append(res.Rounds, r)
 	}
 	var b strings.Builder
 	writeReasons(&b, res)
 	if got := b.String(); strings.Count(got, "\n") != 3 || !strings.Contains(got, "rounds 1, 2, 3, 4, 6,") ||
-		!strings.Contains(got, "round 5: requests lost; still running") {
+		!strings.Contains(got, "round 5: requests lost; the process was still running") {
 		t.Errorf("reasons:\n%s", got)
 	}
 }

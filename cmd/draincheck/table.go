@@ -32,7 +32,7 @@ func writeTable(w io.Writer, res *drain.Result, quiet bool) {
 	writeVerdict(w, res, quiet)
 }
 
-// headline says what was done to whom.
+// headline says which server was stopped, and how.
 func headline(res *drain.Result) string {
 	who := strings.Join(res.Command, " ")
 	if who == "" {
@@ -45,7 +45,7 @@ func headline(res *drain.Result) string {
 	if res.StopCommand != "" {
 		return fmt.Sprintf("%s stopped %s, which served %s at %s", res.StopCommand, who, res.URL, res.Address)
 	}
-	return fmt.Sprintf("%s to %s, which served %s at %s", res.Signal, who, res.URL, res.Address)
+	return fmt.Sprintf("sent %s to %s, which served %s at %s", res.Signal, who, res.URL, res.Address)
 }
 
 // tableOf writes rows in columns, all but the first right-aligned.
@@ -153,18 +153,24 @@ func writeVerdict(w io.Writer, res *drain.Result, quiet bool) {
 	case drain.Pass:
 		fmt.Fprintf(w, "PASS: %s\n", sum)
 	case drain.Error:
-		fmt.Fprintf(w, "NO VERDICT: %s before the check had to end\n", sum)
+		fmt.Fprintf(w, "NO VERDICT: the check could not be finished; until then, %s\n", sum)
 	default:
-		fmt.Fprintf(w, "FAIL: %s\n", sum)
+		why := reasons(res)
+		if res.Total.Lost == 0 && len(why) > 0 {
+			sum = fmt.Sprintf("%s (%s)", why[0], sum)
+			why = why[1:]
+		}
+		writeWrapped(w, "FAIL: ", sum)
 		if len(res.Rounds) == 1 || quiet {
-			for _, reason := range reasons(res) {
+			for _, reason := range why {
 				writeWrapped(w, "  ", reason)
 			}
 		}
 	}
 }
 
-// reasons are those of all rounds, each once. That requests were lost the verdict says.
+// reasons are those of all rounds, each once, without the number of lost requests, which
+// the verdict has.
 func reasons(res *drain.Result) []string {
 	var all []string
 	for _, r := range res.Rounds {

@@ -161,14 +161,19 @@ func describe(l *drain.Loss) string {
 		relative(l.Written), relative(l.Failed), l.Error)
 }
 
-// writeHolds says what kept a process from ending.
+// writeHolds says what kept a process from ending, and what helps.
 func writeHolds(w io.Writer, res *drain.Result) {
+	if len(res.Holds) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "what holds the process, tried in short rounds with one kind of connection at a time:")
 	for _, h := range res.Holds {
-		writeWrapped(w, "", h.String())
+		writeWrapped(w, "  ", h.String())
+		if hint := h.Hint(); hint != "" {
+			writeWrapped(w, "    what helps: ", hint+".")
+		}
 	}
-	if len(res.Holds) > 0 {
-		fmt.Fprintln(w)
-	}
+	fmt.Fprintln(w)
 }
 
 // writeWrapped writes text in lines of a terminal's width, the first one behind prefix.

@@ -36,11 +36,11 @@ func Recipe() recipe.Recipe {
 		Title: "Caddy",
 		Needs: []recipe.Tool{{Program: "caddy", Package: "caddy", Version: []string{"version"}}},
 		Configs: []recipe.Config{
-			config("caddy", "health checks and tries, a delay of 1.5 s", "", proxied.Proxy{Files: file(good), Delay: delay}),
+			config("caddy", "health checks and tries, with a delay of 1.5 s", "", proxied.Proxy{Files: file(good), Delay: delay}),
 			config("h2", "TLS and HTTP/2 for clients, h2c to the service", "", proxied.Proxy{Files: file(h2), TLS: true, Delay: delay}),
 			streams,
-			config("tries", "tries alone, no delay", "502 up to Caddy 2.11.1, for requests with a body", proxied.Proxy{Files: file(tries)}),
-			config("defaults", "two servers, and defaults", "502 for each request that finds a port closed", proxied.Proxy{Files: file(defaults)}),
+			config("tries", "only tries, no delay", "502 up to Caddy 2.11.1, for requests with a body", proxied.Proxy{Files: file(tries)}),
+			config("defaults", "two servers, with defaults", "502 for each request that finds a port closed", proxied.Proxy{Files: file(defaults)}),
 		},
 	}
 }

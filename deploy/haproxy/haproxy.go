@@ -44,13 +44,13 @@ func Recipe() recipe.Recipe {
 			{Program: "socat", Package: "socat"},
 		},
 		Configs: []recipe.Config{
-			config("haproxy", "readiness by `httpchk`, a delay of 1.5 s", "", proxied.Proxy{Files: file(good), Delay: delay}),
+			config("haproxy", "readiness by `httpchk`, with a delay of 1.5 s", "", proxied.Proxy{Files: file(good), Delay: delay}),
 			config("runtime", "`set server … state drain` before the stop, no delay", "", proxied.Proxy{
 				Files: file(runtime), RunDir: "/run/haproxy", BeforeStop: setState("drain"), AfterStart: setState("ready")}),
 			config("h2", "TLS and HTTP/2 for clients, h2c to the service", "", proxied.Proxy{Files: file(h2), TLS: true, Delay: delay}),
 			streams,
-			config("no-delay", "the first without a delay: `redispatch` alone", "", proxied.Proxy{Files: file(good)}),
-			config("tcp-check", "a check that connects", "503 from the close of the port to the next check", proxied.Proxy{Files: file(tcpCheck)}),
+			config("no-delay", "`haproxy` without a delay: only `redispatch`", "", proxied.Proxy{Files: file(good)}),
+			config("tcp-check", "a check that only connects", "503 from the close of the port to the next check", proxied.Proxy{Files: file(tcpCheck)}),
 		},
 	}
 }

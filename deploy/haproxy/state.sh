@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Takes a server out of HAProxy, or puts it back: state.sh app/one drain, or ready.
-# Requests that run there go on, WebSockets too; no other is sent there. Needs socat.
+# Requests that are running there go on, WebSockets too; HAProxy sends no others. Needs socat.
 set -euo pipefail
 answer=$(echo "set server $1 state $2" | socat -t5 - "unix-connect:${HAPROXY_SOCKET:-/run/haproxy/admin.sock}")
 answer=${answer//$'\n'/}

@@ -1,8 +1,8 @@
-// Package kubernetes checks the manifests of a service on fxhttp: that they are what the
-// API server takes, that what names something else names something that is there, and
-// that the times in them add up with those of the service.
+// Package kubernetes checks the manifests of a service on fxhttp: whether the API server
+// takes them, whether everything that they name exists, and whether their times add up with
+// those of the service.
 //
-// A test of the service itself can do it:
+// A test of the service itself can do this:
 //
 //	m, err := kubernetes.Read(os.DirFS("manifests"))
 //	...
@@ -15,5 +15,5 @@
 //	}
 //
 // The command checktimes does the same from outside, and the command play rolls the
-// Deployment in a cluster that it plays on one machine. README.md says what for.
+// Deployment in a cluster that it plays on one machine. README.md says why.
 package kubernetes

@@ -122,8 +122,8 @@ func (m *Manifests) set(object runtime.Object) error {
 	return nil // valid, and nothing that a stop depends on
 }
 
-// check says what the API server does not: it takes each object for itself, and a selector
-// that finds nothing is no error there.
+// check says what the API server does not: it looks at each object on its own, and a
+// selector that finds nothing is not an error there.
 func (m *Manifests) check() error {
 	if m.Deployment == nil {
 		return errors.New("no Deployment")

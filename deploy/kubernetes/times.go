@@ -20,19 +20,19 @@ const (
 	// DefaultStopTimeout is that of Fx.
 	DefaultStopTimeout = 15 * time.Second
 
-	// DefaultEndpointRemoval is how long it takes at most from the deletion of a pod until
-	// no node sends it new connections, if nothing outside of the cluster has to learn it:
-	// kube-proxy writes its rules once a second at most (its minSyncPeriod), and what leads
-	// to that, the API server and the controller of the EndpointSlices, takes less than
-	// that where they are not overloaded.
+	// DefaultEndpointRemoval is the longest time from the deletion of a pod until no node
+	// sends it new connections, if nothing outside of the cluster has to learn of it.
+	// kube-proxy writes its rules at most once a second (its minSyncPeriod). Before that,
+	// the API server and the controller of the EndpointSlices take less than a second if
+	// they are not overloaded.
 	DefaultEndpointRemoval = 3 * time.Second
 
-	// DefaultExit is what is left behind the stop timeout, for the process to end and the
-	// kubelet to see it, on a node that is busy.
+	// DefaultExit is the time left after the stop timeout for the process to end and the
+	// kubelet to see it, on a busy node.
 	DefaultExit = time.Second
 )
 
-// Of the engine, see fxshutdown.Config.StopReserve and its package comment.
+// Limits of the engine: see fxshutdown.Config.StopReserve and the comment of its package.
 const (
 	maxStopReserve = 2 * time.Second
 	maxForce       = 500 * time.Millisecond
@@ -41,32 +41,33 @@ const (
 // defaultGrace is that of the API server, in seconds.
 const defaultGrace = 30
 
-// Settings are the times that a Deployment does not say.
+// Settings are the times that a Deployment does not contain.
 type Settings struct {
 	// Container is the name of the container that runs the service. Default: the first.
 	Container string
 
-	// Server has the ShutdownDelay and the StopReserve of the service. As everywhere in a
-	// fxhttp.Config zero means the default, and a negative value none.
+	// Server has the ShutdownDelay and the StopReserve of the service. As everywhere in an
+	// fxhttp.Config, zero means the default, and a negative value none.
 	Server fxhttp.Config
 
 	// StopTimeout is that of fx.StopTimeout. Default: [DefaultStopTimeout].
 	StopTimeout time.Duration
 
-	// LongestRequest is how long the longest request takes that has to be finished, or the
-	// goodbye of a stream. Default: none, all are short.
+	// LongestRequest is how long the longest request takes that must be finished, or the
+	// goodbye of a stream. Default: none, that is, all requests are short.
 	LongestRequest time.Duration
 
-	// EndpointRemoval is how long it takes from the deletion of a pod until nobody sends it
-	// new connections: kube-proxy on each node, an ingress controller, a load balancer that
-	// knows the pods. Default: [DefaultEndpointRemoval].
+	// EndpointRemoval is the time from the deletion of a pod until nothing sends it new
+	// connections: neither kube-proxy on any node, nor an ingress controller, nor a load
+	// balancer that knows the pods. Default: [DefaultEndpointRemoval].
 	EndpointRemoval time.Duration
 
-	// PreStop is how long the preStop hook takes. Default: what the manifest says, of a
-	// sleep action, or a command that is sleep and a number. It has to be given for others.
+	// PreStop is how long the preStop hook takes. Default: the time in the manifest, if the
+	// hook is a sleep action, or a command that is sleep and a number. For other hooks it
+	// must be given.
 	PreStop time.Duration
 
-	// Exit is what has to be left behind StopTimeout. Default: [DefaultExit].
+	// Exit is the time that must be left after StopTimeout. Default: [DefaultExit].
 	Exit time.Duration
 }
 
@@ -98,15 +99,15 @@ type Sum struct {
 	PreStop        time.Duration // of the kubelet, before SIGTERM
 	ShutdownDelay  time.Duration
 	LongestRequest time.Duration
-	Force          time.Duration // from cancelled contexts to cut connections
-	StopReserve    time.Duration // left to the hooks that stop behind the server
+	Force          time.Duration // the force phase: from cancelled contexts to cut connections
+	StopReserve    time.Duration // left to the hooks that stop after the server
 	StopTimeout    time.Duration
 	Exit           time.Duration
 	Grace          time.Duration // terminationGracePeriodSeconds
 
 	EndpointRemoval time.Duration
 
-	// Warnings are about what loses nothing by itself.
+	// Warnings are about settings that lose nothing by themselves.
 	Warnings []string
 }
 
@@ -119,8 +120,8 @@ func (s *Sum) Stop() time.Duration {
 func (s *Sum) End() time.Duration { return s.PreStop + s.StopTimeout + s.Exit }
 
 // Times adds up the times of the Deployment and those of the service. It returns the sum
-// if there is one, even with an error. The error names each number that is too small, and
-// what it has to be; and each probe that would make an end of a pod that serves.
+// if there is one, even with an error. The error names each number that is too small and
+// what it must be, and each probe that would end a pod that serves.
 func (m *Manifests) Times(settings Settings) (*Sum, error) {
 	if err := settings.validate(); err != nil {
 		return nil, err
@@ -164,11 +165,11 @@ func shares(timeout, reserve time.Duration) (reserved, force time.Duration) {
 func (s *Sum) check() (errs []error) {
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if have := s.PreStop + s.ShutdownDelay; have < s.EndpointRemoval {
-		bad("ShutdownDelay %v is too short: nodes send new connections to a deleted pod for %v (EndpointRemoval), and those that come later "+
-			"than %v are refused: want %v or more", s.ShutdownDelay, s.EndpointRemoval, have, s.EndpointRemoval-s.PreStop)
+		bad("ShutdownDelay %v is too short: nodes send new connections to a deleted pod for %v (EndpointRemoval), and the pod refuses those "+
+			"that come later than %v: want %v or more", s.ShutdownDelay, s.EndpointRemoval, have, s.EndpointRemoval-s.PreStop)
 	}
 	if need := s.Stop(); need > s.StopTimeout {
-		bad("fx.StopTimeout %v is too short: ShutdownDelay %v + longest request %v + force %v + StopReserve %v = %v: want %v or more",
+		bad("fx.StopTimeout %v is too short: ShutdownDelay %v + longest request %v + force phase %v + StopReserve %v = %v: want %v or more",
 			s.StopTimeout, s.ShutdownDelay, s.LongestRequest, s.Force, s.StopReserve, need, seconds(need))
 	}
 	if need := max(s.End(), s.PreStop+s.Stop()+s.Exit); need > s.Grace {
@@ -187,7 +188,7 @@ func (s *Sum) warn(m *Manifests, c *corev1.Container) {
 	warn := func(format string, args ...any) { s.Warnings = append(s.Warnings, fmt.Sprintf(format, args...)) }
 	d := &m.Deployment.Spec
 	if s.PreStop > 0 && s.ShutdownDelay > 0 {
-		warn("the pod waits twice, preStop %v and ShutdownDelay %v: either is enough", s.PreStop, s.ShutdownDelay)
+		warn("the pod waits twice, for preStop %v and for ShutdownDelay %v: one of them is enough", s.PreStop, s.ShutdownDelay)
 	}
 	if wait := time.Duration(d.MinReadySeconds) * time.Second; wait < s.EndpointRemoval {
 		warn("minReadySeconds %d: a rollout goes on before every node knows the new pod, which may take %v", d.MinReadySeconds, s.EndpointRemoval)
@@ -199,7 +200,7 @@ func (s *Sum) warn(m *Manifests, c *corev1.Container) {
 		asked, _ := Port(c, c.ReadinessProbe.HTTPGet.Port)
 		for _, p := range m.Service.Spec.Ports {
 			if serving, ok := Port(c, targetPort(p)); ok && serving == asked {
-				warn("the readinessProbe asks port %d, on which clients are served: it waits in their queue, and is refused while the server drains: "+
+				warn("the readinessProbe asks port %d, on which clients are served, so it waits in their queue, and is refused while the server drains: "+
 					"ask the admin server", asked)
 			}
 		}
@@ -208,12 +209,11 @@ func (s *Sum) warn(m *Manifests, c *corev1.Container) {
 	case m.Budget == nil:
 		warn("no PodDisruptionBudget: a node that is drained ends all of its pods at once")
 	case d.Replicas == nil || *d.Replicas < 2:
-		warn("one replica: a PodDisruptionBudget has nothing to go on serving with")
+		warn("one replica: with a PodDisruptionBudget, no other pod serves during an eviction")
 	}
 }
 
-// checkProbes says which probes make an end of pods that serve, or send traffic to those
-// that do not.
+// checkProbes says which probes end pods that serve, or send traffic to pods that do not.
 func (m *Manifests) checkProbes(c *corev1.Container, sum *Sum) (errs []error) {
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	ready, live := c.ReadinessProbe, c.LivenessProbe
@@ -225,7 +225,7 @@ func (m *Manifests) checkProbes(c *corev1.Container, sum *Sum) (errs []error) {
 	}
 	if ready != nil && ready.HTTPGet != nil && live.HTTPGet != nil &&
 		ready.HTTPGet.Path == live.HTTPGet.Path && ready.HTTPGet.Port == live.HTTPGet.Port {
-		bad("the livenessProbe asks %s, as the readinessProbe does: a pod that is not ready would be restarted: ask /livez", live.HTTPGet.Path)
+		bad("the livenessProbe asks %s, as the readinessProbe does, so a pod that is not ready would be restarted: ask /livez", live.HTTPGet.Path)
 	}
 	if g := live.TerminationGracePeriodSeconds; g != nil && time.Duration(*g)*time.Second < sum.End() {
 		bad("livenessProbe.terminationGracePeriodSeconds %d is too short: a pod that is restarted needs %v, too", *g, sum.End())
@@ -275,14 +275,14 @@ func (s *Sum) String() string {
 		{"preStop", s.PreStop.String()},
 		{"ShutdownDelay", s.ShutdownDelay.String()},
 		{"longest request", s.LongestRequest.String()},
-		{"force", s.Force.String()},
+		{"force phase", s.Force.String()},
 		{"StopReserve", s.StopReserve.String()},
 		{"**the stop needs**, without preStop", s.Stop().String()},
 		{"`fx.StopTimeout`", s.StopTimeout.String()},
 		{"exit", s.Exit.String()},
 		{"**the pod needs**: preStop, `fx.StopTimeout`, exit", s.End().String()},
 		{"`terminationGracePeriodSeconds`", s.Grace.String()},
-		{"new connections come for", s.EndpointRemoval.String()},
+		{"time for which new connections come", s.EndpointRemoval.String()},
 	}
 	width := len(slices.MaxFunc(rows, func(a, b [2]string) int { return len(a[0]) - len(b[0]) })[0])
 	var b strings.Builder

@@ -55,7 +55,7 @@ func TestReadme(t *testing.T) {
 	for label, d := range map[string]time.Duration{
 		"`ShutdownDelay`":                 sum.ShutdownDelay,
 		"the longest request":             sum.LongestRequest,
-		"force":                           sum.Force,
+		"force phase":                     sum.Force,
 		"`StopReserve`":                   sum.StopReserve,
 		"`fx.StopTimeout`":                sum.StopTimeout,
 		"exit":                            sum.Exit,
@@ -110,7 +110,7 @@ func TestTimes(t *testing.T) {
 			m.Deployment.Spec.Template.Spec.TerminationGracePeriodSeconds = nil
 			s.StopTimeout = 30 * time.Second
 		}, "terminationGracePeriodSeconds 30 is too short"},
-		{"StopTimeoutTooShort", stopTimeout(17 * time.Second), "fx.StopTimeout 17s is too short: ShutdownDelay 5s + longest request 10s + force 500ms + StopReserve 1.7s = 17.2s: want 18s or more"},
+		{"StopTimeoutTooShort", stopTimeout(17 * time.Second), "fx.StopTimeout 17s is too short: ShutdownDelay 5s + longest request 10s + force phase 500ms + StopReserve 1.7s = 17.2s: want 18s or more"},
 		{"StopTimeoutOfFx", stopTimeout(0), "fx.StopTimeout 15s is too short"},
 		{"ReserveTooLong", func(_ *Manifests, s *Settings) { s.Server.StopReserve = 3 * time.Second }, "StopReserve 3s = 18.5s"},
 		{"ReserveOfMoreThanHalf", func(_ *Manifests, s *Settings) { s.Server.StopReserve = time.Hour }, "StopReserve 9s = 24.5s"},

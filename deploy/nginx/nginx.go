@@ -33,8 +33,8 @@ func Recipe() recipe.Recipe {
 			config("nginx", "`max_fails=0`, no delay", "", proxied.Proxy{Files: file(good)}),
 			config("h2", "TLS and HTTP/2 for clients, TLS to the service", "", proxied.Proxy{Files: file(h2), TLS: true, ServiceTLS: true}),
 			streams,
-			config("connect-timeout", "the first with nginx's `proxy_connect_timeout`, 60 s", "", proxied.Proxy{Files: file(strings.Replace(good, "proxy_connect_timeout 300ms;", "", 1))}),
-			config("defaults", "keepalive and defaults", "502 for 10 s when both were stopped within that time", proxied.Proxy{Files: file(defaults)}),
+			config("connect-timeout", "`nginx` with nginx's default `proxy_connect_timeout`, 60 s", "", proxied.Proxy{Files: file(strings.Replace(good, "proxy_connect_timeout 300ms;", "", 1))}),
+			config("defaults", "`keepalive` and otherwise defaults", "502 for 10 s when both were stopped within that time", proxied.Proxy{Files: file(defaults)}),
 		},
 	}
 }

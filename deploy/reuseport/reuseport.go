@@ -23,7 +23,7 @@ func Recipe() recipe.Recipe {
 		Check: supervised.Check,
 		Configs: []recipe.Config{
 			config("reuseport", "the successor serves before the predecessor stops; `WithListenConfig`", "", "reuseport"),
-			config("listener", "the same with `WithListener`", "a flood of new clients leaves no gap to close in, unless `net.ipv4.tcp_migrate_req` is 1", "reuseport-listener"),
+			config("listener", "the same with `WithListener`", "a flood of new clients leaves no gap in which to close the listener, unless `net.ipv4.tcp_migrate_req` is 1", "reuseport-listener"),
 		},
 	}
 }
@@ -36,7 +36,7 @@ func config(name, about, loses, how string) recipe.Config {
 		}}
 }
 
-// deployment is two instances of which one serves, but for the handover.
+// deployment is two instances, of which only one serves except during the handover.
 type deployment struct {
 	*supervised.Deployment
 	serves, other string

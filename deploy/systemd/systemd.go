@@ -30,7 +30,7 @@ func Recipe() recipe.Recipe {
 		Needs: supervised.Needs,
 		Check: supervised.Check,
 		Configs: []recipe.Config{
-			config("socket", "a socket of systemd's, `Type=notify`", "", "", map[string]string{"app.socket": socket, "app.service": service}),
+			config("socket", "a socket of systemd's, with `Type=notify`", "", "", map[string]string{"app.socket": socket, "app.service": service}),
 			config("short", "`TimeoutStopSec` shorter than a request: `fxhttpsystemd` extends it, net/http is killed", "", "-report 3s",
 				map[string]string{"app.socket": socket, "app.service": short}),
 			config("no-socket", "the service listens by itself", "clients that come while it restarts are refused", "", map[string]string{"app.service": noSocket}),

@@ -23,8 +23,8 @@ func Recipe() recipe.Recipe {
 		Check: supervised.Check,
 		Configs: []recipe.Config{
 			config("upgrade", "`systemctl reload`: an upgrade by SIGHUP", "", "tableflip", upgraded),
-			config("stop", "the last stop, and a new start, for comparison", "clients that come while nobody is there are refused", "tableflip", stopped),
-			config("stop-forgotten", "the same without `Upgrader.Stop`", "the socket stays open behind the servers, and the end of the process resets its queue", "tableflip-forgotten", stopped),
+			config("stop", "the last stop, and a new start, for comparison", "clients that come while no process is there are refused", "tableflip", stopped),
+			config("stop-forgotten", "the same without `Upgrader.Stop`", "the socket stays open after the servers have stopped, and the end of the process resets its queue", "tableflip-forgotten", stopped),
 		},
 	}
 }
@@ -48,7 +48,7 @@ func config(name, about, loses, how string, r roll) recipe.Config {
 
 const unit = "app.service"
 
-// stopping is stopped, and started anew.
+// stopping is stopped, and started again.
 type stopping struct{ *supervised.Deployment }
 
 func stopped(d *supervised.Deployment) recipe.Deployment { return stopping{d} }
@@ -61,9 +61,9 @@ type upgrading struct{ *supervised.Deployment }
 
 func upgraded(d *supervised.Deployment) recipe.Deployment { return upgrading{d} }
 
-// Stop upgrades, and returns when systemd has the successor for the main process: the
-// predecessor has ended. The time that it takes is from the order on, so the start of the
-// successor is in it.
+// Stop upgrades, and returns when the successor is the main process for systemd, that is,
+// when the predecessor has ended. Its time begins with the order, so it includes the
+// start of the successor.
 func (d upgrading) Stop(ctx context.Context, _ int) (recipe.Stopped, error) {
 	before, err := d.Systemd.Show(ctx, unit, "MainPID")
 	if err != nil {

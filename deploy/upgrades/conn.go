@@ -74,7 +74,7 @@ func (c *conn) SetDeadline(t time.Time) error {
 
 var longAgo = time.Unix(1, 0)
 
-// wake makes a Read that waits look again.
+// wake makes a waiting Read look again.
 func (c *conn) wake() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,8 +1,8 @@
 //go:build unix
 
-// Package upgrades is a trial: a server whose idle HTTP/1 connections survive its restart.
-// ../upgrades.md says what came of it. It is no part of fxhttp, and lacks what that page
-// says.
+// Package upgrades is a trial: a server whose idle HTTP/1 connections survive its
+// restart. ../upgrades.md says what came of it. It is not a part of fxhttp, and lacks
+// what that page says.
 package upgrades
 
 import (
@@ -46,7 +46,7 @@ func Serve(addr string, h http.Handler) error {
 	if err != nil {
 		return err
 	}
-	// What is queued at the listener is the successor's, which accepts already.
+	// The successor already accepts, so it gets what is queued at the listener.
 	tcp.Close()
 	<-ln.ended
 	set.hand(to)

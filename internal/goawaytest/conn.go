@@ -44,11 +44,11 @@ func init() {
 	http2Alone.SetUnencryptedHTTP2(true)
 }
 
-// configured returns an http.Server whose HTTP/2 belongs to nobody else.
+// configured returns an http.Server whose HTTP/2 state no other server shares.
 func configured() *http.Server {
 	p := &http.Server{ErrorLog: quietLog, Protocols: http2Alone}
-	// Serve alone configures HTTP/2. TLSConfig stays nil, so that net/http makes one:
-	// it writes into it, so one that is shared would be a race.
+	// Only Serve configures HTTP/2. TLSConfig stays nil, so that net/http makes one: it
+	// writes into it, so one that is shared would be a race.
 	p.Serve(closedListener{})
 	return p
 }
@@ -108,8 +108,8 @@ func (c *conn) goAway() {
 	}
 }
 
-// goAwayWhenIdle makes net/http write GOAWAY right behind the END_STREAM that
-// leaves the connection without streams.
+// goAwayWhenIdle makes net/http write GOAWAY right after the END_STREAM that leaves the
+// connection without streams.
 func (c *conn) goAwayWhenIdle() {
 	c.mu.Lock()
 	p := c.private
@@ -165,7 +165,7 @@ func (c *conn) awaitBusyOrQuiet() {
 	}
 }
 
-// hold makes Read keep what it reads, but for the rest of requests that run.
+// hold makes Read keep what it reads, except for the rest of running requests.
 func (c *conn) hold() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

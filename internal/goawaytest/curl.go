@@ -59,11 +59,11 @@ func (d curlDriver) round(s spec) ([]result, error) {
 	for line := range strings.Lines(string(out)) {
 		f := strings.SplitN(strings.TrimSpace(line), " ", 4)
 		if len(f) < 3 {
-			return nil, fmt.Errorf("unexpected line %q of curl", line)
+			return nil, fmt.Errorf("unexpected line %q from curl", line)
 		}
 		id, err := strconv.ParseInt(f[2], 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("unexpected line %q of curl", line)
+			return nil, fmt.Errorf("unexpected line %q from curl", line)
 		}
 		res := result{id: id, kind: "fail", text: tidy("exit code " + strings.Join(append(f[:1:1], f[3:]...), " "))}
 		switch {

@@ -7,10 +7,10 @@
 // A full run takes about 20 minutes; README.md has the results.
 //
 // For each client and policy, it prints answered / refused / lost: requests that got
-// their response; requests that failed, but that no handler saw, so that they may be
-// sent again; requests that failed although a handler processed them. Requests for
-// which no connection could be made any more are left out: their clients know that. A
-// second table shows how long the stops took.
+// their response; requests that failed, but that no handler saw, so that they may be sent
+// again; requests that failed although a handler processed them. Requests for which no
+// connection could be made any more are left out, since their clients know that they were
+// not sent. A second table shows how long the stops took.
 package main
 
 import (
@@ -28,7 +28,7 @@ import (
 func main() {
 	rounds := flag.Int("rounds", 20, "stops of each client and policy")
 	onlyPolicy := flag.String("policy", "", "policies to try, separated by commas: "+strings.Join(policyNames(), ", "))
-	onlyClient := flag.String("client", "", "only clients whose name begins with this")
+	onlyClient := flag.String("client", "", "try only clients whose names begin with this text")
 	verbose := flag.Bool("v", false, "print the clients' errors")
 	flag.Parse()
 	if flag.NArg() > 0 || *rounds < 1 {

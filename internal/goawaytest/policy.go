@@ -25,7 +25,7 @@ type policy struct {
 }
 
 const muteWhat = "when quiet; if busy, read only what running requests still send, " +
-	"wait 100 ms at most until they have ended, 5 ms later GOAWAY, read on"
+	"wait at most 100 ms until they have ended; 5 ms later GOAWAY, then read on"
 
 var policies = []policy{
 	{"bare", "http.Server.Shutdown", nil},
@@ -36,27 +36,27 @@ var policies = []policy{
 		c.awaitQuiet(quietFor, unbounded)
 		c.goAway()
 	}},
-	{"end", "right behind the END_STREAM of the last stream, in the same write", func(c *conn) {
+	{"end", "right after the END_STREAM of the last stream, in the same write", func(c *conn) {
 		c.goAwayWhenIdle()
 		c.awaitQuiet(quietFor, unbounded)
 		c.goAway()
 	}},
-	{"end-bounded", "as end, but at once after 300 ms", func(c *conn) {
+	{"end-bounded", "as end, but after 300 ms at once", func(c *conn) {
 		c.goAwayWhenIdle()
 		c.awaitQuiet(quietFor, endMost)
 		c.goAway()
 	}},
-	{"end-hook", "as end-bounded, but asked for by the StateIdle hook, a write later", func(c *conn) {
+	{"end-hook", "as end-bounded, but the StateIdle hook asks for it, so it comes a write later", func(c *conn) {
 		c.setOnIdle(c.goAway)
 		c.awaitQuiet(quietFor, endMost)
 		c.goAway()
 	}},
-	{"quiet", "after 250 ms without streams, at once after 500 ms", func(c *conn) {
+	{"quiet", "after 250 ms without streams, or at once after 500 ms", func(c *conn) {
 		c.awaitQuiet(quietFor, quietMost)
 		c.goAway()
 	}},
-	{"hold", "5 ms after the last stream ended, reading nothing meanwhile; " +
-		"at once after 300 ms", func(c *conn) {
+	{"hold", "5 ms after the last stream has ended, reading nothing meanwhile; " +
+		"after 300 ms at once", func(c *conn) {
 		c.holdWhenIdle()
 		c.awaitQuiet(quietFor, endMost)
 		c.goAwayHeld()
@@ -66,7 +66,7 @@ var policies = []policy{
 		c.mute(muteMost)
 		c.goAwayHeld()
 	}},
-	{"mute-500", "as mute, but wait 500 ms at most", func(c *conn) {
+	{"mute-500", "as mute, but wait at most 500 ms", func(c *conn) {
 		c.awaitBusyOrQuiet()
 		c.mute(muteLong)
 		c.goAwayHeld()

@@ -90,7 +90,7 @@ func (r *record) compare(results []result) (counts, error) {
 			c.twice++
 		}
 		if !seen[id] {
-			return c, fmt.Errorf("the client says nothing of request %d", id)
+			return c, fmt.Errorf("the client does not report request %d", id)
 		}
 	}
 	return c, nil

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// stopMost is what a stop is given, as a container gets some.
+	// stopMost is the time that a stop gets, as a container would give it.
 	stopMost = 5 * time.Second
-	// warmUp is how long a client is busy before the stop, at least.
+	// warmUp is the shortest time for which a client is busy before the stop.
 	warmUp = 100 * time.Millisecond
 )
 
@@ -65,7 +65,7 @@ func oneRound(d driver, c client, p policy, cert *tls.Certificate) (counts, time
 	var early *outcome
 	select {
 	case <-rec.ready():
-		// At a moment that has nothing to do with the requests'.
+		// At a moment that does not depend on the requests.
 		time.Sleep(warmUp + rand.N(20*time.Millisecond))
 	case o := <-over:
 		early = &o

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// table is what was seen: a row a client, a column a policy.
+// table is what was seen: a row for each client, a column for each policy.
 type table struct {
 	columns []policy
 	rows    []*row
@@ -60,7 +60,7 @@ func (t *table) print(w io.Writer) {
 	for _, c := range sum {
 		fmt.Fprintf(w, " %d / %d / %d |", c.counts.answered, c.counts.refused, c.counts.lost)
 	}
-	fmt.Fprintf(w, "\n\nhow long the stops took: median, longest (ms)\n\n")
+	fmt.Fprintf(w, "\n\nduration of the stops: median, longest (ms)\n\n")
 	t.printCells(w, func(c cell) string {
 		took := slices.Sorted(slices.Values(c.took))
 		return fmt.Sprintf("%d, %d", took[len(took)/2].Milliseconds(), took[len(took)-1].Milliseconds())

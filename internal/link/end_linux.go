@@ -144,7 +144,7 @@ func onThread(f func() error) error {
 	}
 	runtime.LockOSThread()
 	defer func() {
-		// A thread that cannot go back stays locked, so that nobody else gets it.
+		// A thread that cannot go back stays locked, so that no other goroutine gets it.
 		if setns(back) == nil {
 			runtime.UnlockOSThread()
 		}

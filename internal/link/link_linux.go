@@ -78,8 +78,8 @@ func (l *Link) Plug() { l.pulled.Store(false) }
 // lost, for whatever reason.
 func (l *Link) Packets() (carried, lost uint64) { return l.carried.Load(), l.lost.Load() }
 
-// Close takes the link away. Connections and processes that use it stay, and
-// reach nobody.
+// Close takes the link away. Connections and processes that use it stay, but reach
+// nothing.
 func (l *Link) Close() {
 	l.closing.Do(func() {
 		for _, e := range []*End{l.Client, l.Server} {

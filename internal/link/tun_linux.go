@@ -124,8 +124,8 @@ func addressIPv6(addr string) error {
 	return awaitAddress(s, r.addr)
 }
 
-// awaitAddress waits until the kernel has made up its mind that nobody else has
-// the address, which it does a moment later even where nobody else can be.
+// awaitAddress waits until the kernel has decided that no other host has the address. It
+// takes a moment even where there can be no other host.
 func awaitAddress(socket int, addr [16]byte) error {
 	for end := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
 		err := syscall.Bind(socket, &syscall.SockaddrInet6{Addr: addr})

@@ -81,7 +81,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	if r.outcome != survived && r.outcome != once {
-		return fmt.Errorf("the tests of %s do not pass without a change: %s", p.ImportPath, r)
+		return fmt.Errorf("the tests of %s fail without a change: %s", p.ImportPath, r)
 	}
 	fmt.Fprintf(out, "%d mutants are possible; without a change the tests take %v: %s\n",
 		len(sample), time.Since(began).Round(100*time.Millisecond), r)
@@ -105,15 +105,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 func parse(args []string) (o options, err error) {
 	fs := flag.NewFlagSet("mutate", flag.ContinueOnError)
 	fs.StringVar(&o.pkg, "pkg", "./fxshutdown", "the package")
-	fs.IntVar(&o.n, "n", 20, "how many mutants to test; those that do not compile do not count")
+	fs.IntVar(&o.n, "n", 20, "number of mutants to test; those that do not compile do not count")
 	fs.Uint64Var(&o.seed, "seed", 1, "which sample to take")
 	fs.IntVar(&o.from, "from", 1, "number of the mutant in the sample to begin with")
-	only := fs.String("only", "", "comma-separated names of the files to change (all)")
+	only := fs.String("only", "", "names of the files to change, with commas between them (all)")
 	funcs := fs.String("func", "", "regular expression of the functions to change (all)")
 	fs.BoolVar(&o.branches, "branches", false, "remove each branch and each part of a condition, instead of taking a sample")
-	fs.StringVar(&o.fast, "fast", "", "regular expression of tests to run first, since they notice most")
+	fs.StringVar(&o.fast, "fast", "", "regular expression of the tests to run first, since they notice most")
 	fs.StringVar(&o.run, "run", "", "regular expression of the tests to run (all)")
-	fs.DurationVar(&o.timeout, "timeout", 2*time.Minute, "limit for one run of the tests; a mutant that exceeds it is noticed")
+	fs.DurationVar(&o.timeout, "timeout", 2*time.Minute, "time limit for one run of the tests; a mutant that exceeds it counts as noticed")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}

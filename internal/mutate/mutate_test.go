@@ -204,7 +204,7 @@ func TestRunErrors(t *testing.T) {
 		"more":                             "more",
 		"-pkg ./testdata/tiny -only no.go": "tiny.go",
 		"-pkg ./nosuch":                    "nosuch",
-		"-pkg ./testdata/failing":          "do not pass without a change: killed by TestFails",
+		"-pkg ./testdata/failing":          "fail without a change: killed by TestFails",
 	} {
 		err := run(t.Context(), strings.Fields(args), new(strings.Builder))
 		if err == nil || !strings.Contains(err.Error(), want) {

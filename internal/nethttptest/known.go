@@ -7,8 +7,8 @@ type difference struct {
 }
 
 const (
-	keepAlives = "SetKeepAlivesEnabled of the given server reaches no connection: it is a limit that the package comment names"
-	looksInto  = "the test looks into the given server for idle connections, whose only one is the sentinel, and active (control.go)"
+	keepAlives = "SetKeepAlivesEnabled of the given server reaches no connection, a limit that the package comment names"
+	looksInto  = "the test looks for idle connections in the given server, whose only connection is the sentinel, which is active (control.go)"
 	silent     = "a connection that has sent nothing is dropped after IdleGrace, where net/http waits for 5 s"
 )
 
@@ -20,6 +20,6 @@ var known = map[string]difference{
 	"TestServerKeepAlivesEnabledResultClose/h1":    {keepAlives, false},
 	"TestServerShutdownStateNew/h1":                {silent, false},
 	"TestServerShutdownStateNew/h2":                {silent, false},
-	"TestServerShutdown/h1":                        {"the callbacks of RegisterOnShutdown run before the listener is closed: clients are told first, and those that are queued are served", false},
-	"TestHijackAfterCloseNotifier/h1":              {"Hijack returns a wrapper of the *net.TCPConn, which tells when it is closed", false},
+	"TestServerShutdown/h1":                        {"the callbacks of RegisterOnShutdown run before the listener is closed: clients are told first, and clients in the queue are served", false},
+	"TestHijackAfterCloseNotifier/h1":              {"Hijack returns a wrapper of the *net.TCPConn, which shows when it is closed", false},
 }

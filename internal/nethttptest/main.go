@@ -26,7 +26,7 @@ import (
 func main() {
 	run := flag.String("run", "", "run only the tests that match, as go test -run does")
 	engine := flag.String("engine", "", "directory of the engine (default: fxshutdown in this module)")
-	again := flag.Int("again", 2, "how often a test that failed is run again")
+	again := flag.Int("again", 2, "how often to run a failed test again")
 	verbose := flag.Bool("v", false, "print what the failed tests printed")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -97,7 +97,7 @@ func compare(run, engine string, again int, verbose bool) (ok bool, err error) {
 		if differs {
 			only = append(only, name)
 		} else {
-			fmt.Printf("  fails on bare net/http too, or not when it is run alone: %s\n", name)
+			fmt.Printf("  fails on bare net/http too, or passes when it is run alone: %s\n", name)
 		}
 	}
 	return judge(only, hanging, res, output, verbose), nil

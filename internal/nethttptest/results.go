@@ -20,8 +20,8 @@ type testEvent struct {
 	Output string
 }
 
-// readResults reads the output of go tool test2json, and returns besides what was
-// printed. hang is how long a test runs that counts as hanging.
+// readResults reads the output of go tool test2json, and also returns what was printed.
+// hang is how long a test runs that counts as hanging.
 func readResults(r io.Reader, hang time.Duration) (results, map[string]string, error) {
 	res, output := results{}, map[string]string{}
 	running := false // in the list of what ran when the time was over

@@ -37,7 +37,8 @@ func build(binary, goroot string, args ...string) (*suite, error) {
 	return &suite{binary, filepath.Join(goroot, "src", "net", "http")}, nil
 }
 
-// run runs the tests that match, and do not match skip, for most at the most.
+// run runs the tests that match, and do not match skip, and stops them after the time
+// most.
 func (s *suite) run(match, skip string, most time.Duration) (results, map[string]string, error) {
 	cmd := exec.Command("go", "tool", "test2json", s.binary,
 		"-test.v=test2json", "-test.paniconexit0", "-test.run="+match, "-test.skip="+skip, "-test.timeout="+most.String())

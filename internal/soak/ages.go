@@ -55,7 +55,7 @@ func (a *ages) check(limit time.Duration, st fxshutdown.Stats) error {
 		st.Accepted, st.Retired, a.serving.Round(time.Millisecond), a.all.Round(time.Millisecond), a.stalled.Round(time.Millisecond))
 	most := limit + limit/10 + ageSlack + a.stalled
 	if a.serving > most || a.all > most+maxHold {
-		return fmt.Errorf("with a maximum age of %v a busy connection was %v old before it retired, and one %v when it ended", limit, a.serving, a.all)
+		return fmt.Errorf("with a maximum age of %v, a busy connection was %v old before it retired, and another one %v when it ended", limit, a.serving, a.all)
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (sc scenario) run(ctx context.Context, bin string, o options) (*result, err
 	}
 	var r result
 	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
-		return nil, fmt.Errorf("read what draincheck says: %w", err)
+		return nil, fmt.Errorf("read the result of draincheck: %w", err)
 	}
 	r.printed = stderr.String()
 	return &r, nil
@@ -84,7 +84,7 @@ func (r *result) losses() (lines []string) {
 	return lines
 }
 
-// otherReasons are those of rounds that failed, but for lost requests.
+// otherReasons are the reasons of failed rounds other than lost requests.
 func (r *result) otherReasons() (lines []string) {
 	for i, round := range r.Rounds {
 		for _, reason := range round.Reasons {
@@ -96,7 +96,7 @@ func (r *result) otherReasons() (lines []string) {
 	return lines
 }
 
-// freeAddr is a loopback address that nobody listens on.
+// freeAddr is a loopback address on which nothing listens.
 func freeAddr() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -39,9 +39,9 @@ func given(multipath bool, owned func() bool) func(*http.Server, *fxshutdown.Con
 	}
 }
 
-// shared keeps the socket open, as systemd does. When the server has stopped, a
-// successor in this process serves who waits in its queue, is the socket's last owner,
-// and stops in turn: the time until the end of the process is that of both.
+// shared keeps the socket open, as systemd does. When the server has stopped, a successor
+// in this process serves the clients in its queue, is the socket's last owner, and stops
+// in turn: the time until the end of the process is that of both.
 func shared(srv *http.Server, cfg *fxshutdown.Config) (func(context.Context) error, error) {
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false)

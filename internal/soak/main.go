@@ -43,7 +43,7 @@ type options struct {
 // someLoad is the time under load before each stop, unless the command line says another.
 const someLoad = 60 * time.Millisecond
 
-// bare is the kind of server that is no fxshutdown.
+// bare is the kind of server without fxshutdown.
 const bare = "net/http"
 
 func main() {
@@ -54,7 +54,7 @@ func main() {
 	flag.StringVar(&o.kind, "server", "fxshutdown", "what to stop: fxshutdown, or net/http for comparison")
 	flag.StringVar(&o.listener, "listener", "own", "how fxshutdown gets its socket: "+strings.Join(listenerNames(), ", "))
 	flag.DurationVar(&o.grace, "grace", fxshutdown.DefaultIdleGrace, "IdleGrace of the server")
-	flag.DurationVar(&o.age, "age", 0, "MaxConnectionAge of the server; busy connections that live for longer are an error")
+	flag.DurationVar(&o.age, "age", 0, "MaxConnectionAge of the server; a busy connection that lives longer is an error")
 	flag.DurationVar(&o.load, "load", someLoad, "time under load before each stop")
 	flag.BoolVar(&o.verbose, "v", false, "print every lost request")
 	flag.Parse()
@@ -116,7 +116,8 @@ func run(ctx context.Context, o options, names []string) (code int) {
 				}
 			}
 		}
-		// What draincheck does not like besides losses, such as the server's exit code.
+		// What draincheck complains about apart from losses, such as the server's exit
+		// code.
 		for _, reason := range r.otherReasons() {
 			fmt.Printf("  %s\n", reason)
 			code = 1

@@ -133,7 +133,7 @@ func (t *target) start(ctx context.Context, s spec, srv *http.Server) error {
 		case r.Requests != r.Answered+r.Failed+r.Ended+r.Hijacks+r.Aborted:
 			return fmt.Errorf("requests do not balance: %+v", r)
 		case int64(st.Requests) != t.begun.Load() || t.begun.Load() != t.ended.Load():
-			return fmt.Errorf("handler saw %d, account says %+v", t.begun.Load(), st)
+			return fmt.Errorf("the handler saw %d requests, the account says %+v", t.begun.Load(), st)
 		case s.Age > 0:
 			return oldest.check(s.Age, st)
 		}

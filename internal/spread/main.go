@@ -42,8 +42,8 @@ func main() {
 	var o options
 	flag.IntVar(&o.websockets, "websockets", 5000, "idle WebSockets")
 	flag.IntVar(&o.keepAlive, "keepalive", 2000, "idle keep-alive connections")
-	flag.DurationVar(&o.over, "over", 3*time.Second, "DrainSpread of the server; 0: none")
-	flag.IntVar(&o.addresses, "addresses", 200, "IP addresses that the clients share")
+	flag.DurationVar(&o.over, "over", 3*time.Second, "DrainSpread of the server (0: none)")
+	flag.IntVar(&o.addresses, "addresses", 200, "number of IP addresses that the clients share")
 	flag.Parse()
 	if flag.NArg() > 0 || o.websockets < 0 || o.keepAlive < 0 || o.websockets+o.keepAlive == 0 || o.over < 0 ||
 		o.addresses < 1 || o.addresses > maxAddresses {
@@ -70,8 +70,8 @@ func main() {
 // openWithin bounds how long it takes to open all connections.
 const openWithin = 2 * time.Minute
 
-// budget is the time of Stop's context. With less than twice the spread and what the engine
-// takes off for its end the spread would be shortened.
+// budget is the time of Stop's context. If it were less than twice the spread and what
+// the engine reserves for its end, the spread would be shortened.
 func (o options) budget() time.Duration { return 3*o.over + 5*time.Second }
 
 func run(ctx context.Context, o options) (*result, error) {
@@ -91,7 +91,7 @@ func run(ctx context.Context, o options) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Nobody may count as busy any more when the stop begins.
+	// No client may count as busy any more when the stop begins.
 	select {
 	case <-time.After(2 * idleGrace):
 	case <-ctx.Done():

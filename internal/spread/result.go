@@ -12,7 +12,7 @@ type result struct {
 	options
 	end     message
 	lost    []error
-	stalled time.Duration // for how long the clients' process had no processor, at most
+	stalled time.Duration // the longest time for which the clients' process had no processor
 	bins    []bin
 }
 
@@ -81,7 +81,7 @@ func (r *result) print(w io.Writer) {
 		r.end.Took.Round(time.Millisecond), r.budget(), r.end.Stalled.Round(time.Millisecond), r.stalled.Round(time.Millisecond))
 }
 
-// problems says what must not be.
+// problems says what is wrong with a result.
 func (r *result) problems() (all []string) {
 	bad := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	const shown = 5

@@ -19,11 +19,11 @@ import (
 //go:embed start.sh
 var script string
 
-// targets are those that units depend on by default. All else that a machine has is left
-// out.
+// targets are those that units depend on by default. Everything else that a machine has
+// is left out.
 var targets = []string{"sysinit", "basic", "sockets", "shutdown", "multi-user", "network", "umount"}
 
-// Manager is a systemd that runs.
+// Manager is a running systemd.
 type Manager struct {
 	cmd    *exec.Cmd
 	output bytes.Buffer
@@ -32,14 +32,14 @@ type Manager struct {
 	cgroup string
 }
 
-// Check says why there can be no systemd of one's own here, nil if there may be.
+// Check says why systemd cannot run here, and returns nil if it may.
 func Check() error {
 	if os.Geteuid() != 0 {
-		return errors.New("a systemd of one's own needs root")
+		return errors.New("to run systemd here takes root")
 	}
 	for _, name := range []string{"unshare", "nsenter", "systemctl"} {
 		if _, err := exec.LookPath(name); err != nil {
-			return fmt.Errorf("a systemd of one's own needs Debian's packages systemd and util-linux: %w", err)
+			return fmt.Errorf("to run systemd here takes Debian's packages systemd and util-linux: %w", err)
 		}
 	}
 	return nil
@@ -143,7 +143,7 @@ func (m *Manager) Show(ctx context.Context, unit, property string) (string, erro
 // Path returns by which name this process finds a file of systemd's, such as one in /run.
 func (m *Manager) Path(name string) string { return fmt.Sprintf("/proc/%d/root%s", m.pid, name) }
 
-// Close kills all, and returns what was printed.
+// Close kills everything, and returns what was printed.
 func (m *Manager) Close() (output string) {
 	m.cmd.Process.Kill() // --kill-child
 	<-m.ended

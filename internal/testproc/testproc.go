@@ -1,8 +1,9 @@
 // Package testproc starts programs that a test ends with an interrupt.
 //
-// An Fx app listens for signals only when all OnStart hooks have returned and RUNNING
-// is logged. A signal that comes before kills it. Nobody outside sees when that time is
-// over: of 900 programs that got SIGTERM as soon as RUNNING was read, half were killed.
+// An Fx app listens for signals only when all OnStart hooks have returned and RUNNING is
+// logged. A signal that comes before this kills it. No other process sees when this time
+// is over: of 900 programs that got SIGTERM as soon as RUNNING was read, half were
+// killed.
 package testproc
 
 import (
@@ -37,7 +38,7 @@ func Interrupt(p *os.Process) error {
 			return p.Signal(os.Interrupt)
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("process %d does not listen for an interrupt", p.Pid)
+			return fmt.Errorf("process %d does not wait for an interrupt", p.Pid)
 		}
 	}
 }
@@ -45,7 +46,7 @@ func Interrupt(p *os.Process) error {
 // ignoresInterrupt asks the kernel.
 func ignoresInterrupt(p *os.Process) (bool, error) {
 	if runtime.GOOS != "linux" {
-		time.Sleep(time.Second) // There is no telling.
+		time.Sleep(time.Second) // This cannot be known.
 		return false, nil
 	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid))

@@ -1,5 +1,5 @@
-// Command example is a service of twenty lines for systemd: the socket "http" of a
-// .socket unit, and a service of Type=notify. The unit files are in deploy/systemd.
+// Command example is a service of twenty lines for systemd. It uses the socket "http" of a
+// .socket unit, and Type=notify. The unit files are in deploy/systemd.
 package main
 
 import (

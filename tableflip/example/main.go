@@ -1,5 +1,5 @@
-// Command example is a service of twenty lines that SIGHUP upgrades in place, to what the
-// file of the program holds by then.
+// Command example is a service of twenty lines. SIGHUP upgrades it in place, to the program
+// that its file contains at that time.
 package main
 
 import (

@@ -11,7 +11,7 @@ import (
 // ErrNoLink is in the error of OpenLink if this machine, or this user, cannot have a link.
 var ErrNoLink = link.ErrUnavailable
 
-// ExecIfAsked is how a server gets to its end of a link: it starts as this program. It is the first that main calls.
+// ExecIfAsked is how a server gets to its end of a link: it starts as this program. main calls it first.
 func ExecIfAsked() { link.ExecIfAsked() }
 
 // A Link is a network link with a round-trip time, between draincheck and the servers.
@@ -32,7 +32,7 @@ func OpenLink(rtt time.Duration) (*Link, error) {
 // Close closes it.
 func (l *Link) Close() { l.link.Close() }
 
-// addr is the address of the next server. Nobody else is at its end.
+// addr is the address of the next server. No other program uses its end.
 func (l *Link) addr() string { return l.link.Server.Addr(20000 + int(l.port.Add(1))) }
 
 func (l *Link) serverCommand(argv []string) ([]string, error) { return l.link.Server.Command(argv...) }

@@ -15,7 +15,7 @@ var ErrNoLink = link.ErrUnavailable
 // ExecIfAsked does nothing here.
 func ExecIfAsked() {}
 
-// A Link is what there is none of here.
+// A Link does not exist on this system.
 type Link struct{}
 
 // OpenLink returns [ErrNoLink].

@@ -22,11 +22,11 @@ type Kind struct {
 	What  string `json:"what"`
 	HTTPS bool   `json:"https,omitempty"`
 
-	// OneRequest says that each client has one connection and one request. With the others a connection found closed
-	// is the ordinary end of one that served.
+	// OneRequest says that each client has one connection and one request. With other kinds, a connection that is found
+	// closed has usually served before.
 	OneRequest bool `json:"one_request,omitempty"`
 
-	// RTTMS is how far the clients are away, in milliseconds. Other than 0 it takes a link (see [OpenLink]).
+	// RTTMS is how far the clients are away, in milliseconds. If it is not 0, it takes a link (see [OpenLink]).
 	RTTMS int64 `json:"rtt_ms,omitempty"`
 
 	// Flags are those of draincheck. Every other kind of load is off.
@@ -40,7 +40,7 @@ func Kinds() []Kind {
 			Flags: []string{"-keepalive", "64"}},
 		{ID: "newconn", Title: "new connections", What: "64 clients, a new connection for each POST",
 			Flags: []string{"-newconn", "64"}},
-		{ID: "pool", Title: "a pool", What: "32 connections of one client, of which 4 at a time are in use, the one used last first, for one POST after another",
+		{ID: "pool", Title: "a pool", What: "32 connections of one client, 4 of them in use at a time, the one used last first, for one POST after another",
 			Flags: []string{"-pool", "32", "-pool-busy", "4"}},
 		{ID: "far", Title: "far clients", What: "32 clients 40 ms away, a new connection for each POST", RTTMS: 40,
 			Flags: []string{"-newconn", "32"}},
@@ -146,7 +146,7 @@ type report struct {
 func parse(data []byte) (Counts, error) {
 	var r report
 	if err := json.Unmarshal(data, &r); err != nil {
-		return Counts{}, fmt.Errorf("read what draincheck says: %w", err)
+		return Counts{}, fmt.Errorf("read the result of draincheck: %w", err)
 	}
 	switch {
 	case r.Schema != 1:

@@ -16,7 +16,7 @@ func TestParse(t *testing.T) {
 		t.Errorf("parse() = %+v, %v, want %+v", got, err, want)
 	}
 	for bad, want := range map[string]string{
-		``:             "read what draincheck says",
+		``:             "read the result of draincheck",
 		`{"schema":2}`: "schema 2",
 		`{"schema":1,"verdict":"error","error":"the port is taken"}`:               "the port is taken",
 		`{"schema":1,"verdict":"pass","total":{"sent":1},"rounds":[]}`:             "0 rounds",

@@ -129,7 +129,7 @@ func (p *plot) length(value, most float64, room int) int {
 	if p.Log {
 		share = math.Log10(max(value, 1)) / math.Log10(most)
 	}
-	// What is not nothing is seen.
+	// A value that is not zero is always visible.
 	return max(2, int(math.Round(share*float64(room))))
 }
 

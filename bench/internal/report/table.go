@@ -93,7 +93,7 @@ func prefixed(prefix, s string) string {
 
 func (t *table) lost() {
 	t.line("**Requests lost** in %s: the sum, of how many sent, and the range per stop. "+
-		"Refused: HTTP/2 streams that are safe to send again. Closed: connections that were closed before their client could write, no loss but no service.",
+		"Refused: HTTP/2 streams that are safe to send again. Closed: connections that were closed before their client could write, which is no loss, but no service either.",
 		plural(t.r.Settings.Rounds, "stop"))
 	t.line("")
 	titles := []string{""}
@@ -132,7 +132,7 @@ func (t *table) lost() {
 
 func (t *table) stop() {
 	t.line("**Time from the signal to exit** by what is in the way (slow request: from the last response to exit): the median and the range in milliseconds. " +
-		"“Limit”: nothing but the limit ended the stop.")
+		"“Limit”: only the limit ended the stop.")
 	t.line("")
 	titles := []string{""}
 	for _, o := range t.r.Obstacles {
@@ -164,9 +164,9 @@ func (t *table) stop() {
 
 func (t *table) steady() {
 	t.line("**Steady state**, relative to the runtime's own server: medians and ranges of the ratios of paired runs. The row of that server "+
-		"compares it with another instance of itself: its range is the noise.%s", t.timeouts())
+		"compares it with another instance of itself: its range is noise.%s", t.timeouts())
 	t.line("")
-	t.head("", "relative to", "throughput", "requests/s", "memory an idle connection", "bytes")
+	t.head("", "relative to", "throughput", "requests/s", "memory per idle connection", "bytes")
 	for _, s := range t.r.Subjects {
 		c := t.r.SteadyCell(s.ID)
 		if c == nil {

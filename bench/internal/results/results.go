@@ -61,7 +61,7 @@ type Settings struct {
 	Sufficient int `json:"sufficient"` // a subject that used up its limit this often at an obstacle is not asked again
 }
 
-// Limit returns the limit of a stop in the way of which o is.
+// Limit returns the limit of a stop with the obstacle o in its way.
 func (s Settings) Limit(o probe.Obstacle) time.Duration {
 	if o.Stuck {
 		return time.Duration(s.StuckMS) * time.Millisecond
@@ -69,7 +69,7 @@ func (s Settings) Limit(o probe.Obstacle) time.Duration {
 	return time.Duration(s.LimitMS) * time.Millisecond
 }
 
-// Absent is a peer that could not be had.
+// Absent is a peer that was not available.
 type Absent struct {
 	Name   string `json:"name"`
 	Reason string `json:"reason"`

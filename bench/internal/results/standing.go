@@ -57,7 +57,7 @@ func (r *Results) Standings() []Standing {
 			if c.Obstacle == o.ID {
 				e := entry{c.Subject, c.MS}
 				if c.AtLimit && c.Killed == 0 {
-					// Who ends it a little earlier, to have time left, is no faster.
+					// A subject that ends the stop a little earlier, to have time left, is not faster.
 					e.Summary = Summary{c.MS.N, limit, limit, limit}
 				}
 				entries = append(entries, e)

@@ -122,8 +122,8 @@ func init() {
 	nextPort.Store(uint32(os.Getpid()))
 }
 
-// FreeAddr returns an address of the loopback interface on which nobody listens. It is another each time, so that what
-// earlier connections left in the kernel disturbs nothing.
+// FreeAddr returns an address of the loopback interface on which nothing listens. It is a different one each time, so
+// that what earlier connections left in the kernel does not disturb.
 func FreeAddr() (string, error) {
 	var err error
 	for range 100 {

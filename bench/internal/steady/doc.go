@@ -1,2 +1,2 @@
-// Package steady measures what a server costs while nobody stops it.
+// Package steady measures what a server costs while it is not being stopped.
 package steady

@@ -14,7 +14,7 @@ func PerConnection(ctx context.Context, command server.Command, conns int) (floa
 	}
 	defer s.Kill()
 
-	// What the first requests allocate once is no cost of a connection.
+	// What the first requests allocate once is not a cost of a connection.
 	warm, err := dialN(s.Addr, conns/10+1)
 	if err != nil {
 		return 0, err

@@ -25,7 +25,7 @@ type Subject struct {
 	Ours    bool   `json:"ours,omitempty"`
 	HTTP2   bool   `json:"http2"`
 
-	// Program is the Go program, and Args what it is told besides; "" is the one named like the ID.
+	// Program is the Go program, and Args are its further arguments; "" is the program named like the ID.
 	Program string   `json:"-"`
 	Args    []string `json:"-"`
 
@@ -69,7 +69,7 @@ func Variants() []Subject {
 			Module: "github.com/fxshutdown/fxhttp", Config: "Stop with a context of the limit; MaxConnectionAge " + age}
 	}
 	return []Subject{
-		aged("fxshutdown-age10s", "10s"), // no connection is so old while it is measured
+		aged("fxshutdown-age10s", "10s"), // no connection reaches this age during the measurement
 		aged("fxshutdown-age1s", "1s"),   // each retires, and its client dials again
 	}
 }

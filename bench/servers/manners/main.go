@@ -16,7 +16,7 @@ import (
 func main() {
 	s := app.Parse()
 	server := s.Server()
-	// Without this it offers HTTP/1.1 alone.
+	// Without this it offers only HTTP/1.1.
 	server.TLSConfig = &tls.Config{NextProtos: []string{"h2", "http/1.1"}}
 	srv := manners.NewWithServer(server)
 	signals := make(chan os.Signal, 1)

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A loss is one as draincheck tells it.
+// A loss is a lost request as draincheck reports it.
 type loss struct {
 	Cause     string    `json:"cause"`
 	LocalPort int       `json:"local_port"`
@@ -28,7 +28,7 @@ type recording struct {
 	cmd  *exec.Cmd
 }
 
-// record starts tcpdump, and returns when it listens.
+// record starts tcpdump, and returns when tcpdump listens.
 func record(ctx context.Context, file string, port int) (*recording, error) {
 	cmd := exec.CommandContext(ctx, "tcpdump", "-i", "lo", "-s", "96", "-B", "65536", "--immediate-mode", "-U", "-w", file, "tcp", "port", strconv.Itoa(port))
 	stderr, err := cmd.StderrPipe()
@@ -60,8 +60,8 @@ type packet struct {
 	fin, reset bool
 }
 
-// match looks each loss up. The other way round, it counts the connections whose last
-// word is a request of which draincheck told neither that it was lost nor that it cut it.
+// match looks each loss up. In the other direction, it counts the connections that end
+// with a request which draincheck reported neither as lost nor as cut.
 func (r *recording) match(ctx context.Context, losses, cut []loss) (string, error) {
 	// What the kernel has not handed over yet would be lost with tcpdump.
 	time.Sleep(time.Second)
@@ -129,8 +129,8 @@ func epoch(text string) time.Time {
 	return time.Unix(s, ns)
 }
 
-// explains says whether the packets of a loss's port tell what draincheck told: the
-// request, and behind it no answer but the end that belongs to the cause.
+// explains says whether the packets of a loss's port agree with draincheck: they have the
+// request, and after it no answer, but the end that belongs to the cause.
 func explains(list []packet, l loss) error {
 	const slack = 50 * time.Millisecond
 	var request *packet

@@ -24,10 +24,10 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "", "run the servers whose names begin with this")
-	capture := flag.Bool("capture", false, "record each run, and look up each loss in the capture (as root)")
-	port := flag.Int("port", 18070, "the port that the servers listen on")
-	rounds := flag.Int("rounds", 3, "stops of each server; one with -capture")
+	only := flag.String("only", "", "run only the servers whose names begin with this text")
+	capture := flag.Bool("capture", false, "record each run, and look up each loss in the capture (needs root)")
+	port := flag.Int("port", 18070, "port that the servers listen on")
+	rounds := flag.Int("rounds", 3, "number of stops of each server; always one with -capture")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -84,7 +84,7 @@ func build(ctx context.Context, dir string) error {
 	return nil
 }
 
-// A place is where servers run: what their command lines and files name.
+// A place is where servers run: the values for their command lines and files.
 type place struct {
 	Dir  string // for what a run writes
 	Here string // this module
@@ -155,7 +155,7 @@ func (p *place) check(ctx context.Context, s server, rounds int, capture bool) e
 			return err
 		}
 		// The rounds that look for what holds a process would be in the capture, too.
-		// Half headers and HTTP/2's acknowledgements are last words that ask for nothing.
+		// Half headers and HTTP/2's acknowledgements are last data that ask for nothing.
 		args = append([]string{"-diagnose=false", "-halfheader", "0", "-h2c", "0"}, args...)
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(p.Dir, "draincheck"), args...)

@@ -1,6 +1,6 @@
 package main
 
-// A server is one of somebody else, in the foreground, as its documentation has it.
+// A server is somebody else's, run in the foreground, as its documentation says.
 type server struct {
 	name    string
 	needs   string // the program without which it does not run

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// poll is the time between two looks at something that starts.
+// poll is the time between two checks of something that starts.
 const poll = 20 * time.Millisecond
 
 // closeWithin is how long a program may take to end when it is not needed any more.
@@ -72,8 +72,8 @@ func (p *Process) Signal(sig os.Signal) error {
 }
 
 // Stop sends SIGTERM and waits for the end. It returns how long that took, and whether
-// the process has failed. One that died of the signal did not listen for it, which is an
-// error: what it lost would be blamed on the way it stops.
+// the process has failed. It is an error if the process died of the signal, since it did
+// not handle it: its losses would be blamed on the way it stops.
 func (p *Process) Stop(ctx context.Context) (took time.Duration, failed bool, err error) {
 	begin := time.Now()
 	if err := p.Signal(syscall.SIGTERM); err != nil {
@@ -91,8 +91,8 @@ func (p *Process) Stop(ctx context.Context) (took time.Duration, failed bool, er
 	return p.at.Sub(begin), p.err != nil, nil
 }
 
-// Close ends the process, by force if it must, and waits for that. It may have ended
-// already.
+// Close ends the process, by force if necessary, and waits for its end. The process may
+// have ended already.
 func (p *Process) Close() {
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	select {

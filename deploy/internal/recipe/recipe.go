@@ -1,10 +1,10 @@
 // Package recipe says what a recipe of this module is: a real component, the
 // configurations in which a service is rolled behind it without losing a request, and
-// those that look right and lose.
+// those that look right and lose requests.
 //
 // A recipe has a directory of its own, with a page, its configurations as files that a
-// user can copy, and a package whose function Recipe returns it. The list of all is in
-// the command.
+// user can copy, and a package whose function Recipe returns it. The command has the list
+// of all recipes.
 package recipe
 
 import (
@@ -18,7 +18,7 @@ type Recipe struct {
 	Name    string // of its directory, and on the command line
 	Title   string // in the table of results
 	Needs   []Tool
-	Check   func() error // says what else is missing; nil if there is nothing else
+	Check   func() error // says what else is missing; nil if nothing else is needed
 	Configs []Config     // the one to be copied is the first
 }
 
@@ -29,7 +29,7 @@ type Tool struct {
 	Version []string // the arguments with which it prints its version; none if it has none
 }
 
-// A Config is one way to set a recipe up.
+// A Config is one way to set up a recipe.
 type Config struct {
 	Name  string // of its results; unique in the recipe
 	About string // what it is, in the table
@@ -43,10 +43,11 @@ type Config struct {
 	Instances int
 
 	// Settle is how long an instance serves before the next one is stopped: what a
-	// deployment has to wait behind readiness, for the component to notice it.
+	// deployment must wait after readiness, until the component notices it.
 	Settle time.Duration
 
-	// MostRolls, if it is not zero, bounds the rolls of one whose stops take long.
+	// MostRolls, if it is not zero, bounds the number of rolls, for a configuration whose
+	// stops take long.
 	MostRolls int
 
 	// Start starts everything: the component, and all instances, ready to serve. Nothing
@@ -65,17 +66,17 @@ const (
 // A Stage is what a configuration is started on.
 type Stage struct {
 	Side    Side
-	Dir     string // an empty directory, removed behind the deployment
+	Dir     string // an empty directory, removed after the deployment
 	Example string // the example service, built
 	CertDir string // fullchain.pem, privkey.pem, and both.pem, which has both
 
-	// Log is where the component's standard error goes, for who looks into it; nil: nowhere.
+	// Log is where the component's standard error goes; nil: nowhere.
 	Log io.Writer
 }
 
 // A Deployment is a configuration that runs. Stop and Start are called one after another.
 type Deployment interface {
-	// URL is what clients ask, without a path. The example service is behind it.
+	// URL is what clients load, without a path. The example service is behind it.
 	URL() string
 
 	// Stop ends instance i, in the way that the recipe teaches, and returns when its
@@ -85,7 +86,7 @@ type Deployment interface {
 	// Start starts instance i again and returns when it is ready.
 	Start(ctx context.Context, i int) error
 
-	// Close ends all that runs, instances too.
+	// Close ends everything that runs, including the instances.
 	Close()
 }
 

@@ -22,7 +22,7 @@ type Result struct {
 	Lost      int `json:"lost"`       // no complete response
 	BadStatus int `json:"bad_status"` // answered with something other than 2xx and 3xx: a proxy's 502 or 503
 	Refused   int `json:"refused"`    // connections, and HTTP/2 streams, which are safe to repeat
-	Slow      int `json:"slow"`       // answered after 0.9 s or later, requests that are slow by themselves left out
+	Slow      int `json:"slow"`       // answered after 0.9 s or later, without requests that are slow by themselves
 
 	Statuses map[int]int    `json:"statuses,omitempty"` // those of BadStatus
 	Causes   map[string]int `json:"causes,omitempty"`   // those of Lost, and of refused streams
@@ -32,7 +32,7 @@ type Result struct {
 	Ends  *Streams `json:"streams,omitempty"`
 
 	Tools   map[string]string `json:"tools,omitempty"` // versions
-	Load    [2]float64        `json:"load"`            // the machine's load average over a minute, before and behind
+	Load    [2]float64        `json:"load"`            // the machine's load average over a minute, before and after
 	CPUs    int               `json:"cpus"`
 	Date    string            `json:"date"`
 	Comment string            `json:"comment,omitempty"`

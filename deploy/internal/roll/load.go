@@ -15,8 +15,8 @@ import (
 	"github.com/fxshutdown/fxhttp/internal/draincheck"
 )
 
-// The clients of all configurations: they POST, which nobody may repeat for them, and
-// pause as clients of a proxy do; two of them have a slow request under way at any time.
+// The clients of all configurations: they POST, which nothing may repeat for them, and
+// pause as clients of a proxy do. Two of them always have a slow request under way.
 var clients = []string{
 	"-keepalive", "16", "-newconn", "8", "-slow", "2", "-slow-path", "/report", "-pause", "20ms",
 	"-slow-limit", "900ms", "-within", "60s", "-ready", "30s", "-ready-path", "/items/ready", "-diagnose=false",
@@ -52,7 +52,7 @@ func (r *Runner) load(ctx context.Context, socket string, cfg *recipe.Config, ur
 	return rep, nil
 }
 
-// A report is what is needed of draincheck's JSON; its README describes it.
+// A report is the part of draincheck's JSON that is needed here; its README describes it.
 type report struct {
 	Total struct {
 		Sent           int `json:"sent"`

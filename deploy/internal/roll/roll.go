@@ -87,10 +87,10 @@ func (r *Runner) makeCert() error {
 // Close removes what Prepare has made.
 func (r *Runner) Close() { os.RemoveAll(r.dir) }
 
-// startWithin bounds the start of everything.
+// startWithin limits how long everything may take to start.
 const startWithin = 30 * time.Second
 
-// Run starts a configuration, rolls it so many times under load, and ends it.
+// Run starts a configuration, rolls it under load, and ends it.
 func (r *Runner) Run(ctx context.Context, rec *recipe.Recipe, cfg *recipe.Config, side recipe.Side, rolls int) (*results.Result, error) {
 	if cfg.MostRolls > 0 {
 		rolls = min(rolls, cfg.MostRolls)

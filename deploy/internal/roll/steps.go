@@ -18,8 +18,8 @@ import (
 	"github.com/fxshutdown/fxhttp/deploy/internal/results"
 )
 
-// draincheck has its rounds stopped and started by commands. These are this program once
-// more, which asks the one that has the instances.
+// draincheck runs commands to stop and start the instance of a round. The commands run
+// this program again, which asks the process that has the instances.
 const socketVariable = "FXHTTP_DEPLOY_STEP"
 
 // StepIfAsked does a step and exits, if draincheck has started this program for it. Call

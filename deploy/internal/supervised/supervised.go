@@ -24,8 +24,9 @@ type Deployment struct {
 	addr    string
 }
 
-// Start starts systemd with these unit files, as they are shown to users. Their program
-// becomes the one of this package, which gets flags, and their port 8080 a free one.
+// Start starts systemd with these unit files, as they are shown to users. It replaces
+// their program by the one of this package, with flags, and their port 8080 by a free
+// one.
 func Start(ctx context.Context, stage *recipe.Stage, flags string, units map[string]string) (*Deployment, error) {
 	ports, err := child.Ports(1)
 	if err != nil {
@@ -58,7 +59,7 @@ func Start(ctx context.Context, stage *recipe.Stage, flags string, units map[str
 // URL is what clients ask.
 func (d *Deployment) URL() string { return "http://" + d.addr }
 
-// Close ends all.
+// Close ends everything.
 func (d *Deployment) Close() { d.Systemd.Close() }
 
 // Begin starts units, and returns when they are ready.

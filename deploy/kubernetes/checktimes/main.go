@@ -1,11 +1,11 @@
-// Command checktimes says whether the manifests of a service are what the API server takes,
-// and whether their times add up with those of the service:
+// Command checktimes says whether the API server takes the manifests of a service, and
+// whether their times add up with those of the service:
 //
 //	go run ./kubernetes/checktimes ./manifests
 //
-// It prints the sum, and exits with 1 and the name of each number that is wrong, and what it
-// has to be. The times of the service are read from the environment that the manifest gives
-// to its container, or given as flags.
+// It prints the sum. If a number is wrong, it names the number and what it must be, and
+// exits with 1. The times of the service are read from the environment that the manifest
+// gives to its container, or given as flags.
 package main
 
 import (
@@ -24,13 +24,13 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// run returns the exit code: 0 all is well, 1 something is wrong with the manifests, 2 with
-// the command line.
+// run returns the exit code: 0 if all is well, 1 if something is wrong with the manifests,
+// 2 if something is wrong with the command line.
 func run(args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("checktimes", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.Usage = func() {
-		fmt.Fprintln(stderr, "checktimes [flags] DIRECTORY OF MANIFESTS\n\nFlags that are not given are read from the container's environment, by the name in brackets.")
+		fmt.Fprintln(stderr, "checktimes [flags] DIRECTORY OF MANIFESTS\n\nA flag that is not given is read from the container's environment, by the name in brackets.")
 		fs.PrintDefaults()
 	}
 	var s kubernetes.Settings
@@ -90,12 +90,12 @@ type setting struct {
 func timesOf(s *kubernetes.Settings) []setting {
 	return []setting{
 		{"delay", "SHUTDOWN_DELAY", &s.Server.ShutdownDelay, "ShutdownDelay of the server [SHUTDOWN_DELAY]"},
-		{"reserve", "STOP_RESERVE", &s.Server.StopReserve, "its StopReserve (a tenth of the stop timeout, 2s at most) [STOP_RESERVE]"},
+		{"reserve", "STOP_RESERVE", &s.Server.StopReserve, "StopReserve of the server (a tenth of the stop timeout, at most 2s) [STOP_RESERVE]"},
 		{"stop-timeout", "STOP_TIMEOUT", &s.StopTimeout, "fx.StopTimeout (15s) [STOP_TIMEOUT]"},
-		{"longest", "LONGEST_REQUEST", &s.LongestRequest, "the longest request that has to be finished [LONGEST_REQUEST]"},
-		{"endpoints", "", &s.EndpointRemoval, "from the deletion of a pod until it gets no new connections (3s)"},
-		{"prestop", "", &s.PreStop, "how long the preStop hook takes (what the manifest says of a sleep)"},
-		{"exit", "", &s.Exit, "what has to be left behind the stop timeout (1s)"},
+		{"longest", "LONGEST_REQUEST", &s.LongestRequest, "the longest request that must be finished [LONGEST_REQUEST]"},
+		{"endpoints", "", &s.EndpointRemoval, "the time from the deletion of a pod until it gets no new connections (3s)"},
+		{"prestop", "", &s.PreStop, "how long the preStop hook takes (for a sleep, the time in the manifest)"},
+		{"exit", "", &s.Exit, "the time that must be left after the stop timeout (1s)"},
 	}
 }
 
@@ -116,7 +116,7 @@ func fromEnv(m *kubernetes.Manifests, container string, t setting) error {
 
 func parse(e corev1.EnvVar, t setting) error {
 	if e.ValueFrom != nil {
-		return fmt.Errorf("%s is not in the manifest, but taken from elsewhere: give -%s", e.Name, t.flag)
+		return fmt.Errorf("the value of %s is not in the manifest: give -%s", e.Name, t.flag)
 	}
 	d, err := time.ParseDuration(e.Value)
 	if err != nil {

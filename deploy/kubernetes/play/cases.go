@@ -36,16 +36,16 @@ func scenarios() []scenario {
 		{name: "no-delay", about: "no SHUTDOWN_DELAY", loses: true, netHTTP: true, change: func(m *kubernetes.Manifests) {
 			setEnv(m, "SHUTDOWN_DELAY", "0s")
 		}},
-		{name: "short-delay", about: "SHUTDOWN_DELAY 1 s, shorter than the removal of endpoints", loses: true, change: func(m *kubernetes.Manifests) {
+		{name: "short-delay", about: "SHUTDOWN_DELAY 1 s, shorter than the removal of endpoints takes", loses: true, change: func(m *kubernetes.Manifests) {
 			setEnv(m, "SHUTDOWN_DELAY", "1s")
 		}},
-		{name: "short-grace", about: "terminationGracePeriodSeconds 6: less than the delay and a request of 2 s", loses: true, change: func(m *kubernetes.Manifests) {
+		{name: "short-grace", about: "terminationGracePeriodSeconds 6: less than the delay and a request of 2 s together", loses: true, change: func(m *kubernetes.Manifests) {
 			setGrace(m, 6)
 		}},
 		{name: "long-prestop", about: "preStop sleep 20 s, all of the grace period: SIGKILL 2 s after SIGTERM, in the delay", loses: true, change: func(m *kubernetes.Manifests) {
 			setPreStop(m, 20)
 		}},
-		{name: "no-readiness", about: "no readinessProbe, and 5 s to start", loses: true, change: func(m *kubernetes.Manifests) {
+		{name: "no-readiness", about: "no readinessProbe, with pods that start in 5 s", loses: true, change: func(m *kubernetes.Manifests) {
 			c := first(m)
 			c.ReadinessProbe, c.StartupProbe = nil, nil
 			setEnv(m, "STARTUP", "5s")
@@ -54,11 +54,11 @@ func scenarios() []scenario {
 			first(m).ReadinessProbe.HTTPGet.Port = intstr.FromString("http")
 		}},
 		{name: "liveness-readyz", about: "livenessProbe asks /readyz every second", change: liveness},
-		{name: "liveness-old", about: "the same, a kubelet before 1.21, and WithForceSignals", loses: true, old: true, change: func(m *kubernetes.Manifests) {
+		{name: "liveness-old", about: "the same, with a kubelet before 1.21 and WithForceSignals", loses: true, old: true, change: func(m *kubernetes.Manifests) {
 			liveness(m)
 			setEnv(m, "FORCE_SIGNALS", "yes")
 		}},
-		{name: "one-replica", about: "1 replica, minReadySeconds 0: the old pod is told before the new one is in the rules", change: func(m *kubernetes.Manifests) {
+		{name: "one-replica", about: "1 replica, minReadySeconds 0: the old pod is told to stop before the new one is in the rules", change: func(m *kubernetes.Manifests) {
 			m.Deployment.Spec.Replicas = new(int32(1))
 			m.Deployment.Spec.MinReadySeconds = 0
 		}},
@@ -66,11 +66,11 @@ func scenarios() []scenario {
 			m.Deployment.Spec.Strategy = appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType}
 		}},
 		{name: "node", about: "a node with all pods is drained, with the PodDisruptionBudget", drain: true, change: none},
-		{name: "node-slow", about: "the same, and pods that start in 8 s", drain: true, change: func(m *kubernetes.Manifests) {
+		{name: "node-slow", about: "the same, with pods that start in 8 s", drain: true, change: func(m *kubernetes.Manifests) {
 			setEnv(m, "STARTUP", "8s")
 		}},
 		{name: "node-no-budget", about: "a node with all pods is drained, without a PodDisruptionBudget", drain: true, change: func(m *kubernetes.Manifests) { m.Budget = nil }},
-		{name: "node-slow-no-budget", about: "the same, and pods that start in 8 s", drain: true, loses: true, change: func(m *kubernetes.Manifests) {
+		{name: "node-slow-no-budget", about: "the same, with pods that start in 8 s", drain: true, loses: true, change: func(m *kubernetes.Manifests) {
 			m.Budget = nil
 			setEnv(m, "STARTUP", "8s")
 		}},

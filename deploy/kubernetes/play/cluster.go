@@ -15,8 +15,8 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 )
 
-// cluster is a Deployment that is played: its controller, the kubelets of its pods, and what
-// leads from a pod that changes to the rules of the service.
+// cluster is a Deployment that is played: its controller, the kubelets of its pods, and
+// the way from a change of a pod to the rules of the service.
 type cluster struct {
 	deployment *appsv1.Deployment
 	budget     *policyv1.PodDisruptionBudget
@@ -87,7 +87,7 @@ func (c *cluster) startLocked() {
 	})
 }
 
-// deleteLocked begins the end of p: the kubelet and the endpoints hear of it at the same
+// deleteLocked begins the end of p: the kubelet and the endpoints learn of it at the same
 // time.
 func (c *cluster) deleteLocked(p *pod) {
 	p.deletedAt = time.Now()
@@ -158,7 +158,7 @@ func (c *cluster) noteFailure(p *pod, err error, output string) {
 	}
 }
 
-// lastLine is what a container said last, as far as a table has room for it.
+// lastLine is the last line that a container printed, cut to fit into a table.
 func lastLine(output string) string {
 	lines := strings.Split(strings.TrimSpace(output), "\n")
 	last := lines[len(lines)-1]

@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// poll is how often a controller looks. A real one is told.
+// poll is how often a controller checks. A real one is notified.
 const poll = 10 * time.Millisecond
 
 // rollOut replaces all pods by those of a new revision, as the Deployment's strategy says,
@@ -44,7 +44,7 @@ func (c *cluster) rollOut(ctx context.Context) error {
 }
 
 // scaleDownLocked deletes old pods as long as enough are available: first those that are
-// not, which are no loss.
+// not available, which are no loss.
 func (c *cluster) scaleDownLocked(old, current []*pod, least int) {
 	available := c.availableLocked(old) + c.availableLocked(current)
 	for _, p := range old {
@@ -57,8 +57,8 @@ func (c *cluster) scaleDownLocked(old, current []*pod, least int) {
 	}
 }
 
-// drainNode evicts the pods that there are, as kubectl drain does: as far as a
-// PodDisruptionBudget allows it, and again every five seconds. Others replace them.
+// drainNode evicts all pods, as kubectl drain does: as far as a PodDisruptionBudget
+// allows it, and again every five seconds. New pods replace them.
 func (c *cluster) drainNode(ctx context.Context) error {
 	c.mu.Lock()
 	c.revision++ // those of the old one are on the node

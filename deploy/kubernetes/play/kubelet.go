@@ -50,7 +50,8 @@ func (c *cluster) newKubelet(p *pod) *kubelet {
 	return k
 }
 
-// run starts the container, and again when it ended, until the pod is deleted.
+// run starts the container, and starts it again when it has ended, until the pod is
+// deleted.
 func (k *kubelet) run(ctx context.Context) {
 	defer k.c.setReady(k.p, false)
 	if err := k.c.family.address(k.p.addr); err != nil {
@@ -83,8 +84,8 @@ func (k *kubelet) run(ctx context.Context) {
 	}
 }
 
-// watch waits for the end of the container, and brings it about when it has to end. It
-// reports whether the pod was deleted.
+// watch waits for the end of the container, and ends it when it has to end. It reports
+// whether the pod was deleted.
 func (k *kubelet) watch(ctx context.Context, cmd *exec.Cmd, ended <-chan struct{}, stopLiveness func()) (deleted bool) {
 	select {
 	case <-ended:
@@ -94,9 +95,9 @@ func (k *kubelet) watch(ctx context.Context, cmd *exec.Cmd, ended <-chan struct{
 		k.stop(ctx, cmd, ended, nil)
 		return false
 	case <-k.p.deleted:
-		// A pod that ends is not asked whether it lives, since Kubernetes 1.21, while
-		// readiness is asked to the end (github.com/kubernetes/kubernetes, issues 52817 and
-		// 110309).
+		// Since Kubernetes 1.21, the liveness probe does not run for a pod that ends,
+		// while the readiness probe runs to the end (github.com/kubernetes/kubernetes,
+		// issues 52817 and 110309).
 		again := k.unhealthy
 		if !k.c.oldKubelet {
 			stopLiveness()
@@ -169,8 +170,8 @@ func (k *kubelet) start() (*exec.Cmd, <-chan struct{}, error) {
 	return cmd, ended, nil
 }
 
-// probe asks the probes until their contexts end. Before the startup probe is content the
-// others are not asked.
+// probe asks the probes until their contexts end. The others are not asked before the
+// startup probe has succeeded.
 func (k *kubelet) probe(probing, alive context.Context) {
 	unhealthy := func(good bool) {
 		if !good {

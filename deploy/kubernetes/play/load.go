@@ -35,7 +35,7 @@ func trigger(url string) int {
 	return 1
 }
 
-// counts are draincheck's.
+// counts are those of draincheck.
 type counts struct {
 	Sent         int `json:"sent"`
 	Lost         int `json:"lost"`

@@ -48,18 +48,18 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run returns the exit code: 0 all went as it is meant to, 1 it did not, 2 it could not be
+// run returns the exit code: 0 if all went as it should, 1 if not, 2 if it could not be
 // tried.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("play", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	p := &play{}
-	fs.IntVar(&p.rollouts, "rolls", 3, "how often each scenario is rolled out")
+	fs.IntVar(&p.rollouts, "rolls", 3, "rollouts of each scenario")
 	fs.Float64Var(&p.speed, "speed", 1, "divide all times of the manifests, of the service and of the endpoints by this")
-	fs.DurationVar(&p.lag, "lag", 2*time.Second, "from a change of a pod until the rules of the service know it: this at most, half of it at least")
-	save := fs.Bool("save", false, "keep the results in results.json, and write the table of README.md")
-	six := fs.Bool("6", false, "IPv6 instead of IPv4 (needs ip, Debian: iproute2)")
-	only := fs.String("server", "", "play with this server only: fxhttp or net/http")
+	fs.DurationVar(&p.lag, "lag", 2*time.Second, "the longest time from a change of a pod until the rules of the service know it; the shortest is half of it")
+	save := fs.Bool("save", false, "save the results in results.json, and write the table of README.md")
+	six := fs.Bool("6", false, "use IPv6 instead of IPv4 (needs ip, Debian: iproute2)")
+	only := fs.String("server", "", "play only with this server: fxhttp or net/http")
 	fs.Usage = func() {
 		fmt.Fprintln(stderr, "play [flags] [SCENARIO... | all]")
 		fs.PrintDefaults()

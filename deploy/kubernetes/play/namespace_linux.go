@@ -16,9 +16,9 @@ const namespaceVariable = "PLAY_OUTSIDE"
 // namespaceLink names the namespace that a process is in.
 const namespaceLink = "/proc/self/ns/net"
 
-// inNamespace runs this program again in a network namespace of its own, where the rules of
-// the service are nobody else's, and returns its exit code. There it is not done, and goes
-// on.
+// inNamespace runs this program again in a network namespace of its own, where no other
+// process sees the rules of the service, and returns its exit code. In that namespace it
+// returns that it is not done, and the program goes on.
 func inNamespace() (code int, done bool, err error) {
 	here, err := os.Readlink(namespaceLink)
 	if err != nil {
@@ -32,7 +32,7 @@ func inNamespace() (code int, done bool, err error) {
 	cmd.Env = append(os.Environ(), namespaceVariable+"="+here)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	if os.Geteuid() != 0 {
-		// Whoever is root in a user namespace of his own may make others.
+		// A process that is root in its own user namespace may make other namespaces.
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}

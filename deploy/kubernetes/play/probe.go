@@ -31,7 +31,7 @@ const (
 )
 
 // newProber reads the numbers of p, which asks the container c at addr. Its period is
-// divided by speed; its timeout is not, which is about the machine.
+// divided by speed; its timeout is not, since it depends on the machine.
 func newProber(p *corev1.Probe, c *corev1.Container, addr string, speed float64) *prober {
 	port, _ := kubernetes.Port(c, p.HTTPGet.Port)
 	seconds := func(n int32) time.Duration { return scale(time.Duration(n)*time.Second, speed) }

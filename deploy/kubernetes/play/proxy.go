@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// proxy plays kube-proxy in its nftables mode: a rule that sends each new connection to the
-// service's address to one of the endpoints, by chance. The kernel does the rest, as on a
-// node: a connection that exists stays with its pod, and one to a pod that does not listen is
-// refused.
+// proxy plays kube-proxy in its nftables mode: a rule that sends each new connection to
+// the service's address to a random endpoint. The kernel does the rest, as on a node: an
+// existing connection stays with its pod, and a connection to a pod that does not listen
+// is refused.
 type proxy struct {
 	family  *family
 	updates chan update
@@ -21,7 +21,7 @@ type proxy struct {
 	pending int        // updates that are not in the rules yet
 }
 
-// update is what the rules shall be at some time.
+// update is the endpoints that the rules must name from some time on.
 type update struct {
 	due   time.Time
 	addrs []string
@@ -66,7 +66,7 @@ func (p *proxy) settled() bool {
 	return p.pending == 0
 }
 
-// write replaces the rules at once. They are about new connections alone. Without endpoints
+// write replaces the rules at once. They apply only to new connections. Without endpoints
 // these are refused.
 func (p *proxy) write(addrs []string) error {
 	chain, rule := "none", "reject"

@@ -51,7 +51,7 @@ func (s *streams) read(ctx context.Context, url string) {
 	}
 }
 
-// note counts what happened before ctx ended: what did then is our own doing.
+// note counts only what happened before ctx ended: what happens later is our own doing.
 func (s *streams) note(ctx context.Context, n *int) {
 	if ctx.Err() != nil {
 		return

@@ -77,7 +77,7 @@ func (rs results) table() string {
 	return b.String()
 }
 
-// bold makes what is not zero stand out.
+// bold makes a number stand out if it is not zero.
 func bold(n int) string {
 	if n == 0 {
 		return "0"

@@ -14,7 +14,7 @@ import (
 	fxhttpadmin "github.com/fxshutdown/fxhttp/admin"
 )
 
-// serveNetHTTP serves the same by http.Server alone, as one would do it with care: the
+// serveNetHTTP serves the same with http.Server alone, as a careful program would: the
 // same timeouts, probes on a port of their own, readiness that fails at the signal, the
 // same delay before Shutdown, and streams that are told.
 func serveNetHTTP(e environment) error {

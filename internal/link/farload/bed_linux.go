@@ -166,10 +166,10 @@ func parseStop(data []byte) (stop, error) {
 		} `json:"rounds"`
 	}
 	if err := json.Unmarshal(data, &r); err != nil {
-		return stop{}, fmt.Errorf("read what draincheck says: %w", err)
+		return stop{}, fmt.Errorf("read the result of draincheck: %w", err)
 	}
 	if r.Schema != 1 || len(r.Rounds) != 1 || r.Total.Sent == 0 {
-		return stop{}, fmt.Errorf("draincheck says nothing that counts: %s", data)
+		return stop{}, fmt.Errorf("draincheck has no result: %s", data)
 	}
 	round := r.Rounds[0]
 	s := stop{sent: r.Total.Sent, lost: r.Total.Lost, killed: round.Killed,

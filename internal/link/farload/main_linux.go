@@ -59,21 +59,21 @@ func parse(args []string) (*options, error) {
 	rtts := fs.String("rtt", "40ms", "round-trip times, separated by commas")
 	loads := fs.String("load", "new", "loads: "+strings.Join(loadNames(), ", "))
 	kinds := fs.String("server", "fxshutdown,bare", "servers: "+strings.Join(serverNames(), ", "))
-	fs.IntVar(&size.clients, "clients", 32, "clients of the loads new, keepalive and h2 (8 of them on a connection)")
-	fs.IntVar(&size.pool, "pool", 0, "connections of the load pool; 0: as many as -clients")
-	fs.IntVar(&size.busy, "busy", 4, "how many of them are in use at a time")
-	fs.BoolVar(&size.together, "together", false, "clients begin at the same moment, instead of spread over two round trips")
-	fs.BoolVar(&size.tls, "tls", false, "all loads over TLS; h2 always is")
-	fs.DurationVar(&size.age, "age", 0, "MaxConnectionAge of fxshutdown; 0: none")
-	fs.DurationVar(&size.lasts, "for", 0, "time under load before each stop; 0: a moment")
+	fs.IntVar(&size.clients, "clients", 32, "clients of the loads new, keepalive and h2 (with h2, 8 share a connection)")
+	fs.IntVar(&size.pool, "pool", 0, "connections of the load pool (0: as many as -clients)")
+	fs.IntVar(&size.busy, "busy", 4, "connections of the pool that are in use at a time")
+	fs.BoolVar(&size.together, "together", false, "start all clients at the same moment, instead of spread over two round trips")
+	fs.BoolVar(&size.tls, "tls", false, "run all loads over TLS (h2 always runs over TLS)")
+	fs.DurationVar(&size.age, "age", 0, "MaxConnectionAge of fxshutdown (0: none)")
+	fs.DurationVar(&size.lasts, "for", 0, "time under load before each stop (0: a moment)")
 	fs.IntVar(&o.stops, "stops", 10, "stops of each server, for each round-trip time and load")
 	fs.Float64Var(&o.loss, "loss", 0, "share of packets lost in each direction, such as 0.01")
 	fs.Uint64Var(&o.seed, "seed", 1, "seed for the choice of lost packets")
 	fs.DurationVar(&o.pull.after, "pull-after", 0, "pull the cable this long after the stop began")
-	fs.DurationVar(&o.pull.lasts, "pull-for", 0, "and plug it in again after this time; 0: never pull it")
+	fs.DurationVar(&o.pull.lasts, "pull-for", 0, "plug it in again after this time (0: never pull it)")
 	fs.DurationVar(&o.within, "within", 20*time.Second, "kill a server that has not ended after this time")
-	fs.IntVar(&o.maxLost, "max-lost", -1, "exit with 1 if a server other than bare lost more in a row of the table; -1: never")
-	fs.StringVar(&o.draincheck, "draincheck", "", "the draincheck binary; built if not given")
+	fs.IntVar(&o.maxLost, "max-lost", -1, "exit with 1 if a server other than bare lost more than this in a row of the table (-1: never)")
+	fs.StringVar(&o.draincheck, "draincheck", "", "the draincheck binary (built if not given)")
 	fs.BoolVar(&o.verbose, "v", false, "print every stop")
 	fs.Parse(args)
 
@@ -84,7 +84,7 @@ func parse(args []string) (*options, error) {
 		size.pool = size.clients
 	}
 	if size.clients < 1 || size.busy < 1 || size.busy > size.pool || o.stops < 1 {
-		return nil, errors.New("want at least 1 of -clients, -busy and -stops, and no more of -busy than of -pool")
+		return nil, errors.New("want -clients, -busy and -stops to be at least 1, and -busy to be at most -pool")
 	}
 	for text := range strings.SplitSeq(*rtts, ",") {
 		rtt, err := time.ParseDuration(text)
@@ -150,7 +150,7 @@ func (b *bed) alternate(ctx context.Context, o *options, l load) ([]row, error) 
 	rows := make([]row, len(o.servers))
 	for i := range o.stops {
 		for j := range o.servers {
-			// Nobody is always the first.
+			// No server is always the first.
 			j := (i + j) % len(o.servers)
 			s, err := b.stop(ctx, o.servers[j], l, o.pull)
 			if err != nil {

@@ -12,7 +12,7 @@ type row []stop
 
 func printHead() {
 	fmt.Printf("%-7s %-38s %-11s %6s %6s %8s  %-14s  %s\n",
-		"rtt", "load", "server", "stops", "lost", "of", "lost a stop", "stop took: median (range), ms")
+		"rtt", "load", "server", "stops", "lost", "of", "lost per stop", "stop took: median (range), ms")
 }
 
 func (r row) print(rtt time.Duration, load, server string) {

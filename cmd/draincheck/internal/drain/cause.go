@@ -11,40 +11,40 @@ type Cause string
 
 // Causes. The first six, and Protocol, are losses.
 const (
-	Queue    Cause = "queue"    // reset unread on a new connection: the accept queue
-	Idle     Cause = "idle"     // closed unread on a connection that had been in use
+	Queue    Cause = "queue"    // reset before it was read, on a new connection: the accept queue
+	Idle     Cause = "idle"     // closed before it was read, on a connection that had been in use
 	Handler  Cause = "handler"  // read, and the connection or stream ended without an answer
-	Response Cause = "response" // cut in the response
+	Response Cause = "response" // the response was cut
 	Timeout  Cause = "timeout"  // no answer within -timeout
 	Protocol Cause = "protocol" // what came is not a response
 
-	Refused Cause = "refused stream" // HTTP/2: not processed, says the server; no loss
+	Refused Cause = "refused stream" // HTTP/2: the server says that it was not processed; no loss
 	Killed  Cause = "killed"         // draincheck ended the process; no loss of the server's
 )
 
-// causes has them in the order in which they are reported, each with a sentence on what
-// usually leads to it and on what helps.
+// causes are in the order in which they are reported, each with what usually leads to it
+// and what helps.
 var causes = []struct {
 	cause Cause
 	what  string
 	hint  string
 }{
-	{Queue, "reset unread on a new connection: it stood in the accept queue when the listener was closed",
-		"accept what is queued before closing the listener, or let a load balancer move on first (a delay before the stop)"},
-	{Idle, "closed unread on a kept connection: it was taken for idle while the request was on its way",
-		"answer with Connection: close (GOAWAY in HTTP/2) first, and close a connection only once its client has been quiet"},
-	{Handler, "read by the server, and never answered: the process ended while it worked, or the server dropped what it had read",
-		"end the process only when the last response is written; catch the signal if nothing does (Go's Shutdown drops requests that it reads after it began)"},
-	{Response, "cut in the response: its end never came",
-		"wait for the response to be written, and close the connection for writing before closing it for good"},
-	{Timeout, "not answered within -timeout",
-		"look for what the handler waits for; with a slow server use fewer clients or a longer -timeout"},
-	{Protocol, "answered with something that is not an HTTP response",
-		"look at what serves this port"},
-	{Refused, "refused by GOAWAY or REFUSED_STREAM: not processed, safe to send again; no loss",
-		"a client that cannot repeat it fails; send GOAWAY twice, the first one without a limit (RFC 9113, 6.8)"},
-	{Killed, "cut by draincheck, which killed the process; not counted as lost",
-		"see why the process did not end"},
+	{Queue, "a new connection was reset before the server read the request: it was still in the accept queue when the listener was closed",
+		"before the listener is closed, accept connections until the queue is empty; or fail the readiness probe first, and listen on until load balancers send new clients elsewhere"},
+	{Idle, "a kept connection was closed before the server read the request: the server took it for idle while the request was on its way",
+		"first answer with Connection: close (HTTP/2: send GOAWAY), and close a connection only once its client has been quiet"},
+	{Handler, "the server read the request and never answered it: the process ended while it worked, or the server dropped what it had read",
+		"catch the signal, and end the process only when the last response is written (Go's Shutdown drops requests that the server reads after Shutdown has begun)"},
+	{Response, "the response was cut: its end never came",
+		"wait until the response is written, and close the connection for writing before closing it completely"},
+	{Timeout, "the request was not answered within -timeout",
+		"find out what the handler waits for; for a slow server, use fewer clients or a longer -timeout"},
+	{Protocol, "the answer is not an HTTP response",
+		"find out what serves this port"},
+	{Refused, "the server refused the request by GOAWAY or REFUSED_STREAM, without processing it: it is safe to send again, and not a loss",
+		"send GOAWAY twice, the first one without a limit (RFC 9113, 6.8): a client that cannot repeat a refused request reports a failure"},
+	{Killed, "draincheck cut the request when it killed the process; it does not count as lost",
+		"find out why the process did not end"},
 }
 
 // Explain returns what a cause means, and what usually helps.
@@ -71,8 +71,9 @@ type unanswered struct {
 	garbled  bool
 }
 
-// cause tells why, as far as a client can. A reset is the kernel's word that the server
-// closed with bytes unread; one that a server sends on purpose looks the same.
+// cause tells why, as far as a client can. By a reset, the kernel says that the server
+// closed the connection with bytes unread. A reset that a server sends on purpose looks
+// the same.
 func (u *unanswered) cause() Cause {
 	switch {
 	case errors.Is(u.err, os.ErrDeadlineExceeded):
@@ -89,13 +90,13 @@ func (u *unanswered) cause() Cause {
 	return Queue
 }
 
-// resetLooks are the waits between the looks for a reset that follows an end of file. On
-// loopback it is there at once, unless the machine is busy.
+// resetLooks are the waits before each look for a reset that follows an end of file. On
+// loopback the reset is there at once, unless the machine is busy.
 var resetLooks = []time.Duration{0, time.Millisecond, 4 * time.Millisecond}
 
-// cutUnread says whether the connection, of which a read or write failed with err, was
-// closed by a server that had not read all that was sent. Such a close is a reset, or is
-// followed by one.
+// cutUnread says whether the server closed the connection before it had read all that was
+// sent. A read or write of the connection has failed with err. Such a close is a reset, or
+// is followed by one.
 func (c *conn) cutUnread(err error) bool {
 	if isReset(err) {
 		return true

@@ -146,7 +146,7 @@ func TestKilledIsNotLost(t *testing.T) {
 	if n, _ := causeOf(res, Killed); n != 3 || res.Total.CutByKill != 3 || res.Total.Lost != 0 || len(res.Rounds[0].NotLost) != 3 {
 		t.Errorf("cut = %d, lost = %d, want 3 cut by draincheck: %+v", n, res.Total.Lost, res.Causes)
 	}
-	if reasons := strings.Join(res.Rounds[0].Reasons, "\n"); !strings.Contains(reasons, "killed; that cut 3 requests") {
+	if reasons := strings.Join(res.Rounds[0].Reasons, "\n"); !strings.Contains(reasons, "was killed; this cut 3 requests") {
 		t.Errorf("reasons = %q, want what was cut", reasons)
 	}
 	if k := kindOf(t, res, "keepalive"); k.Lost != 0 || k.CutByKill != 0 {

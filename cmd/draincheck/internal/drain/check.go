@@ -20,14 +20,14 @@ type check struct {
 
 	notes []string
 
-	onlyHTTP2 bool // the server answers nothing else
+	onlyHTTP2 bool // the server answers only HTTP/2
 
 	totals []*recorder // of each kind over all rounds, in the order of their first appearance
 }
 
 // Run carries out the check that cfg describes. The result is never nil. The error, which
 // result.Error repeats, says why the check could not be carried out; a server that loses
-// requests is no error but a verdict.
+// requests is not an error but a verdict.
 //
 // Run leaves no process behind, whether it ends by itself or because ctx does.
 func Run(ctx context.Context, cfg Config) (*Result, error) {

@@ -149,7 +149,7 @@ func TestIgnoresSignal(t *testing.T) {
 	if res.Verdict != Fail || !r.Killed || r.Exited < 300 || r.Exited > 20000 {
 		t.Errorf("round = %+v, want it killed after 300ms", r)
 	}
-	if !strings.Contains(strings.Join(r.Reasons, ""), "still running 300ms after the signal, killed") {
+	if !strings.Contains(strings.Join(r.Reasons, ""), "still running 300ms after the signal, and was killed") {
 		t.Errorf("reasons = %v, want one that says so", r.Reasons)
 	}
 	if runtime.GOOS != "windows" && r.ExitSignal != "killed" {

@@ -14,7 +14,7 @@ const backoff = 5 * time.Millisecond
 // A gate lets clients and the round meet.
 type gate struct {
 	armed     sync.WaitGroup // each client is done with it once, when its load is under way
-	obstacles sync.WaitGroup // the same of obstacles
+	obstacles sync.WaitGroup // the same for obstacles
 	late      chan struct{}  // closed when late clients are to connect
 	lateArmed sync.WaitGroup // late clients are done with it when they have connected
 	signalled chan struct{}  // closed when the signal was sent
@@ -89,7 +89,7 @@ func sleep(ctx context.Context, over <-chan struct{}, d time.Duration) bool {
 	}
 }
 
-// run is the loop of all HTTP/1.1 clients but the late ones.
+// run is the loop of all HTTP/1.1 clients except the late ones.
 func (c *client) run(ctx context.Context) {
 	var cn *conn
 	defer func() {
@@ -117,8 +117,8 @@ func (c *client) run(ctx context.Context) {
 	}
 }
 
-// exchange sends one batch of requests, one if c.batch is 0, and reads the answers. It
-// reports whether the connection can be used again.
+// exchange sends a batch of requests (a single one if c.batch is 0) and reads the
+// answers. It reports whether the connection can be used again.
 func (c *client) exchange(ctx context.Context, cn *conn) (keep bool) {
 	first := cn.uses == 0
 	accepted := !first || cn.tls != nil
@@ -164,8 +164,8 @@ func (c *client) exchange(ctx context.Context, cn *conn) (keep bool) {
 	}
 	cn.uses += n
 
-	// After a failed write, too, the answer may be there: a server need not read a
-	// request to its end to answer it.
+	// The answer may be there even after a failed write: a server need not read a request
+	// to its end to answer it.
 	for i, q := range requests {
 		a, err := cn.readAnswer(c.method)
 		if err != nil {
@@ -225,7 +225,7 @@ func (c *client) runLate(ctx context.Context, after time.Duration) {
 		return
 	}
 	if cn.closedByPeer() {
-		// What any client would do: connect again, and most likely be refused.
+		// Like any client, connect again, and most likely be refused.
 		c.rec.closedIdle()
 		cn.Close()
 		again, err := c.dialer.dial(c.dialing, "http/1.1")

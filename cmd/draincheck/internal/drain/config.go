@@ -20,7 +20,7 @@ const (
 	autoWebSockets = 4
 )
 
-// Limits keep a slip of the finger from taking the machine down.
+// Limits, so that a mistyped number does not take the machine down.
 const (
 	maxClients = 10000
 	maxRounds  = 10000
@@ -32,10 +32,10 @@ const (
 type Config struct {
 	URL     string   // what to load: http or https, a loopback host
 	Command []string // the server's command line
-	PID     string   // instead of it, a running server: its process id, or a file that holds it
+	PID     string   // a running server instead: its process id, or a file that contains it
 
 	StartCommand string   // instead of Command, a command line for the shell that starts the server
-	StopCommand  string   // instead of the signal, one that stops it
+	StopCommand  string   // instead of the signal, a command line that stops the server
 	Env          []string // added to the command's environment
 
 	Method string      // of all requests but streams and WebSockets, which are GETs
@@ -75,13 +75,13 @@ type Config struct {
 	Insecure  bool   // verify no certificate
 	Cert, Key string // PEM files of a client certificate
 
-	UnixSocket string // connect to this socket; URL is what the requests say
+	UnixSocket string // connect to this socket; URL gives only the scheme, the Host header and the path
 
 	Signal  string        // the stop signal, such as "TERM"
 	Group   bool          // send it to all processes that the command started, too
-	Load    time.Duration // under load before the signal
-	Within  time.Duration // from the signal to the exit, at most
-	Ready   time.Duration // from the start to the first answer, at most
+	Load    time.Duration // time under load before the signal
+	Within  time.Duration // the longest time from the signal to the exit
+	Ready   time.Duration // the longest time from the start to the first answer
 	Timeout time.Duration // for each request
 	Pause   time.Duration // of each client between two requests
 	Spread  time.Duration // over which the clients of a kind begin
@@ -103,7 +103,7 @@ type Config struct {
 	Progress    func(Progress) // called about ten times a second, unless nil
 }
 
-// h2 is the number of HTTP/2 connections, over TLS or not as what is loaded speaks it.
+// h2 is the number of HTTP/2 connections, over TLS or not as the loaded server speaks it.
 func (c *Config) h2() *int {
 	if c.isHTTPS() {
 		return &c.H2
@@ -111,7 +111,7 @@ func (c *Config) h2() *int {
 	return &c.H2C
 }
 
-// isHTTPS says whether what is loaded speaks TLS.
+// isHTTPS says whether the loaded server speaks TLS.
 func (c *Config) isHTTPS() bool {
 	loaded := c.URL
 	if c.Target != "" {

@@ -17,7 +17,7 @@ import (
 // errSelf is a connection that reached itself: on loopback, a dial to a closed port in
 // the range of the source ports can be given that very port as its own, and TCP then
 // connects the socket to itself.
-var errSelf = errors.New("connected to itself, nobody listens")
+var errSelf = errors.New("the connection reached itself: nobody listens")
 
 // A dialer makes connections to the target.
 type dialer struct {
@@ -49,7 +49,7 @@ func newDialer(t *target, cfg *Config) (*dialer, error) {
 		}
 		d.tls.RootCAs = x509.NewCertPool()
 		if !d.tls.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("-cacert %s: no PEM certificate in it", cfg.CACert)
+			return nil, fmt.Errorf("-cacert %s: the file contains no PEM certificate", cfg.CACert)
 		}
 	}
 	return d, nil
@@ -101,8 +101,8 @@ type conn struct {
 	uses     int // requests sent so far
 }
 
-// send writes b and says whether any byte of it may have left. Under TLS that is a
-// question to the socket: a Write that reports 0 bytes may have sent half a record.
+// send writes b and says whether any byte of it may have left. Under TLS it asks the
+// socket: a Write that reports 0 bytes may have sent half a record.
 func (c *conn) send(b []byte) (left bool, err error) {
 	before := c.raw.written.Load()
 	_, err = c.Write(b)
@@ -122,8 +122,8 @@ func (c *conn) port() int {
 // client could have avoided.
 func (c *conn) closedByPeer() bool {
 	if c.br.Buffered() > 0 {
-		// Bytes that nobody asked for, such as a 408 before the close: not a connection
-		// to send on.
+		// Bytes that no request asked for, such as a 408 before the close: do not send on
+		// this connection.
 		return true
 	}
 	switch peek(c.raw.Conn) {
@@ -135,9 +135,9 @@ func (c *conn) closedByPeer() bool {
 	if c.tls == nil {
 		return true
 	}
-	// Under TLS it may be a session ticket or a close_notify. Reading tells; the deadline
-	// is for the ticket, behind which nothing comes. On a busy machine it can pass before
-	// anything was read, so the socket is asked again.
+	// Under TLS it may be a session ticket or a close_notify. Reading tells which; the
+	// deadline is for the ticket, after which nothing comes. On a busy machine it can
+	// pass before anything was read, so the socket is asked again.
 	defer c.SetReadDeadline(time.Time{})
 	for wait := 2 * time.Millisecond; ; wait *= 4 {
 		c.SetReadDeadline(time.Now().Add(wait))

@@ -1,15 +1,15 @@
-// Package drain loads a server, stops it in mid-load, and accounts for every request. [Run]
+// Package drain loads a server, stops it under load, and accounts for every request. [Run]
 // takes a [Config] and returns a [Result], whose JSON form is what the command prints with
 // -json.
 //
 // # A round
 //
-// The command is started and asked until it answers. Then all clients begin at once. When
-// each has its load under way, the connections that ask for nothing follow. Whatever keeps
-// a small server from its work is left out. Then the time under load begins; at its end the
-// late clients connect, and the signal is sent. The clients go on until the process has
-// ended: they send requests on the connections that they have, and make new ones. Then
-// draincheck waits for the answers to what was sent, and closes the accounts.
+// draincheck starts the command and asks it until it answers. Then all clients begin at
+// once. When each has its load under way, the connections that ask for nothing follow.
+// Whatever keeps a small server from its work is left out. Then the time under load begins.
+// At its end the late clients connect, and the signal is sent. The clients go on until the
+// process has ended: they send requests on the connections that they have, and make new
+// ones. Then draincheck waits for the answers to what was sent, and closes the accounts.
 //
 // A process that does not end in time is killed, but only after running requests have had
 // time to end. Separate rounds find out what held it.
@@ -21,7 +21,7 @@
 //
 // # The accounts
 //
-// A request is sent if one byte of it may have left this process; the socket knows, not TLS
+// A request is sent if one byte of it may have left this process: the socket tells, not TLS
 // or the framer. Every request that was sent ends in exactly one way:
 //
 //   - answered: a complete response came, whatever its status;
@@ -31,15 +31,15 @@
 //   - cut: draincheck killed the server before it answered;
 //   - lost: anything else. Each lost request has a [Cause].
 //
-// A round whose accounts do not balance is a bug here, and panics.
+// A round whose accounts do not balance is a bug of this package, and panics.
 //
-// Not sent, and so not lost, are requests for which no connection could be made (refused
-// dials, which include connections that were reset before the first byte was written) and
-// those before which the connection was found closed. The clients look at the socket right
+// A request is not sent, and so not lost, if no connection could be made for it (refused
+// dials, which include connections that were reset before the first byte was written), or
+// if its connection was found closed before it. The clients look at the socket right
 // before they write, so what is lost is what no client could have kept.
 //
-// The clients are made of net.Conn and frames. No HTTP client of any library takes part,
-// since those may silently send a request a second time.
+// The clients are made of net.Conn and frames. They use no HTTP client of any library,
+// since such a client may silently send a request a second time.
 //
 // # Concurrency
 //

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// requestBytes is an HTTP/1.1 request as it goes over the wire. Written as one piece, so
-// that a request is sent or not.
+// requestBytes is an HTTP/1.1 request as it goes over the wire. It is written in one
+// piece, so that a request is sent or not.
 func requestBytes(method, path, host string, header http.Header, body string, extra ...string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\n", method, path)
@@ -51,9 +51,9 @@ func sortedNames(h http.Header) []string {
 // An answer is a response, complete unless it came with an error.
 type answer struct {
 	begun    bool // one byte of it came
-	garbled  bool // what came is no response
+	garbled  bool // what came is not a response
 	status   int
-	closing  bool      // it said, or by its form meant, that nothing may be sent behind it
+	closing  bool      // it said, or meant by its form, that nothing may be sent after it
 	unframed bool      // its end was the connection's end, so a truncated one looks the same
 	at       time.Time // when its last byte was read
 }
@@ -90,8 +90,8 @@ func (c *conn) readContinue(method string) bool {
 	return err == nil && resp.StatusCode == http.StatusContinue
 }
 
-// readHead reads a response up to its body, past interim responses. Package net/http only
-// parses here: nothing of it sends, retries or reconnects.
+// readHead reads a response up to its body, past interim responses. Here net/http only
+// parses: none of its code sends, retries or reconnects.
 func (c *conn) readHead(method string) (*http.Response, answer, error) {
 	var a answer
 	for {
@@ -133,8 +133,8 @@ func unframed(resp *http.Response) bool {
 	return resp.ContentLength < 0 && !slices.Contains(resp.TransferEncoding, "chunked")
 }
 
-// plain takes the addresses out of an error of package net: hundreds of losses then read,
-// and group, alike.
+// plain takes the addresses out of an error of package net: so hundreds of losses have
+// the same text, and are grouped together.
 func plain(err error) error {
 	switch {
 	case errors.Is(err, errnoReset):

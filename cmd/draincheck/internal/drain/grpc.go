@@ -15,7 +15,7 @@ func grpcMessage(message string) string {
 // are those that gRPC's own gateway to HTTP uses.
 var grpcStatuses = map[int]int{
 	0:  http.StatusOK,
-	1:  499, // cancelled; HTTP has no word for it, nginx has a number
+	1:  499, // cancelled; HTTP has no status for it, but nginx has one
 	3:  http.StatusBadRequest,
 	4:  http.StatusGatewayTimeout,
 	5:  http.StatusNotFound,

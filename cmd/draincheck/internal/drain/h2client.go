@@ -137,8 +137,7 @@ func (c *h2client) runLate(ctx context.Context, after time.Duration) {
 	if c.exchange(ctx, h, func() { used = true }); used {
 		return
 	}
-	// GOAWAY came first. What any client would do: connect again, and most likely be
-	// refused.
+	// GOAWAY came first. Like any client, connect again, and most likely be refused.
 	c.rec.closedIdle()
 	again, err := dialH2(c.dialing, c.dialer, c.timeout)
 	if err != nil {

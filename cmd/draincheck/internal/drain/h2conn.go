@@ -15,8 +15,8 @@ import (
 // errGone means that no stream can be opened on a connection any more. Nothing was sent.
 var errGone = errors.New("the HTTP/2 connection takes no more streams")
 
-// recvWindow is how much the server may send ahead: as much as there is, since nothing
-// here is kept.
+// recvWindow is how much the server may send ahead: as much as possible, since nothing is
+// kept here.
 const recvWindow = 1 << 30
 
 // How a stream ended.
@@ -31,7 +31,7 @@ const (
 )
 
 // An h2conn is an HTTP/2 connection, made of frames so that nothing is retried, and so
-// that it is known of each stream what was said about it.
+// that everything said about each stream is known.
 //
 // One goroutine reads. What a frame says about a stream is written into the stream and
 // its done channel closed; the accounts are kept by whoever opened the stream.

@@ -30,7 +30,8 @@ func (h *h2conn) read() {
 		text = fmt.Errorf("%w, after GOAWAY (%v)", h.lastErr, h.goAwayCode)
 	}
 	for _, st := range h.streams {
-		// What came before a frame of the server's counts as read, GOAWAY among them.
+		// What was sent before a frame of the server came counts as read, also if the
+		// frame is GOAWAY.
 		st.unread = unread && st.opened.After(h.lastFrame)
 		h.finishLocked(st, end, fmt.Errorf("HTTP/2 stream %d: wait for response: %w", st.id, text))
 	}
@@ -121,8 +122,8 @@ func (h *h2conn) handle(f http2.Frame) error {
 			h.endLocked(st)
 		}
 	case *http2.DataFrame:
-		// Given back whether or not anybody waits for it: the connection's window is
-		// everybody's.
+		// This is given back even if no stream waits for it: all streams share the
+		// connection's window.
 		if n := f.Header().Length; n > 0 {
 			rf.WriteWindowUpdate(0, n)
 			if st != nil && !f.StreamEnded() {
@@ -140,8 +141,8 @@ func (h *h2conn) handle(f http2.Frame) error {
 	h.mu.Unlock()
 
 	if reply.Len() > 0 {
-		// A reply that cannot be written is no reason to stop reading: what tells the
-		// streams' fate may be there.
+		// If a reply cannot be written, read on: what decides the streams' fate may be
+		// there.
 		_ = h.write(reply.Bytes())
 	}
 	return nil

@@ -23,8 +23,8 @@ func (h *h2conn) open(fields []hpack.HeaderField, body string, sent, unsent func
 	// request.
 	cut := peek(h.c.raw.Conn) == peekClosed
 	h.mu.Lock()
-	// Asked with the lock held that makes the stream known: a GOAWAY that is read in
-	// between would pass it over, and nobody would ever end it.
+	// Asked with the lock held that makes the stream known: otherwise a GOAWAY that is
+	// read in between would not see the stream, and it would never end.
 	if h.gone || cut {
 		h.mu.Unlock()
 		h.wmu.Unlock()
@@ -83,7 +83,7 @@ func (h *h2conn) open(fields []hpack.HeaderField, body string, sent, unsent func
 		h.gone = true
 		h.mu.Unlock()
 		if mine {
-			// Nothing can come for it; whoever waits is told all the same.
+			// Nothing can come for this stream; tell the waiting client anyway.
 			close(st.done)
 		}
 		unsent()
@@ -98,8 +98,8 @@ func (h *h2conn) open(fields []hpack.HeaderField, body string, sent, unsent func
 	return st, nil
 }
 
-// sendBody sends a body that does not fit into one frame or window, for as long as
-// somebody wants it.
+// sendBody sends a body that does not fit into one frame or window, until the stream has
+// ended or the timeout is over.
 func (h *h2conn) sendBody(st *h2stream, body string) {
 	expire := time.AfterFunc(h.timeout, func() { h.windows.Broadcast() })
 	defer expire.Stop()

@@ -7,7 +7,7 @@ import (
 )
 
 // A Hold is what one kind of connection does to a process that should end, seen in a
-// short round with it and little else.
+// short round with little else.
 type Hold struct {
 	Kind   string `json:"kind"` // "nothing" of a round without connections that stay
 	Held   bool   `json:"held"` // the process had not ended when it was killed
@@ -16,18 +16,42 @@ type Hold struct {
 }
 
 func (h Hold) String() string {
+	with := "with " + h.Kind + " connections alone"
+	if h.Kind == nothing {
+		with = "without connections that stay open"
+	}
 	after := h.After.Duration().Round(time.Millisecond)
 	switch {
 	case h.Reason != "":
-		return fmt.Sprintf("what %s connections do to its end is not known: %s", h.Kind, h.Reason)
-	case h.Kind == nothing && h.Held:
-		return fmt.Sprintf("it does not end without any connection either, within %v: it ignores the signal, or waits for something else", after)
-	case h.Kind == nothing:
-		return fmt.Sprintf("without connections that stay open it ended after %v", after)
+		return fmt.Sprintf("%s, there was no result: %s", with, h.Reason)
 	case h.Held:
-		return fmt.Sprintf("%s connections alone hold it, for %v at least", h.Kind, after)
+		return fmt.Sprintf("%s, the process was still running after %v", with, after)
 	}
-	return fmt.Sprintf("%s connections alone do not: ended after %v", h.Kind, after)
+	return fmt.Sprintf("%s, the process ended after %v", with, after)
+}
+
+// Hint says what usually helps against what holds the process, or "" if h does not.
+func (h Hold) Hint() string {
+	if !h.Held {
+		return ""
+	}
+	return holdHints[h.Kind]
+}
+
+// holdHints are what helps, by kind.
+var holdHints = map[string]string{
+	nothing: "catch the signal; if the server already does, find out what else the process waits for, such as a thread, " +
+		"a timer or a process that it started",
+	"silent": "limit how long a connection may take to send its first request header (Go: ReadHeaderTimeout), " +
+		"or close such connections once the stop has begun",
+	"half-header": "limit how long a request header may take (Go: ReadHeaderTimeout), or close connections with half " +
+		"a header once the stop has begun",
+	"keep-alive": "close idle connections once the stop has begun, and answer running requests with Connection: close",
+	"pool":       "close idle connections once the stop has begun, and answer running requests with Connection: close",
+	"slow":       "limit how long the stop waits for running requests, and then cancel them",
+	"stream":     "tell the handlers of event streams that the stop has begun, so that they end their streams",
+	"WebSocket":  "send a Close frame once the stop has begun, and close the connection soon after it",
+	"HTTP/2":     "send GOAWAY once the stop has begun, and close each connection after its last stream",
 }
 
 const nothing = "nothing"

@@ -25,20 +25,20 @@ func (r *Round) judge(cfg *Config) {
 	after, _ := parseStatuses(cfg.ExpectAfter)
 	if n, codes := newInTheStop(statuses, expect, after); n > 0 {
 		r.BadStatus = n
-		reason("%s answered with %s during the stop, and not before it (-expect-after allows a status)", requests(n), list(codes))
+		reason("%s answered with %s during the stop but not before it (-expect-after allows a status)", requests(n), list(codes))
 	}
 	if n := t.Slow; n > 0 {
 		reason("%d answers took longer than %v", n, cfg.SlowLimit)
 	}
 	if r.Killed {
-		reason("still running %v after the signal, killed%s", cfg.Within, r.cutByKill())
+		reason("the process was still running %v after the signal, and was killed%s", cfg.Within, r.cutByKill())
 	}
 	if r.StillOpen {
-		reason("the command ended, but its port was still served: a process that it started went on "+
+		reason("the command ended, but its port was still served: a process that it had started went on "+
 			"(start the server itself rather than through a shell, npm or `go run`, or use -group)%s", r.cutByKill())
 	}
 	if got := strconv.Itoa(r.ExitCode); cfg.ExitCode != "" && !r.Killed && got != cfg.ExitCode {
-		reason("the command ended with %s, want exit code %s", process.Exit{Code: r.ExitCode, Signal: r.ExitSignal}, cfg.ExitCode)
+		reason("the command ended with %s; -exit-code wants exit code %s", process.Exit{Code: r.ExitCode, Signal: r.ExitSignal}, cfg.ExitCode)
 	}
 	cut := 0
 	for _, k := range r.Kinds {
@@ -47,7 +47,7 @@ func (r *Round) judge(cfg *Config) {
 		}
 	}
 	if cfg.FailOnCut && cut > 0 {
-		reason("%d streams or WebSockets cut without a goodbye", cut)
+		reason("%d streams or WebSockets were cut without a goodbye", cut)
 	}
 	r.Verdict = Pass
 	if len(r.Reasons) > 0 {
@@ -59,10 +59,10 @@ func (r *Round) cutByKill() string {
 	if r.Total.CutByKill == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; that cut %s, which count as cut and not as lost", requests(r.Total.CutByKill))
+	return fmt.Sprintf("; this cut %s, which count as cut and not as lost", requests(r.Total.CutByKill))
 }
 
-// list writes numbers as one would in a sentence: "500, 502 and 503".
+// list writes numbers as in a sentence: "500, 502 and 503".
 func list(numbers []int) string {
 	text := ""
 	for i, n := range numbers {

@@ -16,7 +16,7 @@ import (
 type load struct {
 	name     string
 	n        int
-	obstacle bool // it asks for nothing, and is left out where it keeps a small server from its work
+	obstacle bool // it asks for nothing, and is left out if it keeps a small server from its work
 	make     maker
 }
 
@@ -36,8 +36,8 @@ type member struct {
 	late     atomic.Bool     // it has connected, late
 }
 
-// giveUp ends a member whose load keeps the server from its work, or that is kept from
-// it by another.
+// giveUp ends a member whose load keeps the server from its work, or that other clients
+// keep from being served.
 func (m *member) giveUp() {
 	m.givenUp.Store(true)
 	m.cancel()
@@ -68,7 +68,7 @@ func (p *planner) loads() []load {
 	if t.https {
 		h2, h2conns = "h2", cfg.H2
 	}
-	// Some kinds go over HTTP/2 as well, where that is in use.
+	// Some kinds also go over HTTP/2, if that is in use.
 	ifH2 := func(n int) int {
 		if h2conns == 0 {
 			return 0
@@ -208,7 +208,7 @@ func (p *planner) h2client(m *member, path string) *h2client {
 		grpc: cfg.GRPC, body: cfg.Body, fields: h2Fields(cfg, t, cfg.Method, path, cfg.Body)}
 }
 
-// http2 makes clients of HTTP/2 with so many requests at a time each.
+// http2 makes clients of HTTP/2, each with this many requests at a time.
 func (p *planner) http2(path string, concurrency int) maker {
 	return func(m *member, _ int) func(context.Context) {
 		cl := p.h2client(m, path)

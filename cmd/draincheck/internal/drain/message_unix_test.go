@@ -85,8 +85,8 @@ func TestHolds(t *testing.T) {
 	held := map[string]bool{}
 	for _, h := range res.Holds {
 		held[h.Kind] = h.Held
-		if h.Reason != "" {
-			t.Errorf("hold = %v", h)
+		if h.Reason != "" || h.Held && h.Hint() == "" {
+			t.Errorf("hold = %v, what helps: %q", h, h.Hint())
 		}
 	}
 	if len(held) != 3 || held[nothing] || !held["silent"] || held["keep-alive"] {

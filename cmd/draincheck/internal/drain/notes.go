@@ -5,35 +5,35 @@ import (
 	"slices"
 )
 
-// notes are what a reader should not miss though it does not change the verdict.
+// notes are what a reader should not miss, although it does not change the verdict.
 func notes(res *Result) []string {
 	var notes []string
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	t := &res.Total
 	if t.AnsweredBefore == 0 {
-		note("no request was answered before the signal: the verdict rests on little")
+		note("no request was answered before the signal, so the verdict says little")
 	}
 	if n := t.UnexpectedBefore; n > 0 {
 		note("%s were answered before the signal with a status that -expect does not name", requests(n))
 	}
 	if n := t.LostEarly; n > 0 {
-		note("%s were lost before the signal: the server does not keep up with this load, or loses requests at any time "+
+		note("%s were lost before the signal: the server cannot keep up with this load, or loses requests at other times, too "+
 			"(try -keepalive 4 -newconn 2, or a longer -pause)", requests(n))
 	}
 	if n := t.CutByKill; n > 0 {
-		note("%s were cut when draincheck killed the process: they do not count as lost", requests(n))
+		note("%s were cut when draincheck killed the process; they do not count as lost", requests(n))
 	}
 	if n := t.Withdrawn; n > 0 {
-		note("%s were withdrawn before the signal by clients that were left out; they are in no other number", requests(n))
+		note("%s were withdrawn before the signal, with the clients that were left out; no other number includes them", requests(n))
 	}
 	if n := t.RefusedBefore; n > 0 {
 		note("%d connections were refused before the signal", n)
 	}
 	if n := t.DialErrors; n > 0 {
-		note("%d connections failed without being refused, for example by a timeout: nothing was sent on them", n)
+		note("%d connections failed without being refused, for example by a timeout; nothing was sent on them", n)
 	}
 	if n := t.Unframed; n > 0 {
-		note("%d answers ended with the connection and without a length: whether any of them was truncated is unknown", n)
+		note("%d answers had no length and ended with the connection; it is not known whether any of them was truncated", n)
 	}
 	for _, k := range res.Kinds {
 		if k.Ends != nil && k.Ends.Cut() > 0 {
@@ -47,7 +47,7 @@ func notes(res *Result) []string {
 		}
 	}
 	if left > 0 {
-		note("processes that the command had started were still running when it had ended, in %d of %d rounds; they were killed", left, len(res.Rounds))
+		note("in %d of %d rounds, processes that the command had started were still running after its end; they were killed", left, len(res.Rounds))
 	}
 	for _, r := range res.Rounds {
 		for _, n := range r.Notes {

@@ -46,7 +46,7 @@ func TestExitCode(t *testing.T) {
 		cfg, spec := prepare(t, cfg, losing.Spec{}, false)
 		cfg.ExitCode = want
 		res, _ := check1(t, cfg, spec)
-		if res.Verdict != verdict || verdict == Fail && !strings.Contains(res.Rounds[0].Reasons[0], "ended with exit code 0, want exit code 3") {
+		if res.Verdict != verdict || verdict == Fail && !strings.Contains(res.Rounds[0].Reasons[0], "ended with exit code 0; -exit-code wants exit code 3") {
 			t.Errorf("verdict = %s %v with -exit-code %s, want %s", res.Verdict, res.Rounds[0].Reasons, want, verdict)
 		}
 	}

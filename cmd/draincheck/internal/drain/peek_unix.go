@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// What the socket's receive buffer says, without taking anything out of it.
+// What peek finds in the receive buffer of a socket, without taking anything out of it.
 type peeked int
 
 const (

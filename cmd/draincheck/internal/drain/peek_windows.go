@@ -12,8 +12,9 @@ const (
 	peekClosed
 )
 
-// peek cannot look without taking on Windows, so connections that are closed at the wrong
-// moment count as lost there that a careful client would have noticed.
+// On Windows, peek cannot look without taking. So requests count as lost there whose
+// connection was closed at the wrong moment, although a careful client would have
+// noticed.
 func peek(net.Conn) peeked { return peekNothing }
 
 // socketReset cannot tell on Windows, where an error of the socket is reported once.

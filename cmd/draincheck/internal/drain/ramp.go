@@ -16,8 +16,8 @@ const (
 	// theirs, before it is taken for one that the others keep from being served.
 	starveAfter = 2 * time.Second
 
-	// slowWait bounds the wait for slow requests to be under way. A slow path that is
-	// not slow never has them all so.
+	// slowWait bounds the wait for slow requests to be under way. If the slow path is not
+	// slow, they never all are.
 	slowWait = 500 * time.Millisecond
 )
 
@@ -39,7 +39,7 @@ func (r *ramp) start(obstacles bool) {
 	}
 }
 
-// wait waits for done, for d at most, and says whether done was what ended it.
+// wait waits for done, at most for d, and says whether done ended the wait.
 func (r *ramp) wait(done <-chan struct{}, d time.Duration) (bool, error) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -77,7 +77,7 @@ func (r *ramp) up() error {
 }
 
 // awaitMain waits for the main load. Clients that get no answer while others do are given
-// up: a server of one thread serves the connection that it has, and no other.
+// up: a server with one thread serves only the connection that it has.
 func (r *ramp) awaitMain(armed <-chan struct{}) error {
 	cfg := &r.check.cfg
 	deadline := time.Now().Add(cfg.Timeout + cfg.Ready)
@@ -145,13 +145,13 @@ func (r *ramp) giveUpStarved() {
 		return
 	}
 	if starved > 0 {
-		r.note("%d of %d clients got no answer while others were served, and were left out: the server serves few connections at a time",
+		r.note("%d of %d clients were left out, since they got no answer while others were served: the server serves few connections at a time",
 			starved, all)
 	}
 }
 
-// obstacles starts the connections that ask for nothing. Where they keep the server from
-// answering others, they are left out: that is not what a stop loses.
+// obstacles starts the connections that ask for nothing. If they keep the server from
+// answering others, they are left out: what is lost then is not lost by a stop.
 func (r *ramp) obstacles() error {
 	if !slices.ContainsFunc(r.members, func(m *member) bool { return m.obstacle }) {
 		return nil
@@ -183,8 +183,8 @@ func (r *ramp) obstacles() error {
 			m.giveUp()
 		}
 	}
-	r.note("silent and half-sent connections were left out: they kept the server from answering others, " +
-		"as they do where each takes a worker (-silent 0 -halfheader 0 leaves them out at once)")
+	r.note("silent and half-header connections were left out, since they kept the server from answering other clients, " +
+		"as they do where each connection takes a worker (-silent 0 -halfheader 0 leaves them out from the start)")
 	_, err = r.progresses(r.check.cfg.Timeout / 2)
 	return err
 }
@@ -249,8 +249,8 @@ func (r *ramp) late() error {
 	return nil
 }
 
-// giveUpLate leaves out late clients that could not connect: where the server serves one
-// connection at a time, the first of them has it.
+// giveUpLate leaves out late clients that could not connect: if the server serves one
+// connection at a time, the first client has it.
 func (r *ramp) giveUpLate(connected <-chan struct{}) error {
 	n := 0
 	for _, m := range r.members {
@@ -259,7 +259,7 @@ func (r *ramp) giveUpLate(connected <-chan struct{}) error {
 			n++
 		}
 	}
-	r.note("%d late clients could not connect in time, and were left out", n)
+	r.note("%d late clients were left out, since they could not connect in time", n)
 	_, err := r.wait(connected, r.check.cfg.Timeout)
 	return err
 }

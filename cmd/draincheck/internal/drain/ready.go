@@ -29,7 +29,7 @@ func (t *target) ensureFree(ctx context.Context) error {
 		self := t.unix == "" && c.LocalAddr().String() == c.RemoteAddr().String()
 		c.Close()
 		if !self {
-			return fmt.Errorf("something already listens on %s, before the command was started%s: stop it, or choose another port", addr, ownerOf(addr))
+			return fmt.Errorf("something already listens on %s%s, before the command was started: stop it, or choose another port", addr, ownerOf(addr))
 		}
 	}
 	return nil
@@ -78,7 +78,7 @@ func (c *check) awaitAnswer(ctx context.Context, p *process.Process, t *target, 
 			}
 			var verify *tls.CertificateVerificationError
 			if errors.As(err, &verify) {
-				return fmt.Errorf("%w (-cacert FILE names the authority to trust, -insecure skips the check)", err)
+				return fmt.Errorf("%w (name the authority to trust with -cacert FILE, or skip the check with -insecure)", err)
 			}
 			if telling(err) >= telling(last) {
 				last = err
@@ -123,7 +123,7 @@ func elsewhere(p *process.Process, err error) string {
 		addrs = append(addrs, l.Addr.String())
 	}
 	if len(addrs) == 0 {
-		return "\nit listens on no TCP port: does it need a flag, a variable or more time to serve?"
+		return "\nit listens on no TCP port: does it need a flag, an environment variable or more time?"
 	}
 	return fmt.Sprintf("\nit listens on %s: is that the port to name in -url?", strings.Join(addrs, ", "))
 }

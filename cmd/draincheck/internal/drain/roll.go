@@ -253,7 +253,7 @@ func (r *roll) judgeRoll(cfg *Config) {
 		reason("%d of %s lost", t.Lost, requests(t.Sent))
 	}
 	if t.RefusedDials > 0 {
-		reason("%d connections refused: the target was not there for its clients", t.RefusedDials)
+		reason("%d connections were refused: the target was not there for its clients", t.RefusedDials)
 	}
 	after, _ := parseStatuses(cfg.ExpectAfter)
 	n, codes := 0, []int{}
@@ -278,7 +278,7 @@ func (r *roll) judgeRoll(cfg *Config) {
 	}
 	for _, s := range r.Steps {
 		if s.Killed {
-			reason("the process of round %d was still running %v after the signal, killed", s.Round, cfg.Within)
+			reason("the process of round %d was still running %v after the signal, and was killed", s.Round, cfg.Within)
 		}
 	}
 	r.Verdict = Pass

@@ -71,7 +71,7 @@ func TestPIDMissing(t *testing.T) {
 	cfg.KeepAlive = 1
 	cfg, _ = prepare(t, cfg, losing.Spec{}, false)
 	cfg.Command = nil
-	for pid, want := range map[string]string{"1": "want the id of a server", "999999999": "process 999999999",
+	for pid, want := range map[string]string{"1": "want the process id of a server", "999999999": "process 999999999",
 		filepath.Join(t.TempDir(), "none"): "no such file"} {
 		cfg.PID = pid
 		if _, err := Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), want) {
@@ -247,7 +247,7 @@ func TestRollWithoutProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	reasons := strings.Join(res.Rounds[0].Reasons, "\n")
-	if res.Verdict != Fail || res.Total.RefusedDials == 0 || !strings.Contains(reasons, "connections refused") {
+	if res.Verdict != Fail || res.Total.RefusedDials == 0 || !strings.Contains(reasons, "connections were refused") {
 		t.Errorf("verdict = %s %q, %d refused, want them to fail it", res.Verdict, reasons, res.Total.RefusedDials)
 	}
 }

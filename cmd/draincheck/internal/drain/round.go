@@ -131,8 +131,9 @@ func (c *check) cleanUp(ctx context.Context, p *process.Process, err error) erro
 	return err
 }
 
-// misdirected is an error if most answers to a kind of load have a status that nobody
-// expects. At the end it asks of a round without any answer before the signal.
+// misdirected is an error if most answers to a kind of load have a status that -expect
+// does not name. At the end, it looks only at a round without any answer before the
+// signal.
 func (r *round) misdirected(atEnd bool) error {
 	before := 0
 	for _, rec := range r.recorders {
@@ -152,7 +153,7 @@ func (r *round) misdirected(atEnd bool) error {
 	return nil
 }
 
-// await waits for done, for d at most.
+// await waits for done, at most for d.
 func await(ctx context.Context, done <-chan struct{}, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

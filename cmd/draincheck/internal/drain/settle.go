@@ -7,7 +7,7 @@ import (
 )
 
 // settleAuto turns Auto into numbers, now that the server can be asked. What was asked
-// for by number has to be there.
+// for by a number must be there.
 func (c *check) settleAuto(ctx context.Context) error {
 	cfg := &c.cfg
 	auto := func(n *int, on bool, some int) {
@@ -28,7 +28,7 @@ func (c *check) settleAuto(ctx context.Context) error {
 	}
 
 	if c.onlyHTTP2 && !cfg.GRPC {
-		c.note("the server speaks HTTP/2 only; kinds of load over HTTP/1.1 were left out")
+		c.note("the server speaks only HTTP/2, so the kinds of load over HTTP/1.1 were left out")
 	}
 	count, flag, off := &cfg.H2C, "-h2c", &cfg.H2
 	if c.target.https {

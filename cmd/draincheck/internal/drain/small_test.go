@@ -23,18 +23,18 @@ func TestLosesNothingThough(t *testing.T) {
 		tls  bool
 		note string // that the result has
 	}{
-		{"SingleThreaded", losing.Spec{Single: true}, func(c *Config) { c.H2, c.H2C = 0, 0 }, false, "left out: the server serves few connections"},
+		{"SingleThreaded", losing.Spec{Single: true}, func(c *Config) { c.H2, c.H2C = 0, 0 }, false, "others were served: the server serves few connections"},
 		{"SingleThreadedNewConnectionsOnly", losing.Spec{Single: true}, func(c *Config) { c.H2, c.H2C, c.KeepAlive = 0, 0, 0 }, false,
-			"silent and half-sent connections were left out"},
+			"silent and half-header connections were left out"},
 		{"SingleThreadedTLS", losing.Spec{Single: true}, func(c *Config) { c.H2, c.H2C, c.KeepAlive = 0, 0, 0 }, true,
-			"silent and half-sent connections were left out"},
+			"silent and half-header connections were left out"},
 		{"SingleThreadedStreams", losing.Spec{Single: true}, func(c *Config) {
 			*c = off(*c)
 			c.Streams, c.StreamPath, c.KeepAlive = 2, "/events", 1
-		}, false, "left out: the server serves few connections"},
+		}, false, "others were served: the server serves few connections"},
 		{"Slow", losing.Spec{Latency: 2 * time.Second}, func(*Config) {}, false, ""},
 		{"RateLimited", losing.Spec{Rate: 50}, func(c *Config) { c.Expect = "2xx,429" }, false, ""},
-		{"HTTP/1.0", losing.Spec{HTTP10: true}, func(*Config) {}, false, "ended with the connection and without a length"},
+		{"HTTP/1.0", losing.Spec{HTTP10: true}, func(*Config) {}, false, "had no length and ended with the connection"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -29,7 +29,7 @@ func TestOnlyHTTP2(t *testing.T) {
 					t.Errorf("kind %s, want HTTP/2 only", k.Name)
 				}
 			}
-			if !strings.Contains(strings.Join(res.Notes, "\n"), "speaks HTTP/2 only") {
+			if !strings.Contains(strings.Join(res.Notes, "\n"), "speaks only HTTP/2") {
 				t.Errorf("notes = %q", res.Notes)
 			}
 		})

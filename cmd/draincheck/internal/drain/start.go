@@ -16,14 +16,14 @@ import (
 // errExited means that the command ended before it was told to.
 var errExited = errors.New("the command exited by itself")
 
-// environ is what commands find in their environment besides what the Config adds.
+// environ is the environment of commands, before what the Config adds.
 func (c *check) environ(round int) []string {
 	return append([]string{"DRAINCHECK_ROUND=" + strconv.Itoa(round)}, c.cfg.Env...)
 }
 
-// begin brings the server of a round into being: the command is started, or whatever
-// -start-command starts, unless that runs already and is not to be started again. It
-// returns nil if the process is to be found by its port.
+// begin starts the server of a round, by the command or by -start-command, unless the
+// server is already running and is not to be started again. It returns nil if the process
+// must be found by its port.
 func (c *check) begin(ctx context.Context, round int, again bool) (*process.Process, error) {
 	cfg := &c.cfg
 	switch {
@@ -42,7 +42,7 @@ func (c *check) begin(ctx context.Context, round int, again bool) (*process.Proc
 	if cfg.PID == "" {
 		return nil, nil
 	}
-	// A file of a server that starts may not be there at once.
+	// The file of a server that is just starting may not be there yet.
 	deadline := time.Now().Add(cfg.Ready)
 	for {
 		p, err := attach(cfg.PID)
@@ -64,11 +64,11 @@ func attach(pid string) (*process.Process, error) {
 			return nil, fmt.Errorf("-pid: %w", err)
 		}
 		if n, err = strconv.Atoi(strings.TrimSpace(string(b))); err != nil {
-			return nil, fmt.Errorf("-pid %s: no process id in it", pid)
+			return nil, fmt.Errorf("-pid %s: the file contains no process id", pid)
 		}
 	}
 	if n <= 1 {
-		return nil, fmt.Errorf("-pid %d: want the id of a server", n)
+		return nil, fmt.Errorf("-pid %d: want the process id of a server", n)
 	}
 	p, err := process.Attach(n)
 	if err != nil {
@@ -94,7 +94,7 @@ func (t *target) find(p *process.Process) (*process.Process, error) {
 	}
 	l, ok := t.serving()
 	if !ok {
-		return nil, fmt.Errorf("no process is known that listens on %s: name it with -pid", strings.Join(t.addrs, " or "))
+		return nil, fmt.Errorf("draincheck cannot tell which process listens on %s: name it with -pid", strings.Join(t.addrs, " or "))
 	}
 	return process.Attach(l.PID)
 }
@@ -102,8 +102,8 @@ func (t *target) find(p *process.Process) (*process.Process, error) {
 // daemonWait is how long a daemon may take to listen once its parent has ended.
 const daemonWait = 2 * time.Second
 
-// explainExit says why a command that ended too early did, as far as that can be known.
-// A daemon that it started is ended: its port was free before.
+// explainExit says why a command ended too early, as far as this can be known. A daemon
+// that it started is ended: its port was free before.
 func (c *check) explainExit(p *process.Process) error {
 	p.Settle()
 	exit := p.Exit()
@@ -111,15 +111,15 @@ func (c *check) explainExit(p *process.Process) error {
 		for deadline := time.Now().Add(daemonWait); time.Now().Before(deadline); time.Sleep(readyPoll) {
 			if l, ok := c.instance.serving(); ok {
 				endDaemon(l.PID)
-				return fmt.Errorf("the command started %v, which serves now, and ended itself: run it in the foreground, "+
-					"so that it can be watched (nginx -g 'daemon off;', without -D, --daemon or '&'); it was ended", l)
+				return fmt.Errorf("the command started %v, which serves now, and has ended: run it in the foreground, "+
+					"so that draincheck can watch it (nginx -g 'daemon off;'; no -D, --daemon or '&'); the process that it started was ended", l)
 			}
 		}
 	}
 	return fmt.Errorf("%w before it was told to stop (%v)", errExited, exit)
 }
 
-// endDaemon ends a process politely, and then otherwise.
+// endDaemon ends a process politely, and by force if it does not end.
 func endDaemon(pid int) {
 	d, err := process.Attach(pid)
 	if err != nil {

@@ -49,7 +49,8 @@ func (s Statuses) Classes() string {
 // A statusSet holds status codes and classes: "2xx,304".
 type statusSet map[string]bool
 
-// parseStatuses reads codes and classes with commas between them. Nothing is fine.
+// parseStatuses reads codes and classes with commas between them. No status at all is
+// allowed.
 func parseStatuses(text string) (statusSet, error) {
 	set := statusSet{}
 	for part := range strings.SplitSeq(text, ",") {
@@ -59,7 +60,7 @@ func parseStatuses(text string) (statusSet, error) {
 		}
 		n, err := strconv.Atoi(strings.Replace(part, "xx", "00", 1))
 		if err != nil || len(part) != 3 || n < 100 || n > 999 {
-			return nil, fmt.Errorf("%q: want a status or a class, such as 404 or 2xx, or several with commas", part)
+			return nil, fmt.Errorf("%q: want statuses or classes, such as 404 or 2xx, with commas between them", part)
 		}
 		set[part] = true
 	}
@@ -70,8 +71,9 @@ func (s statusSet) has(code int) bool {
 	return s[strconv.Itoa(code)] || s[strconv.Itoa(code/100)+"xx"]
 }
 
-// misdirected is an error if most answers before the signal have a status that nobody
-// expects. Such a run says nothing about the server: it was asked for the wrong thing.
+// misdirected is an error if most answers before the signal have a status that -expect
+// does not name. Such a run says nothing about the server: draincheck asked for the wrong
+// thing.
 func misdirected(rec *recorder) error {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
@@ -102,23 +104,23 @@ func statusHint(code int, kind string) string {
 	hint := "look at " + path + ", -method, -body and -header"
 	switch code {
 	case http.StatusNotFound, http.StatusGone:
-		hint = "look at " + path + ", and at -method: some frameworks answer so to a method that the path does not take " +
+		hint = "look at " + path + ", and at -method: some frameworks give this answer if the path does not take the method " +
 			"(-method GET -body '')"
 	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
 		hint = "look at -method (GET needs -body '' as well)"
 	case http.StatusUnauthorized, http.StatusForbidden:
-		hint = "send what it needs, such as -header 'Authorization: …'"
+		hint = "send the credentials that the server wants, such as -header 'Authorization: …'"
 	case http.StatusUnsupportedMediaType:
-		hint = "send its type, such as -header 'Content-Type: application/json', and -body"
+		hint = "send the type of the body, such as -header 'Content-Type: application/json', and -body"
 	case http.StatusTooManyRequests:
 		hint = "the server limits the rate; use fewer clients or a longer -pause"
 	case http.StatusMisdirectedRequest:
 		hint = "look at the host in -url, or send -header 'Host: …'"
 	}
 	if code >= 500 {
-		hint = "the server is broken before it is stopped; look at what it prints (-v)"
+		hint = "the server fails before it is stopped; look at what it prints (-v)"
 	}
-	return fmt.Sprintf("%s; if this status is right, say so: -expect 2xx,3xx,%d", hint, code)
+	return fmt.Sprintf("%s; if this status is right, allow it with -expect 2xx,3xx,%d", hint, code)
 }
 
 // newInTheStop counts the answers after the signal with a status that is neither
@@ -134,7 +136,7 @@ func newInTheStop(s Statuses, expect, after statusSet) (n int, codes []int) {
 		if expect.has(code) || after.has(code) || c.During == 0 {
 			continue
 		}
-		// Twice as many as before, and a few for chance, are no news.
+		// Twice as many as before, and a few by chance, do not count.
 		if c.Before > 0 && c.During <= 2*c.Before*during/before+2 {
 			continue
 		}

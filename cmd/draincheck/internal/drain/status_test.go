@@ -18,7 +18,7 @@ func TestMisdirected(t *testing.T) {
 		want   []string // of the error, none for a verdict
 	}{
 		{"Broken", losing.Spec{Status: 500}, "2xx,3xx", []string{"keepalive requests answered before the signal", "500 Internal Server Error",
-			"broken before it is stopped", "-expect 2xx,3xx,500"}},
+			"fails before it is stopped", "-expect 2xx,3xx,500"}},
 		{"NotFound", losing.Spec{Status: 404}, "2xx,3xx", []string{"404 Not Found", "look at the path in -url"}},
 		{"Method", losing.Spec{Status: 405}, "2xx,3xx", []string{"-method"}},
 		{"Forbidden", losing.Spec{Status: 403}, "2xx", []string{"Authorization"}},

@@ -11,7 +11,8 @@ import (
 	"github.com/fxshutdown/fxhttp/cmd/draincheck/internal/process"
 )
 
-// signal sends the stop signal, or begins the stop command, and returns when it did.
+// signal sends the stop signal, or starts the stop command, and returns when this was
+// done.
 func (r *round) signal(ctx context.Context, p *process.Process) (time.Time, error) {
 	select {
 	case <-p.Exited():
@@ -121,7 +122,8 @@ func (r *round) awaitExit(ctx context.Context, p *process.Process, signalled tim
 	}
 	p.Kill()
 	if r.StillOpen {
-		// What left the command's group is ours all the same: the port was free before.
+		// A process that left the command's group is still ours: the port was free
+		// before.
 		if l, ok := r.check.target.serving(); ok && !p.Attached() {
 			endDaemon(l.PID)
 		}
@@ -135,13 +137,13 @@ func (r *round) awaitExit(ctx context.Context, p *process.Process, signalled tim
 				r.ended = time.Now()
 				return nil
 			}
-			return fmt.Errorf("the command (process %d) is still there though it was killed", p.Pid())
+			return fmt.Errorf("the command (process %d) is still there, although it was killed", p.Pid())
 		}
 	}
 	return nil
 }
 
-// quiesceFor bounds how long requests that run may take to end before a kill.
+// quiesceFor bounds how long running requests may take to end before a kill.
 const quiesceFor = 5 * time.Second
 
 // quiesce stops sending and lets running requests end, before draincheck kills what

@@ -11,7 +11,7 @@ import (
 // A target is what is loaded.
 type target struct {
 	https bool
-	host  string // as in the URL: what the Host header and the certificate are about
+	host  string // as in the URL: for the Host header and the certificate
 	name  string // the host without its port
 	path  string // path and query
 	unix  string // the socket to connect to instead of the host

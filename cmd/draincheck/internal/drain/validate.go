@@ -42,8 +42,8 @@ func (c *Config) Clients() []ClientNumber {
 	}
 }
 
-// Validate reports all that is wrong with c, each problem by the name of its flag. It
-// looks nothing up and opens nothing.
+// Validate reports everything that is wrong with c, and names the flag of each problem.
+// It does not look up or open anything.
 func (c *Config) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -63,7 +63,7 @@ func (c *Config) Validate() error {
 		bad("-method %q: not a method", c.Method)
 	}
 	if len(c.Body) > maxBody {
-		bad("-body: %d bytes, at most %d are allowed", len(c.Body), maxBody)
+		bad("-body: %d bytes are too many, at most %d are allowed", len(c.Body), maxBody)
 	}
 	for name, values := range c.Header {
 		if !httpguts.ValidHeaderFieldName(name) {
@@ -76,7 +76,7 @@ func (c *Config) Validate() error {
 		}
 		switch http.CanonicalHeaderKey(name) {
 		case "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Keep-Alive", "Expect":
-			bad("-header %s: draincheck sets this one itself", name)
+			bad("-header %s: draincheck sets this header itself", name)
 		}
 	}
 	for _, p := range []struct{ flag, path string }{
@@ -99,7 +99,7 @@ func (c *Config) Validate() error {
 		case *n.N < 0:
 			bad("-%s %d: want 0 (off) or more", n.Flag, *n.N)
 		case *n.N > maxClients:
-			bad("-%s %d: at most %d", n.Flag, *n.N, maxClients)
+			bad("-%s %d: at most %d are allowed", n.Flag, *n.N, maxClients)
 		}
 		total += max(*n.N, 0)
 	}
@@ -113,16 +113,16 @@ func (c *Config) Validate() error {
 		bad("-h2c %d: HTTP/2 without TLS needs an http:// -url; over TLS it is -h2", c.H2C)
 	}
 	if c.ExitCode != "" && (!isNumber(c.ExitCode) || len(c.Command) == 0) {
-		bad("-exit-code %q: want the number that a command behind -- should end with", c.ExitCode)
+		bad("-exit-code %q: want the exit code of a command behind --, a number", c.ExitCode)
 	}
 	if c.H2Concurrency < 1 || c.H2Concurrency > maxClients {
 		bad("-h2-concurrency %d: want 1 to %d", c.H2Concurrency, maxClients)
 	}
 	if c.Continue > 0 && c.Body == "" {
-		bad("-continue %d: there is nothing to continue with; give it a -body", c.Continue)
+		bad("-continue %d: these requests need a -body", c.Continue)
 	}
 	if c.Pool > 0 && (c.PoolBusy < 1 || c.PoolBusy > c.Pool) {
-		bad("-pool-busy %d: want 1 to %d, the connections of -pool", c.PoolBusy, c.Pool)
+		bad("-pool-busy %d: want 1 to %d, the number of -pool", c.PoolBusy, c.Pool)
 	}
 	if !https && (c.CACert != "" || c.Insecure) && err == nil {
 		bad("-cacert and -insecure are for an https:// -url")
@@ -162,8 +162,11 @@ func (c *Config) Validate() error {
 		{"-ready", c.Ready, false},
 		{"-timeout", c.Timeout, false},
 	} {
-		if d.d < 0 || d.d == 0 && !d.zero {
-			bad("%s %v: want a time above zero", d.flag, d.d)
+		switch {
+		case d.zero && d.d < 0:
+			bad("%s %v: want 0 or a time above it", d.flag, d.d)
+		case !d.zero && d.d <= 0:
+			bad("%s %v: want a time above 0", d.flag, d.d)
 		}
 	}
 	if c.Rounds < 1 || c.Rounds > maxRounds {
@@ -177,17 +180,17 @@ func checkURL(flag, text string) error {
 	u, err := url.Parse(text)
 	switch {
 	case text == "":
-		return fmt.Errorf("%s: say what to load, such as http://127.0.0.1:8080/", flag)
+		return fmt.Errorf("%s: name what to load, such as http://127.0.0.1:8080/", flag)
 	case !strings.Contains(text, "://"):
-		return fmt.Errorf("%s %q: say how, as in http://%s", flag, text, strings.TrimPrefix(text, "//"))
+		return fmt.Errorf("%s %q: add the scheme, as in http://%s", flag, text, strings.TrimPrefix(text, "//"))
 	case err != nil:
 		return fmt.Errorf("%s: %w", flag, err)
 	case u.Scheme != "http" && u.Scheme != "https":
 		return fmt.Errorf("%s %q: want http:// or https://", flag, text)
 	case u.Hostname() == "":
-		return fmt.Errorf("%s %q: no host", flag, text)
+		return fmt.Errorf("%s %q: the host is missing", flag, text)
 	case u.User != nil:
-		return fmt.Errorf("%s: user and password are not supported, use -header 'Authorization: …'", flag)
+		return fmt.Errorf("%s: a user and a password are not supported; use -header 'Authorization: …'", flag)
 	}
 	return nil
 }
@@ -204,9 +207,9 @@ func (c *Config) checkServer() error {
 	case given && (c.PID != "" || c.StartCommand != ""):
 		bad("a command behind --, and -pid or -start-command: choose one")
 	case !given && c.StartCommand == "" && c.Rounds > 1 && !c.Handover && c.Target == "":
-		bad("-rounds %d: say how it is started again: -start-command", c.Rounds)
+		bad("-rounds %d: say with -start-command how the server is started again", c.Rounds)
 	case c.PID != "" && c.StartCommand != "" && c.Rounds > 1 && isNumber(c.PID):
-		bad("-pid %s: a server that is started again has another id: name its file", c.PID)
+		bad("-pid %s: a server that is started again has another process id: name the file that contains it", c.PID)
 	}
 	if c.Handover && c.StopCommand != "" {
 		bad("-handover and -stop-command: choose one; a handover begins with a signal")

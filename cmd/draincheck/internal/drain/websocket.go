@@ -23,8 +23,8 @@ const (
 	wsPong  = 0xA
 )
 
-// A wsClient holds WebSockets. It says nothing unless asked: it answers pings, and a
-// Close frame with its own.
+// A wsClient holds WebSockets. It sends nothing on its own: it answers pings, and answers
+// a Close frame with one of its own.
 type wsClient struct {
 	holder
 	host    string
@@ -77,8 +77,8 @@ func (c *conn) readFrames(timeout time.Duration) ending {
 		case wsPing:
 			err = c.writeFrame(wsPong, payload)
 		case wsClose:
-			// A goodbye was said. It is answered, and the server is given the time to
-			// close first, as RFC 6455, section 7.1.1, wants it.
+			// The server said goodbye. Answer it, and give the server time to close
+			// first, as RFC 6455, section 7.1.1, requires.
 			if len(payload) > 2 {
 				payload = payload[:2]
 			}
@@ -126,8 +126,8 @@ func (c *conn) readFrame() (op byte, payload []byte, err error) {
 	return op, payload, err
 }
 
-// writeFrame writes a control frame, masked as a client's has to be. A mask of zeros is a
-// mask.
+// writeFrame writes a control frame, masked, as a client must. A mask of zeros is
+// allowed.
 func (c *conn) writeFrame(op byte, payload []byte) error {
 	frame := append([]byte{0x80 | op, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...)
 	_, err := c.Write(frame)

@@ -1,6 +1,6 @@
 // Package losing is a server for tests that loses exactly as many requests as it is told
 // to, in the way that it is told to, and no others. It proves draincheck's verdicts: a tool
-// that counts losses is worth as much as what is known about its counting.
+// that counts losses is worth only as much as the evidence that it counts correctly.
 //
 // A test binary becomes this server when the variable [Env] is in its environment: its
 // TestMain calls [Main]. The server writes what it saw into a file, so that a test can

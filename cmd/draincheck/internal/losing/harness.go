@@ -48,8 +48,8 @@ func FreeAddr(t *testing.T) string {
 	return ""
 }
 
-// WantFree fails if something is left that serves addr. What was killed may take a moment
-// to let go of it.
+// WantFree fails if something is left that serves addr. A killed process may take a
+// moment to release it.
 func WantFree(t *testing.T, addr string) {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {

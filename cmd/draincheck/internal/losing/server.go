@@ -111,7 +111,7 @@ func serve(spec Spec) error {
 	}
 	close(s.draining)
 	if spec.After && spec.Victim == NewConn && spec.Way != Queued {
-		// They have to be able to connect to be lost.
+		// New connections are to be lost, so they must still be possible.
 		select {
 		case <-s.spent:
 		case <-time.After(10 * time.Second):
@@ -138,7 +138,7 @@ func serve(spec Spec) error {
 
 // stopAccepting turns new connections away before they are made, and only then lets
 // accept end. Closing a listener resets what is in its queue, which would be a loss that
-// nobody asked for.
+// the Spec did not ask for.
 func (s *server) stopAccepting() {
 	if l, ok := s.listener.(*net.TCPListener); ok {
 		turnAway(l)
@@ -153,8 +153,8 @@ func (s *server) accept() {
 	for {
 		select {
 		case <-s.emptying:
-			// As long as something comes out of the queue there may be more. At a unix socket
-			// nobody is turned away, so there always is.
+			// As long as something comes out of the queue there may be more. At a Unix
+			// socket no client is turned away, so there always is.
 			if s.spec.Unix == "" {
 				s.listener.SetDeadline(time.Now().Add(30 * time.Millisecond))
 			}

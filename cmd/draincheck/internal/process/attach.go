@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// attachedPoll is the time between two looks whether an attached process is still there.
-// It is nobody's child here, so no event tells.
+// attachedPoll is the time between two checks whether an attached process is still there.
+// It is not a child of this process, so no event tells.
 const attachedPoll = 2 * time.Millisecond
 
 // Attach makes a Process of one that somebody else has started. It can be signalled. It
@@ -55,7 +55,7 @@ func (p *Process) Attached() bool { return p.attached }
 // process's environment. Its error has the end of what it printed.
 //
 // What it prints goes through a file without a name. A daemon that it starts may go on
-// printing there, and would die of a pipe that nobody reads.
+// printing there, and would die of a pipe that no process reads.
 func RunShell(ctx context.Context, command string, env []string, passthrough io.Writer) error {
 	cmd := shell(command)
 	cmd.Env = append(os.Environ(), env...)

@@ -21,7 +21,7 @@ type Exit struct {
 	Signal string    // the signal that ended it, "" if it exited
 }
 
-// String says it as one would in a sentence: "exit code 1", "signal: killed".
+// String is the text for a sentence: "exit code 1", "signal: killed".
 func (e Exit) String() string {
 	if e.Signal != "" {
 		return "signal: " + e.Signal
@@ -55,9 +55,9 @@ func Start(argv, env []string, passthrough io.Writer) (*Process, error) {
 	cmd.Env = append(os.Environ(), env...)
 	isolate(cmd)
 
-	// A pipe of ours rather than cmd.Stdout = tail: with a writer that is no file, Wait
-	// returns only when the last descendant has closed its end, and the moment of exit
-	// would be measured late or never.
+	// A pipe of ours rather than cmd.Stdout = tail: with a writer that is not a file,
+	// Wait returns only when the last descendant has closed its end, and the moment of
+	// exit would be measured late or never.
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the command: %w", err)
@@ -90,13 +90,13 @@ func Start(argv, env []string, passthrough io.Writer) (*Process, error) {
 	return p, nil
 }
 
-// nearby says what may be meant by a command that is not found.
+// nearby says which file may be meant if a command is not found.
 func nearby(name string, err error) string {
 	if !errors.Is(err, exec.ErrNotFound) || strings.ContainsRune(name, os.PathSeparator) {
 		return ""
 	}
 	if info, err := os.Stat(name); err == nil && !info.IsDir() {
-		return fmt.Sprintf(" (there is a file of that name here: ./%s)", name)
+		return fmt.Sprintf(" (there is such a file in this directory: ./%s)", name)
 	}
 	return ""
 }
@@ -125,8 +125,8 @@ func (p *Process) Signal(sig os.Signal, group bool) error {
 func (p *Process) Descendants() bool { return !p.attached && p.groupAlive() }
 
 // Kill ends the command and everything that it started, at once, and waits for the
-// command's end. Calling it again, or after the command has ended, is allowed: what the
-// command left behind is ended all the same. An attached process is let go instead.
+// command's end. Calling it again, or after the command has ended, is allowed: Kill still
+// ends what the command left behind. An attached process is not ended, but let go.
 func (p *Process) Kill() {
 	p.killOnce.Do(func() {
 		if p.attached {

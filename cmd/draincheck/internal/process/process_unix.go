@@ -29,7 +29,7 @@ func (p *Process) signal(sig os.Signal, group bool) error {
 
 func (p *Process) killGroup() {
 	// The group goes first: once the command itself is reaped and was the last of its
-	// group, its id may be taken by somebody else, in theory.
+	// group, another process could take its id, in theory.
 	_ = syscall.Kill(-p.Pid(), syscall.SIGKILL)
 	_ = p.cmd.Process.Kill()
 }

@@ -47,7 +47,7 @@ func (p *Process) signal(sig os.Signal, _ bool) error {
 func (p *Process) killGroup() {
 	select {
 	case <-p.exited:
-		// Its id may be somebody else's by now, and taskkill knows ids only.
+		// Another process may have its id by now, and taskkill knows only ids.
 		return
 	default:
 	}

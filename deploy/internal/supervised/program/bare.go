@@ -19,7 +19,7 @@ import (
 	"github.com/fxshutdown/fxhttp/deploy/reuseport"
 )
 
-// serveBare serves as the documentation of net/http, go-systemd and tableflip has it.
+// serveBare serves as the documentation of net/http, go-systemd and tableflip says.
 func serveBare(how, addr, pidFile string, h http.Handler) {
 	// The timeouts that fxhttp has by default.
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
@@ -79,7 +79,7 @@ func upgradeAtSignal(upgrader *tableflip.Upgrader) {
 	}()
 }
 
-// listenByTableflip listens through an upgrader that nobody stops.
+// listenByTableflip listens through an upgrader that is never stopped.
 func listenByTableflip(addr, pidFile string) net.Listener {
 	upgrader := must(tableflip.New(tableflip.Options{PIDFile: pidFile}))
 	ln := must(upgrader.Fds.Listen("tcp", addr))

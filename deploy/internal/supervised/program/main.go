@@ -1,8 +1,8 @@
 //go:build unix
 
 // Command program is the service of the recipes of supervisors: it answers POSTs to
-// /upload at once, and those to /report, after a while, with fxhttp or, with -bare, as one
-// would without it.
+// /upload at once, and those to /report after a while. It uses fxhttp, or with -bare,
+// net/http as its documentation shows.
 package main
 
 import (
