@@ -45,10 +45,19 @@ func parse(args []string, stderr io.Writer) (*invocation, error) {
 		}
 		return inv, err
 	}
+	if m := inv.cfg.Method; (m == http.MethodGet || m == http.MethodHead) && !isSet(fs, "body") {
+		inv.cfg.Body = "" // servers refuse one, and nobody has asked for it
+	}
 	if err := readBody(&inv.cfg); err != nil {
 		return inv, err
 	}
 	return inv, inv.cfg.Validate()
+}
+
+// isSet reports whether the flag was on the command line.
+func isSet(fs *flag.FlagSet, name string) (set bool) {
+	fs.Visit(func(f *flag.Flag) { set = set || f.Name == name })
+	return set
 }
 
 // readBody follows -body @file.

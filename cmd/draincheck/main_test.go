@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -257,4 +258,26 @@ func TestUsage(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A GET has a body only if one was asked for: servers refuse it.
+func TestBodyOfGET(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "draincheck"},
+		{[]string{"-method", "PUT"}, "draincheck"},
+		{[]string{"-method", "GET"}, ""},
+		{[]string{"-method", "HEAD"}, ""},
+		{[]string{"-method", "GET", "-body", "q"}, "q"},
+		{[]string{"-body", "q", "-method", "GET"}, "q"},
+		{[]string{"-body", ""}, ""},
+	} {
+		args := append(append([]string{"-url", "http://127.0.0.1:1/"}, tt.args...), "--", "true")
+		inv, err := parse(args, io.Discard)
+		if err != nil || inv.cfg.Body != tt.want {
+			t.Errorf("%q: body %q, %v, want %q", tt.args, inv.cfg.Body, err, tt.want)
+		}
+	}
 }

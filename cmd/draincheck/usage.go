@@ -15,7 +15,7 @@ Defaults are in parentheses.
 Requests
   -url URL              what to load: http or https, on a host that is this machine (required)
   -method METHOD        method of all requests except streams and WebSockets (POST: nothing may repeat it silently)
-  -body TEXT            body of the requests, or @FILE to read it from a file (draincheck)
+  -body TEXT            body of the requests, or @FILE to read it from a file (draincheck; GET and HEAD: none)
   -header 'NAME: VALUE' header to send with every request; repeatable
   -grpc METHOD          make unary gRPC calls of /package.Service/Method, with -body as the message (none)
   -timeout D            an answer that takes longer counts as lost (10s)

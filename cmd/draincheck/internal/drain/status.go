@@ -105,9 +105,9 @@ func statusHint(code int, kind string) string {
 	switch code {
 	case http.StatusNotFound, http.StatusGone:
 		hint = "look at " + path + ", and at -method: some frameworks give this answer if the path does not take the method " +
-			"(-method GET -body '')"
+			"(-method GET)"
 	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
-		hint = "look at -method (GET needs -body '' as well)"
+		hint = "look at -method; many paths take GET alone: -method GET"
 	case http.StatusUnauthorized, http.StatusForbidden:
 		hint = "send the credentials that the server wants, such as -header 'Authorization: …'"
 	case http.StatusUnsupportedMediaType:
