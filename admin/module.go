@@ -15,7 +15,7 @@ import (
 	"github.com/fxshutdown/fxhttp"
 )
 
-// name is that of the server, and what others take of it has in its tags.
+// name is the name of the admin server. The tags of what it provides contain it.
 const name = "admin"
 
 const (
@@ -29,8 +29,8 @@ const (
 // what such a Module does, including its http.Handler, which an fx.Decorate may wrap.
 //
 // What a [Check] needs is constructed before the hook of the first server is appended, so
-// it starts before all of them and stops after them. When a check begins to fail or
-// passes again, the *zap.Logger of the graph, or else slog.Default, logs it once.
+// it starts before all servers and stops after them. When a check begins to fail, or
+// passes again, the *zap.Logger of the graph, or else slog.Default, logs that once.
 func Module(opts ...Option) fx.Option {
 	s := &settings{checkTimeout: DefaultCheckTimeout}
 	for i, o := range opts {
@@ -48,13 +48,14 @@ func Module(opts ...Option) fx.Option {
 			fx.Annotate(s.newRoutes, fx.ParamTags("", serversTag, checksTag, `optional:"true"`)),
 			fx.Annotate(func(r *routes) http.Handler { return r.mux }, fx.ResultTags(nameTag)),
 		)),
-		// Here, and not by the constructor, whose error Fx shows behind the way to it.
+		// An invoke returns the error, because Fx would show that of a constructor behind
+		// the path to it.
 		fx.Invoke(func(r *routes) error { return r.err }),
 		fxhttp.Module(server...),
 	)
 }
 
-// routes is what the admin server serves, or why there is none.
+// routes holds what the admin server serves, or the reason why it cannot.
 type routes struct {
 	mux *http.ServeMux
 	err error
@@ -110,7 +111,7 @@ func (s *settings) newRoutes(lc fx.Lifecycle, servers []fxhttp.NamedServer, chec
 	return &routes{mux, nil}
 }
 
-// keepHistory lets the page remember for as long as the admin server serves.
+// keepHistory makes the page record the history for as long as the admin server serves.
 func keepHistory(lc fx.Lifecycle, page *Page) {
 	var cancel context.CancelFunc
 	var running sync.WaitGroup
@@ -127,7 +128,7 @@ func keepHistory(lc fx.Lifecycle, page *Page) {
 	))
 }
 
-// checkLog returns what logs the changes of checks.
+// checkLog returns the function that logs when a check begins to fail or passes again.
 func checkLog(logger *zap.Logger) func(check string, err error) {
 	const fails, passes = "readiness check fails", "readiness check passes again"
 	if logger != nil {

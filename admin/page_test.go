@@ -49,8 +49,9 @@ func TestPagePolicy(t *testing.T) {
 			t.Errorf("policy = %s, want %s in it", policy, want)
 		}
 	}
-	// What it forbids would be dead, and what makes markup of text must not be there.
-	html := strings.Replace(got.body, `"http://www.w3.org/2000/svg"`, "", 1) // a namespace
+	// The page must not contain what the policy would block, or what turns text into
+	// markup.
+	html := strings.Replace(got.body, `"http://www.w3.org/2000/svg"`, "", 1) // a namespace, not a request
 	for _, bad := range []string{"http:", "https:", "//cdn", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(",
 		" style=", " onclick=", " onload=", " src=", "import(", "@import", "url("} {
 		if strings.Contains(html, bad) {
@@ -59,7 +60,7 @@ func TestPagePolicy(t *testing.T) {
 	}
 }
 
-// view is the stream of a page.
+// view reads the stream of a page.
 type view struct {
 	t    *testing.T
 	body io.ReadCloser
@@ -68,7 +69,7 @@ type view struct {
 
 func (a *testApp) view(t *testing.T) *view {
 	t.Helper()
-	// Without a timeout, and with a connection of its own.
+	// The client has no timeout, and a connection of its own.
 	transport := &http.Transport{DisableKeepAlives: true}
 	resp, err := (&http.Client{Transport: transport}).Get("http://" + a.admin.Addr().String() + "/events")
 	if err != nil {
@@ -81,7 +82,7 @@ func (a *testApp) view(t *testing.T) *view {
 	return &view{t, resp.Body, bufio.NewReader(resp.Body)}
 }
 
-// told is what the page is told of a server.
+// told is what the page receives about a server.
 type told struct {
 	Name     string
 	State    string
@@ -102,7 +103,7 @@ type told struct {
 	}
 }
 
-// next reads an event. It fails the test if the stream has ended.
+// next reads the next event. It fails the test if the stream has ended.
 func (v *view) next() (event, data string) {
 	v.t.Helper()
 	event, data, err := v.read()
@@ -142,7 +143,7 @@ func (v *view) servers(data string) map[string]told {
 	return all
 }
 
-// until reads on until the servers are as they should be.
+// until reads events until the servers are as they should be.
 func (v *view) until(what string, is func(map[string]told) bool) map[string]told {
 	v.t.Helper()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
@@ -156,8 +157,9 @@ func (v *view) until(what string, is func(map[string]told) bool) map[string]told
 	return nil
 }
 
-// The page follows a stop to its end: phases, budget, what is waited for by name. Its own
-// stream ends when its own server drains, and not before, with a last word.
+// The page follows a stop to its end: the phases, the budget, and the names of the requests
+// that it waits for. The page's own stream ends with a last event when the admin server
+// drains, and not earlier.
 func TestPageFollowsAStop(t *testing.T) {
 	g := newGate()
 	const delay = 2 * time.Second // the page looks once a second
@@ -215,8 +217,8 @@ func TestPageFollowsAStop(t *testing.T) {
 	}
 }
 
-// The end of the stop is told as it is known then: a DrainTimeout counts from the drain, and
-// who joins the stop may have less time.
+// The end of the stop is the one currently known: a DrainTimeout counts from the drain, and
+// a caller that joins the stop may have less time.
 func TestPageTellsTheEndOfTheStop(t *testing.T) {
 	g := newGate()
 	a := startApp(t, withPage, api(g, fxhttp.WithDrainTimeout(20*time.Second)))
@@ -245,12 +247,12 @@ func TestPageTellsTheEndOfTheStop(t *testing.T) {
 	}
 }
 
-// What was cut is told too, and a server that looks away without a stop.
+// The page also receives what was cut, and that a server is unready without a stop.
 func TestPageTellsForceAndUnready(t *testing.T) {
 	g := newGate()
 	a := startApp(t, withPage, api(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.begun <- struct{}{}
-		<-g.opened // whatever becomes of the request
+		<-g.opened // even if the request is cancelled
 	})), api(http.NotFoundHandler(), fxhttp.WithName("jobs")))
 	a.servers["jobs"].SetUnready("test")
 	v := a.view(t)
@@ -269,7 +271,7 @@ func TestPageTellsForceAndUnready(t *testing.T) {
 	}
 }
 
-// A viewer that does not read, and those that are too many, hold nothing.
+// Neither a viewer that does not read nor too many viewers hold anything up.
 func TestPageViewers(t *testing.T) {
 	a := startApp(t, withPage)
 	var views []*view
@@ -298,7 +300,7 @@ func TestPageViewers(t *testing.T) {
 	}
 }
 
-// Below another path, and on a server that is not fxshutdown's.
+// The page works below another path, and on a server that is not one of fxshutdown's.
 func TestPageMountedElsewhere(t *testing.T) {
 	a := startApp(t, nil, api(http.StripPrefix("/ops", fxhttpadmin.NewPage()), fxhttp.WithName("own")))
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -314,7 +316,7 @@ func TestPageMountedElsewhere(t *testing.T) {
 	}
 }
 
-// The page is one file, which a reader can open.
+// The page is one file, small enough to read.
 func TestPageIsOneFile(t *testing.T) {
 	html, err := os.ReadFile("page.html")
 	if err != nil {
