@@ -34,9 +34,9 @@ func provideOption(caller, name string, constructor any) fx.Option {
 		return fx.Error(fmt.Errorf("fxhttp.%s: %T %w", caller, constructor, err))
 	}
 	return fx.Options(
-		fx.Provide(fx.Annotated{Group: group(name), Target: constructor}), // Fx's errors name it
-		// An option for a server that the app does not have is a mistake, and
-		// nobody would ask for its group.
+		fx.Provide(fx.Annotated{Group: group(name), Target: constructor}), // Fx's errors name the constructor
+		// An option for a server that the app does not have is a mistake that would
+		// otherwise go unnoticed, since nothing asks for its group.
 		fx.Invoke(fx.Annotate(requireServer, fx.ParamTags(nameTag(name)))),
 	)
 }
@@ -46,14 +46,14 @@ func requireServer(*http.Server) {}
 func checkConstructor(constructor any) error {
 	t := reflect.TypeOf(constructor)
 	if t == nil || t.Kind() != reflect.Func {
-		return errors.New("is not a constructor: want a function that returns an fxhttp.Option (not annotated: dependencies with names go into an fx.In)")
+		return errors.New("is not a constructor: want a function that returns an fxhttp.Option, without fx.Annotate (it can take named dependencies in an fx.In)")
 	}
 	ok := t.NumOut() > 0 && t.Out(0) == reflect.TypeFor[Option]()
 	if t.NumOut() > 1 {
 		ok = ok && t.NumOut() == 2 && t.Out(1) == reflect.TypeFor[error]()
 	}
 	if !ok {
-		return errors.New("does not return an fxhttp.Option, or an fxhttp.Option and an error")
+		return errors.New("must return an fxhttp.Option, or an fxhttp.Option and an error")
 	}
 	return nil
 }

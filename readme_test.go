@@ -24,8 +24,8 @@ import (
 	"github.com/fxshutdown/fxhttp/internal/testproc"
 )
 
-// TestReadme finds a README that takes longer than five minutes, and settings that the
-// docs do not list.
+// TestReadme fails for a README that takes longer than five minutes to read, and for
+// settings that the docs do not list.
 func TestReadme(t *testing.T) {
 	if words := strings.Fields(readPage(t, "README.md")); len(words) > 1200 {
 		t.Errorf("README.md has %d words, want at most 1200", len(words))
@@ -51,14 +51,15 @@ func TestReadme(t *testing.T) {
 		}
 	}
 	for f := range reflect.TypeFor[fxhttp.Config]().Fields() {
-		if !strings.HasPrefix(f.Name, "TLS") { // WithTLSFiles
+		if !strings.HasPrefix(f.Name, "TLS") { // their option is WithTLSFiles
 			wantListed("Config."+f.Name, "With"+f.Name)
 		}
 	}
 }
 
-// TestGoBlocks tests the Go code of the README and the docs. A program is built, and, if it
-// serves /hello, run and stopped. A fragment stands, line by line, in a test.
+// TestGoBlocks tests the Go code of the README and the docs. It builds each program and,
+// if the program serves /hello, runs and stops it. It checks that each line of a fragment
+// is also a line of a test.
 func TestGoBlocks(t *testing.T) {
 	docs, err := filepath.Glob("docs/*.md")
 	if err != nil {
@@ -109,8 +110,8 @@ func withoutIndent(code string) string {
 	return regexp.MustCompile(`(?m)^\t+`).ReplaceAllString(strings.TrimSpace(code), "")
 }
 
-// testProgram builds a program and, if it serves /hello, runs it, asks it, and its admin
-// server if it has one, and stops it.
+// testProgram builds a program. If the program serves /hello, it runs it, requests that
+// page and, if there is an admin server, one of its pages, and stops the program.
 func testProgram(t *testing.T, code string) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot be sent an interrupt")
@@ -151,8 +152,8 @@ func testProgram(t *testing.T, code string) {
 	}
 }
 
-// unusedAddr returns an address for a program that cannot choose one by itself. Its port is
-// none of those that systems give to clients.
+// unusedAddr returns an address for a program that cannot choose one by itself. Its port
+// is outside the range from which systems give ports to clients.
 func unusedAddr(t *testing.T) string {
 	t.Helper()
 	for range 100 {
@@ -166,14 +167,14 @@ func unusedAddr(t *testing.T) string {
 	return ""
 }
 
-// wantPage asks for a page until there is an answer, and checks how that begins.
+// wantPage requests a page until there is an answer, and checks how the answer begins.
 func wantPage(t *testing.T, url, want string) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		resp, err := client.Get(url)
 		if err != nil && time.Now().Before(end) {
-			continue // it does not listen yet
+			continue // the program does not listen yet
 		}
 		if err != nil {
 			t.Error(err)

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// What comes of signals, by their times.
+// What signals do depends on when they arrive.
 func TestSignalWatch(t *testing.T) {
 	const ms = time.Millisecond
 	type at struct {
@@ -26,7 +26,7 @@ func TestSignalWatch(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		unready []os.Signal
-		events  []at // what the watch sees
+		events  []at // the signals, and the beginning of OnStop, that the watch sees
 		want    []string
 	}{
 		{"Doubled", nil, []at{stop(0), intr(20 * ms)}, nil},
@@ -35,8 +35,8 @@ func TestSignalWatch(t *testing.T) {
 		{"JustARepeat", nil, []at{stop(0), intr(499 * ms)}, nil},
 		{"ManyRepeats", nil, []at{stop(0), intr(200 * ms), intr(400 * ms), intr(600 * ms)}, []string{"600ms force interrupt"}},
 
-		// Earlier hooks stop for 3 s. Who has not seen the first signal takes the third,
-		// 20 ms into OnStop, for a repeat.
+		// Earlier hooks take 3 s to stop. A watch that has not seen the first signal would
+		// take the third, 20 ms into OnStop, for a repeat.
 		{"SlowHooks", nil, []at{stop(3000 * ms), intr(3020 * ms)}, nil},
 		{"SlowHooksSeen", both, []at{intr(0), stop(3000 * ms), intr(3020 * ms)},
 			[]string{"0s unready interrupt", "100ms end", "3.02s force interrupt"}},
@@ -45,7 +45,7 @@ func TestSignalWatch(t *testing.T) {
 		{"SlowHooksSecond", both, []at{term(0), intr(2000 * ms), stop(3000 * ms)},
 			[]string{"0s unready terminated", "100ms end", "2s unready interrupt", "3s force interrupt"}},
 
-		// A signal that does not force says nothing of when the first that does came.
+		// Only force signals count as the first one.
 		{"OtherSignal", []os.Signal{syscall.SIGHUP}, []at{hup(0), stop(3000 * ms), intr(3020 * ms)},
 			[]string{"0s unready hangup"}},
 		{"OtherSignalInStop", []os.Signal{syscall.SIGHUP}, []at{stop(0), hup(3000 * ms)}, nil},
