@@ -109,7 +109,7 @@ func TestPageAccessibilityTree(t *testing.T) {
 	tab := open(t, a.admin())
 	wait := request(t, a.servers[""], "/report")
 	stopped := a.stopServer(2 * time.Minute)
-	tab.until(`text(card("http")?.querySelector(".verdict")).includes("drains") && card("http").querySelectorAll("td.path").length === 1`)
+	tab.until(`text(card("http")?.querySelector(".verdict")).includes("Draining") && card("http").querySelectorAll("td.path").length === 1`)
 	nodes := tab.tree()
 	for _, tt := range []struct {
 		role string

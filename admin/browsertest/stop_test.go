@@ -63,7 +63,7 @@ func TestPageFollowsAStop(t *testing.T) {
 	want(tab, `text(card("http").querySelector(".badge"))`, "stopping")
 	want(tab, `document.title`, "stopping: http")
 	want(tab, `text(card("jobs").querySelector(".badge"))`, "serving")
-	tab.until(`text(card("http").querySelector(".verdict")).includes("drains")`)
+	tab.until(`text(card("http").querySelector(".verdict")).includes("Draining")`)
 	want(tab, `texts(card("http").querySelectorAll(".waits li .sent")).join()`, "GET /report,GET /events,GET /socket")
 	want(tab, `texts(card("http").querySelectorAll(".waits li"))[1].endsWith(", a stream")`, true)
 	want(tab, `text(card("http").querySelector(".waits h3"))`, "Waiting for 2 requests and 1 hijacked connection, on 3 connections (0 new, 2 active, 0 idle, 1 hijacked)")
