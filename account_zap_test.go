@@ -57,7 +57,7 @@ func TestZapNobodyFloods(t *testing.T) {
 			text := log.waitFor(t, "http server stopped")
 			t.Logf("%d bytes", len(text))
 			if len(text) > most {
-				t.Errorf("the log has %d bytes, want %d at most", len(text), most)
+				t.Errorf("the log has %d bytes, want at most %d", len(text), most)
 			}
 			for line := range strings.Lines(text) {
 				for _, r := range strings.TrimSuffix(line, "\n") {

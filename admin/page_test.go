@@ -170,7 +170,7 @@ func TestPageFollowsAStop(t *testing.T) {
 	}
 	_, data := v.next()
 	if s := v.servers(data); len(s) != 3 || s["http"].State != "serving" || s["http"].Stop != nil {
-		t.Errorf("the page is told %s, want three servers that serve", data)
+		t.Errorf("the page received %s, want three servers that serve", data)
 	}
 	wait := g.hold(t, a.servers[""], "/slow/%3Cscript%3E%0Adata:%20%E2%80%AE"+strings.Repeat("x", 5000)+"?token=secret")
 	v.until("the request", func(s map[string]told) bool { return len(s["http"].Requests) == 1 })
@@ -179,15 +179,15 @@ func TestPageFollowsAStop(t *testing.T) {
 	go func() { stopped <- a.stop(10 * time.Second) }()
 	s := v.until("the delay", func(s map[string]told) bool { return s["http"].Stop != nil && s["http"].Stop.Phase == "delay" })
 	if s["http"].State != "stopping" || s["admin"].State != "serving" || s["jobs"].State != "stopped" {
-		t.Errorf("the page is told %+v, want http to stop alone", s)
+		t.Errorf("the page received %+v, want http to stop alone", s)
 	}
 	s = v.until("the drain", func(s map[string]told) bool { return s["http"].Stop.Phase == "drain" })
 	stop, r := s["http"].Stop, s["http"].Requests[0]
 	if stop.Over || stop.End <= 7000 || stop.End >= 10000 || stop.Force >= stop.End || stop.Force <= 7000 || len(stop.Phases) != 3 || len(stop.WaitsFor) != 1 {
-		t.Errorf("the stop is told as %+v, want three phases, a budget of 10 s less the reserve, and a request", stop)
+		t.Errorf("the stop is %+v, want three phases, a budget of 10 s less the reserve, and a request", stop)
 	}
 	if !strings.HasPrefix(r.Path, `/slow/<script>\ndata: \u202exxx`) || len(r.Path) > 256 || r.Method != "GET" || r.Proto != "HTTP/1.1" || r.Age == nil || r.Remote == "" {
-		t.Errorf("the request is told as %+v", r)
+		t.Errorf("the request is %+v", r)
 	}
 
 	close(g.opened)
@@ -239,7 +239,7 @@ func TestPageTellsTheEndOfTheStop(t *testing.T) {
 		return stop != nil && stop.Phase == "drain" && stop.End >= 20_000 && stop.End < 40_000 && stop.Force < stop.End
 	})
 	second := join(10 * time.Second)
-	v.until("the end by who has joined", func(s map[string]told) bool { return s["http"].Stop.End < 20_000 })
+	v.until("the end for the caller that joined", func(s map[string]told) bool { return s["http"].Stop.End < 20_000 })
 	close(g.opened)
 	wait()
 	if err := errors.Join(<-first, <-second); err != nil {
@@ -267,7 +267,7 @@ func TestPageTellsForceAndUnready(t *testing.T) {
 	close(g.opened)
 	s := v.until("the end", func(s map[string]told) bool { return s["http"].State == "stopped" })
 	if stop := s["http"].Stop; !stop.Over || stop.Graceful || stop.Aborted != 1 {
-		t.Errorf("the stop is told as %+v, want one request aborted", stop)
+		t.Errorf("the stop is %+v, want one request aborted", stop)
 	}
 }
 

@@ -85,7 +85,7 @@ func record(w http.ResponseWriter, r *http.Request, name string, lasts time.Dura
 		attach(w, name)
 		return
 	}
-	// A WriteTimeout of the server is too short for this. The error, which means that the
+	// The WriteTimeout of the server, if any, may be too short. The error, which means that the
 	// ResponseWriter has no deadlines, does no harm.
 	out := http.NewResponseController(w)
 	_ = out.SetWriteDeadline(time.Now().Add(lasts + 10*time.Second))

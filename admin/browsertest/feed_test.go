@@ -39,7 +39,7 @@ func feed(t *testing.T, quit <-chan struct{}, told any) (addr string) {
 
 type object = map[string]any
 
-// snapshot returns what the page is told about a server that stops, with text in every
+// snapshot returns what the page receives about a server that stops, with text in every
 // string.
 func snapshot(text string) object {
 	request := object{"method": text, "path": text, "proto": text, "remote": text, "age": 1500, "stream": true}
