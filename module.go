@@ -92,9 +92,9 @@ func Module(opts ...Option) fx.Option {
 			handler,
 			fx.Annotate(newRunner, fx.ParamTags(name, name, name, name), fx.ResultTags(name)),
 		)),
-		// Not inside the fx.Module: its invokes would run before all those of its parent,
-		// and the server would stop after what those construct. Settings would also be
-		// read before an earlier invoke could prepare them.
+		// Not inside of the fx.Module: its invokes would run before all those
+		// of its parent, and the server would stop after what they construct. (Settings
+		// would be read before an earlier invoke could prepare them.)
 		fx.Invoke(fx.Annotate(checkSettings, fx.ParamTags(name, groupLastSettings))),
 		m.appendHook(name),
 	)
@@ -206,9 +206,9 @@ func (m *module) whyMissing(in fromGraph, hasConfig bool) error {
 	return nil
 }
 
-// checkSettings is an invoke, because Fx shows the error of an invoke unchanged. An invoke
-// that asks for the server and is listed before Module gets the error from newHTTPServer.
-// last holds the settings of the servers that the next invoke constructs.
+// checkSettings is an invoke, whose error Fx shows as it is. An invoke that asks for the
+// server and is listed before Module gets the error from newHTTPServer. last are those of
+// the servers that the next invoke constructs.
 func checkSettings(s *settings, last []*settings) error {
 	for _, s := range append([]*settings{s}, last...) {
 		if s.err != nil {

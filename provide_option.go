@@ -34,9 +34,9 @@ func provideOption(caller, name string, constructor any) fx.Option {
 		return fx.Error(fmt.Errorf("fxhttp.%s: %T %w", caller, constructor, err))
 	}
 	return fx.Options(
-		fx.Provide(fx.Annotated{Group: group(name), Target: constructor}), // Fx's errors name the constructor
-		// An option for a server that the app does not have is a mistake that would
-		// otherwise go unnoticed, since nothing asks for its group.
+		fx.Provide(fx.Annotated{Group: group(name), Target: constructor}), // Fx's errors name it
+		// An option for a server that the app does not have is a mistake, and
+		// nobody would ask for its group.
 		fx.Invoke(fx.Annotate(requireServer, fx.ParamTags(nameTag(name)))),
 	)
 }

@@ -57,9 +57,8 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// TestGoBlocks tests the Go code of the README and the docs. It builds each program and,
-// if the program serves /hello, runs and stops it. It checks that each line of a fragment
-// is also a line of a test.
+// TestGoBlocks tests the Go code of the README and the docs. A program is built, and, if it
+// serves /hello, run and stopped. A fragment stands, line by line, in a test.
 func TestGoBlocks(t *testing.T) {
 	docs, err := filepath.Glob("docs/*.md")
 	if err != nil {
@@ -110,8 +109,8 @@ func withoutIndent(code string) string {
 	return regexp.MustCompile(`(?m)^\t+`).ReplaceAllString(strings.TrimSpace(code), "")
 }
 
-// testProgram builds a program. If the program serves /hello, it runs it, requests that
-// page and, if there is an admin server, one of its pages, and stops the program.
+// testProgram builds a program and, if it serves /hello, runs it, asks it, and its admin
+// server if it has one, and stops it.
 func testProgram(t *testing.T, code string) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot be sent an interrupt")

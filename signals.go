@@ -31,10 +31,11 @@ type signalWatch struct {
 
 	signals  chan os.Signal
 	stopping chan struct{} // closed when OnStop begins
-	quit     chan struct{} // closed when OnStop ends
-	ended    chan struct{} // closed when run has returned
+	quit     chan struct{} // closed when it is over
+	ended    chan struct{} // closed by run
 }
 
+// start starts the goroutine.
 func (w *signalWatch) start() {
 	w.open()
 	notify(w.signals, w.unready)
@@ -42,11 +43,11 @@ func (w *signalWatch) start() {
 }
 
 func (w *signalWatch) open() {
-	w.signals = make(chan os.Signal, 8) // so that several at once are not lost
+	w.signals = make(chan os.Signal, 8) // a few that come at once are not lost
 	w.stopping, w.quit, w.ended = make(chan struct{}), make(chan struct{}), make(chan struct{})
 }
 
-// beginStop tells the goroutine that OnStop has begun.
+// beginStop says that OnStop has begun.
 func (w *signalWatch) beginStop() {
 	notify(w.signals, w.force)
 	close(w.stopping)
@@ -72,8 +73,8 @@ func (w *signalWatch) run() {
 	var (
 		stopping = w.stopping
 		first    time.Time        // when the first force signal came, or the stop began
-		second   os.Signal        // the signal that forces the end
-		fxLate   <-chan time.Time // receives when Fx should have acted on a signal
+		second   os.Signal        // the one that forces
+		fxLate   <-chan time.Time // receives when Fx should have acted
 	)
 	for {
 		select {
@@ -82,18 +83,17 @@ func (w *signalWatch) run() {
 		case <-stopping:
 			stopping, fxLate = nil, nil
 			if first.IsZero() {
-				// If a signal began the stop, it came before the watch listened for it.
+				// A signal that began the stop came before we listened.
 				first = time.Now()
 			}
 		case <-fxLate:
-			// Fx listens only once the whole app has started. Until then the signal would
-			// have killed the process if the watch had not taken it, so it must still
-			// stop the app.
+			// Fx listens only when the whole app has started. Before, the signal would
+			// have killed the process, had we not taken it: it must not be lost.
 			w.endApp()
 		case s := <-w.signals:
 			if stopping != nil && slices.Contains(w.unready, s) {
 				w.onUnready(s)
-				if fxLate == nil && (s == os.Interrupt || s == syscall.SIGTERM) { // the signals that Fx acts on
+				if fxLate == nil && (s == os.Interrupt || s == syscall.SIGTERM) { // those that Fx acts on
 					fxLate = time.After(fxSignalTime)
 				}
 			}

@@ -35,8 +35,8 @@ func TestSignalWatch(t *testing.T) {
 		{"JustARepeat", nil, []at{stop(0), intr(499 * ms)}, nil},
 		{"ManyRepeats", nil, []at{stop(0), intr(200 * ms), intr(400 * ms), intr(600 * ms)}, []string{"600ms force interrupt"}},
 
-		// Earlier hooks take 3 s to stop. A watch that has not seen the first signal would
-		// take the third, 20 ms into OnStop, for a repeat.
+		// Earlier hooks stop for 3 s. Who has not seen the first signal takes the third,
+		// 20 ms into OnStop, for a repeat.
 		{"SlowHooks", nil, []at{stop(3000 * ms), intr(3020 * ms)}, nil},
 		{"SlowHooksSeen", both, []at{intr(0), stop(3000 * ms), intr(3020 * ms)},
 			[]string{"0s unready interrupt", "100ms end", "3.02s force interrupt"}},

@@ -111,7 +111,7 @@ func (s *settings) newRoutes(lc fx.Lifecycle, servers []fxhttp.NamedServer, chec
 	return &routes{mux, nil}
 }
 
-// keepHistory makes the page record the history for as long as the admin server serves.
+// keepHistory lets the page remember for as long as the admin server serves.
 func keepHistory(lc fx.Lifecycle, page *Page) {
 	var cancel context.CancelFunc
 	var running sync.WaitGroup
