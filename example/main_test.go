@@ -239,7 +239,7 @@ func TestSecondSignal(t *testing.T) {
 		t.Errorf("exit code %d, want 1: a request was aborted", code)
 	}
 	s.wantOrder(t,
-		entry{Msg: "fxhttp: the signal interrupt ends the drain of the server"},
+		entry{Msg: "fxhttp: the signal interrupt ends the drain of the server by force"},
 		entry{Msg: "http server stopped"},
 		entry{Msg: "database closed"},
 	)
