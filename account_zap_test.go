@@ -19,7 +19,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// What clients send makes no long zap log, and none that cannot be shown.
+// Whatever clients send, the zap log stays short and printable.
 func TestZapNobodyFloods(t *testing.T) {
 	const n, long, most = 20, 900 << 10, 50 << 10
 	encoders := map[string]zapcore.Encoder{
@@ -32,7 +32,7 @@ func TestZapNobodyFloods(t *testing.T) {
 			logger := zap.New(zapcore.NewCore(encoder, log, zap.InfoLevel))
 			s, entered := cutAtTheEnd(t, &fxhttp.ZapLogger{Logger: logger})
 			for i := range n {
-				// Bidirectional and C1 control characters, escaped as HTTP/1 wants it.
+				// Bidirectional and C1 control characters, escaped as HTTP/1 requires.
 				path := "/%E2%80%AE%C2%9B%1B%0A" + strings.Repeat("x", long)
 				if i%2 == 0 {
 					path = "/"
@@ -57,12 +57,12 @@ func TestZapNobodyFloods(t *testing.T) {
 			text := log.waitFor(t, "http server stopped")
 			t.Logf("%d bytes", len(text))
 			if len(text) > most {
-				t.Errorf("the log has %d bytes, want %d at most", len(text), most)
+				t.Errorf("the log has %d bytes, want at most %d", len(text), most)
 			}
 			for line := range strings.Lines(text) {
 				for _, r := range strings.TrimSuffix(line, "\n") {
 					if unicode.IsControl(r) && r != '\t' || unicode.Is(unicode.Bidi_Control, r) {
-						t.Fatalf("the log has the character %U", r) // the console separates by tabs
+						t.Fatalf("the log has the character %U", r) // only tabs, the console's separators, are allowed
 					}
 				}
 			}
@@ -70,7 +70,7 @@ func TestZapNobodyFloods(t *testing.T) {
 	}
 }
 
-// A zapBuffer is where zap writes while a test reads.
+// A zapBuffer is a buffer that zap can write to while a test reads it.
 type zapBuffer struct {
 	mu sync.Mutex // guards b
 	b  bytes.Buffer
@@ -84,8 +84,8 @@ func (b *zapBuffer) Write(p []byte) (int, error) {
 
 func (b *zapBuffer) Sync() error { return nil }
 
-// waitFor returns what was written once it contains text. Stop does not wait for a
-// slow Logger.
+// waitFor returns the buffer's content once it contains text. Stop does not wait for a
+// slow Logger, so the text may come later.
 func (b *zapBuffer) waitFor(t *testing.T, text string) string {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -101,8 +101,8 @@ func (b *zapBuffer) waitFor(t *testing.T, text string) string {
 	}
 }
 
-// cutAtTheEnd starts a server whose handlers end with the test, and tells when one
-// has begun.
+// cutAtTheEnd starts a server whose handlers end only with the test. The channel receives
+// when one has begun.
 func cutAtTheEnd(t *testing.T, logger fxshutdown.Logger) (*fxshutdown.Server, <-chan struct{}) {
 	t.Helper()
 	entered, leave := make(chan struct{}), make(chan struct{})

@@ -33,15 +33,15 @@ const (
 	DefaultIdleTimeout = 120 * time.Second
 )
 
-// Config holds the settings of a server that are data, to be read from a file
-// and put into the graph, or given to [WithConfig]. The zero value means the
-// defaults.
+// Config holds the settings of a server that are plain data. Read it from a file and put
+// it into the graph, or give it to [WithConfig]. The zero value means the defaults.
 //
 // For every duration, zero means the default and a negative value means none. In JSON and
-// YAML (gopkg.in/yaml.v3), a duration is a string such as "250ms", or "-1s" for none. JSON rejects keys that
-// are not settings; YAML does so only if its decoder has KnownFields. Viper and koanf
-// find the same keys through the mapstructure tags. In a larger struct, make Config a
-// field with a name: an embedded one would promote its UnmarshalJSON to that struct.
+// YAML (gopkg.in/yaml.v3), a duration is a string such as "250ms", or "-1s" for none.
+// JSON rejects keys that are not settings; YAML does so only if its decoder has
+// KnownFields. Viper and koanf find the same keys through the mapstructure tags. In a
+// larger struct, make Config a field with a name: an embedded one would promote its
+// UnmarshalJSON to that struct.
 type Config struct {
 	// Addr is the address to listen on, "host:port" or ":port", or a path if
 	// Network is unix. Default: [DefaultAddr], ":8080".
@@ -51,11 +51,10 @@ type Config struct {
 	Network string `json:"network,omitempty" yaml:"network,omitempty" mapstructure:"network"`
 
 	// SocketMode is the mode of a unix socket's file: permissions in octal, as a string
-	// such as "0660". It must begin with 0, so that 432, which Viper makes of 0660
-	// without quotes, is an error. The mode is in force before anybody can connect,
-	// whatever the umask. Default: what the umask leaves. It is an error on other
-	// networks, with an abstract address, and on Windows. See
-	// fxshutdown.Config.SocketMode.
+	// such as "0660". It must begin with 0. That makes 432, which Viper reads from an
+	// unquoted 0660, an error. The mode is in force before anybody can connect, whatever
+	// the umask. Default: what the umask leaves. It is an error on other networks, with an
+	// abstract address, and on Windows. See fxshutdown.Config.SocketMode.
 	SocketMode string `json:"socket_mode,omitempty" yaml:"socket_mode,omitempty" mapstructure:"socket_mode"`
 
 	// TLSCertFile and TLSKeyFile are the PEM files of a certificate chain and
@@ -84,16 +83,16 @@ type Config struct {
 	MaxHeaderBytes int `json:"max_header_bytes,omitempty" yaml:"max_header_bytes,omitempty" mapstructure:"max_header_bytes"`
 
 	// MaxConnections bounds how many connections are open at a time; further clients wait
-	// in the kernel's accept queue. Hijacked connections count, and so do idle ones,
-	// until IdleTimeout. The limit also holds during a stop: clients that wait then are
-	// answered in turn. See fxshutdown.Config.MaxConnections. Default: no limit. A
+	// in the kernel's accept queue. Hijacked connections count. Idle ones count until
+	// IdleTimeout closes them. The limit also holds during a stop: clients that wait are
+	// then answered in turn. See fxshutdown.Config.MaxConnections. Default: no limit. A
 	// negative value is an error.
 	MaxConnections int `json:"max_connections,omitempty" yaml:"max_connections,omitempty" mapstructure:"max_connections"`
 
-	// ShutdownDelay is how long the server goes on as before once it is told
-	// to stop, or receives a signal of [WithUnreadySignals], while its readiness already
-	// fails. It is skipped, and the log says why, by a server that never had a
-	// connection, or if it does not fit the stop timeout. Default: none.
+	// ShutdownDelay is how long the server goes on as before once it is told to stop, or
+	// receives a signal of [WithUnreadySignals], while its readiness already fails. The
+	// server skips the delay, and logs why, if it never had a connection, or if the delay
+	// does not fit the stop timeout. Default: none.
 	ShutdownDelay time.Duration `json:"shutdown_delay,omitempty" yaml:"shutdown_delay,omitempty" mapstructure:"shutdown_delay"`
 
 	// IdleGrace is how long the client of a connection that waits for a request must be
@@ -112,7 +111,8 @@ type Config struct {
 
 	// DrainSpread is the time over which a stop tells the clients to go, one connection
 	// after another, beginning with ShutdownDelay. It takes at most half of the time
-	// before the force. Default: none, all are told at once. See [fxshutdown.Config].
+	// before the force phase. Default: none, all are told at once. See
+	// [fxshutdown.Config].
 	DrainSpread time.Duration `json:"drain_spread,omitempty" yaml:"drain_spread,omitempty" mapstructure:"drain_spread"`
 
 	// MaxConnectionAge is the age of a connection, give or take a tenth, at which its
@@ -120,8 +120,8 @@ type Config struct {
 	MaxConnectionAge time.Duration `json:"max_connection_age,omitempty" yaml:"max_connection_age,omitempty" mapstructure:"max_connection_age"`
 
 	// MaxConnectionAgeGrace is how long requests and hijacked connections may continue
-	// after that before they are cancelled and cut. Default: none, they may continue
-	// indefinitely.
+	// after their client has been told to go; then they are cancelled and cut. Default:
+	// none, they may continue indefinitely.
 	MaxConnectionAgeGrace time.Duration `json:"max_connection_age_grace,omitempty" yaml:"max_connection_age_grace,omitempty" mapstructure:"max_connection_age_grace"`
 
 	// MaxRequestsPerConnection is how many requests a connection carries before its client
@@ -132,14 +132,14 @@ type Config struct {
 	// Default: none.
 	DrainTimeout time.Duration `json:"drain_timeout,omitempty" yaml:"drain_timeout,omitempty" mapstructure:"drain_timeout"`
 
-	// StopReserve is what the drain leaves of the stop timeout to the OnStop
-	// hooks that come after it. Default: a tenth of the time left when the stop
-	// begins, at most 2 s. At least half of that time stays with the drain.
+	// StopReserve is the part of the stop timeout that the drain leaves to the OnStop
+	// hooks after it. Default: a tenth of the time left when the stop begins, at most
+	// 2 s. The drain always keeps at least half of that time.
 	StopReserve time.Duration `json:"stop_reserve,omitempty" yaml:"stop_reserve,omitempty" mapstructure:"stop_reserve"`
 }
 
-// Validate returns a single error that names every field that cannot be used, and those
-// that do not fit together. It does not touch the network or any file.
+// Validate returns a single error that names every field with an unusable value, and
+// fields that contradict each other. It does not touch the network or any file.
 func (c Config) Validate() error {
 	return errors.Join(
 		c.checkAddr(),
@@ -157,7 +157,7 @@ func (c Config) checkAddr() error {
 			return fmt.Errorf("Addr is empty: the network %s needs the path of a socket", c.Network)
 		}
 		if strings.ContainsRune(c.Addr, 0) {
-			return fmt.Errorf("Addr %q contains a zero byte, which a path must not", c.Addr)
+			return fmt.Errorf("Addr %q contains a NUL byte, which no path may contain", c.Addr)
 		}
 		return nil
 	}
@@ -189,7 +189,7 @@ func (c Config) checkSocketMode() error {
 	return err
 }
 
-// socketMode returns the mode that SocketMode says, zero if it says none.
+// socketMode returns SocketMode as a mode, or zero if it is empty.
 func (c Config) socketMode() (fs.FileMode, error) {
 	if c.SocketMode == "" {
 		return 0, nil
@@ -197,7 +197,7 @@ func (c Config) socketMode() (fs.FileMode, error) {
 	digits, ok := strings.CutPrefix(c.SocketMode, "0")
 	mode, err := strconv.ParseUint(strings.TrimPrefix(digits, "o"), 8, 32)
 	if !ok || err != nil || mode == 0 || fs.FileMode(mode) > fs.ModePerm {
-		return 0, fmt.Errorf("SocketMode %q is not a mode for a socket: want permissions in octal, such as %q", c.SocketMode, "0660")
+		return 0, fmt.Errorf("SocketMode %q is not a file mode: want permissions in octal, such as %q", c.SocketMode, "0660")
 	}
 	return fs.FileMode(mode), nil
 }
@@ -205,9 +205,9 @@ func (c Config) socketMode() (fs.FileMode, error) {
 func (c Config) checkTLSFiles() error {
 	switch {
 	case c.TLSCertFile != "" && c.TLSKeyFile == "":
-		return fmt.Errorf("TLSCertFile %q has no TLSKeyFile", c.TLSCertFile)
+		return fmt.Errorf("TLSCertFile is %q, but TLSKeyFile is empty", c.TLSCertFile)
 	case c.TLSCertFile == "" && c.TLSKeyFile != "":
-		return fmt.Errorf("TLSKeyFile %q has no TLSCertFile", c.TLSKeyFile)
+		return fmt.Errorf("TLSKeyFile is %q, but TLSCertFile is empty", c.TLSKeyFile)
 	}
 	return nil
 }
@@ -219,10 +219,9 @@ func (c Config) checkMaxHeaderBytes() error {
 	return nil
 }
 
-// engine returns the part of c that the engine defines, and whose rules it
-// knows.
+// engine returns the settings that the engine has too, and validates.
 func (c Config) engine() fxshutdown.Config {
-	mode, _ := c.socketMode() // its error is Validate's
+	mode, _ := c.socketMode() // Validate returns the error
 	return fxshutdown.Config{
 		Network:                  c.Network,
 		SocketMode:               mode,
@@ -285,7 +284,7 @@ func (c *Config) UnmarshalJSON(text []byte) error {
 		errs = append(errs, fmt.Errorf("%s: no such setting", key))
 	}
 	if len(errs) > 0 {
-		// A map has no order, a message should have one.
+		// Sorted, because a map has no order.
 		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 		return fmt.Errorf("fxhttp.Config: %w", errors.Join(errs...))
 	}

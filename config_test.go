@@ -12,8 +12,8 @@ import (
 	"github.com/fxshutdown/fxhttp"
 )
 
-// fullConfig returns a Config with every field set, to values that differ and
-// fit together.
+// fullConfig returns a Config with every field set, to values that all differ and do not
+// contradict each other.
 func fullConfig(t *testing.T) fxhttp.Config {
 	var c fxhttp.Config
 	n := 0
@@ -172,10 +172,10 @@ func TestConfigValidate(t *testing.T) {
 		{fxhttp.Config{Addr: ":-1"}, []string{`Addr ":-1"`, "not a port"}},
 		{fxhttp.Config{Addr: ":nonsense"}, []string{`Addr ":nonsense"`, `"nonsense" is not a port`}},
 		{fxhttp.Config{Network: "unix"}, []string{"Addr is empty", "unix", "path"}},
-		{fxhttp.Config{Network: "unix", Addr: "a\x00b"}, []string{"Addr", "zero byte"}},
+		{fxhttp.Config{Network: "unix", Addr: "a\x00b"}, []string{"Addr", "NUL byte"}},
 		{fxhttp.Config{Network: "udp"}, []string{`Network "udp"`}},
-		{fxhttp.Config{TLSCertFile: "cert.pem"}, []string{`TLSCertFile "cert.pem"`, "TLSKeyFile"}},
-		{fxhttp.Config{TLSKeyFile: "key.pem"}, []string{`TLSKeyFile "key.pem"`, "TLSCertFile"}},
+		{fxhttp.Config{TLSCertFile: "cert.pem"}, []string{`TLSCertFile is "cert.pem"`, "TLSKeyFile"}},
+		{fxhttp.Config{TLSKeyFile: "key.pem"}, []string{`TLSKeyFile is "key.pem"`, "TLSCertFile"}},
 		{fxhttp.Config{MaxHeaderBytes: -1}, []string{"MaxHeaderBytes -1 is negative"}},
 		{fxhttp.Config{MaxRequestsPerConnection: -1}, []string{"MaxRequestsPerConnection -1 is negative"}},
 		{fxhttp.Config{DrainSpread: time.Second, DrainTimeout: time.Second}, []string{"DrainSpread 1s", "DrainTimeout 1s"}},
@@ -203,7 +203,7 @@ func TestConfigSocketMode(t *testing.T) {
 		"00660":  "",
 		"0777":   "",
 		"660":    "octal",
-		"432":    "octal", // 0660 by Viper
+		"432":    "octal", // what Viper makes of 0660
 		"0":      "octal",
 		"0000":   "octal",
 		"0680":   "octal",
@@ -221,7 +221,7 @@ func TestConfigSocketMode(t *testing.T) {
 	wantError(t, fxhttp.Config{Network: "unix", Addr: "@app", SocketMode: "0660"}.Validate(), `SocketMode "0660"`, `Addr "@app"`, "abstract")
 }
 
-// Whatever is accepted reads back the same from what it is written as.
+// A Config that is accepted, when written and read back, is the same.
 func FuzzConfigJSON(f *testing.F) {
 	f.Add(`{"addr":":8080","idle_grace":"250ms","max_header_bytes":4096}`)
 	f.Add(`{"idle_grace":250}`)

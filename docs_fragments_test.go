@@ -16,12 +16,12 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// The fragments of the docs stand in these tests; TestGoBlocks compares.
+// These tests contain the fragments of the docs. TestGoBlocks compares them.
 
 func newHandler() http.Handler         { return text("hello\n") }
 func newInternalHandler() http.Handler { return text("internal\n") }
 
-// TestDocsTesting is docs/testing.md.
+// TestDocsTesting runs the fragment of docs/testing.md.
 func TestDocsTesting(t *testing.T) {
 	t.Run("Unnamed", func(t *testing.T) {
 		var server *fxshutdown.Server
@@ -56,10 +56,10 @@ func TestDocsTesting(t *testing.T) {
 	})
 }
 
-// TestDocsWiring is docs/wiring.md.
+// TestDocsWiring runs the fragments of docs/wiring.md.
 func TestDocsWiring(t *testing.T) {
 	stderr := os.Stderr
-	os.Stderr = nil // where Fx would log
+	os.Stderr = nil // Fx would log there
 	defer func() { os.Stderr = stderr }()
 	app := fx.New(
 		fxhttp.Module(fxhttp.WithAddr(":8080"), fxhttp.WithShutdownDelay(5*time.Second)),
@@ -86,7 +86,7 @@ func TestDocsWiring(t *testing.T) {
 	}
 }
 
-// TestDocsStreams is docs/stop.md.
+// TestDocsStreams runs the fragments of docs/stop.md.
 func TestDocsStreams(t *testing.T) {
 	events := make(chan string)
 	stream := func(w http.ResponseWriter, r *http.Request) {

@@ -8,7 +8,7 @@ import (
 	"github.com/fxshutdown/fxhttp/internal/eventtest"
 )
 
-// The log that the page on migrating shows is that of the library.
+// The log lines in docs/migrating.md are those that the library writes.
 func TestMigratingLog(t *testing.T) {
 	text, err := os.ReadFile("docs/migrating.md")
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// Errors are a line that begins with the cause, and not with dig's way to it.
+// An error is one line that begins with the cause, not with dig's path to it.
 func TestErrorsBeginWithTheCause(t *testing.T) {
 	handler := provideHandler(text(""))
 	stray := func() fxhttp.Option { return fxhttp.WithAddr(":1") }
@@ -45,11 +45,11 @@ func TestErrorsBeginWithTheCause(t *testing.T) {
 		{"BeforeAnInvoke", fx.Options(fxhttp.Module(fxhttp.WithRequestGrace(time.Millisecond)), fx.Invoke(func(*http.Server) {})),
 			`fxhttp: settings of the server: RequestGrace 1ms`},
 		{"Stray", fx.Options(fxhttp.Module(), fx.Provide(stray)),
-			`fxhttp: fxhttp.WithAddr(":1") is provided, but nobody takes an Option from the graph: give its constructor to fxhttp.ProvideOption`},
+			`fxhttp: the app provides fxhttp.WithAddr(":1") as a plain value, which nothing uses: give its constructor to fxhttp.ProvideOption`},
 		{"StrayBesideNamed", fx.Options(fxhttp.Module(fxhttp.WithName("a")), fx.Provide(stray)),
-			`fxhttp: fxhttp.WithAddr(":1") is provided`},
+			`fxhttp: the app provides fxhttp.WithAddr(":1")`},
 		{"StrayNamed", fx.Options(fxhttp.Module(fxhttp.WithName("a")), fx.Provide(fx.Annotate(stray, fx.ResultTags(`name:"a"`)))),
-			`fxhttp: fxhttp.WithAddr(":1") is provided`},
+			`fxhttp: the app provides fxhttp.WithAddr(":1")`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := fx.New(fx.NopLogger, handler, tt.app).Err()
@@ -60,8 +60,8 @@ func TestErrorsBeginWithTheCause(t *testing.T) {
 	}
 }
 
-// Settings are read when their turn among the invokes has come, and not before an invoke
-// that prepares them.
+// Settings are read when Module's turn among the invokes comes, so that an earlier invoke
+// can prepare them.
 func TestSettingsAreReadInTurn(t *testing.T) {
 	addr := "nowhere"
 	app := fx.New(fx.NopLogger, provideHandler(text("")),
@@ -71,7 +71,8 @@ func TestSettingsAreReadInTurn(t *testing.T) {
 	start(t, app)
 }
 
-// Module cannot know what a Config of the graph will mend.
+// Options that would be wrong without a Config are not rejected before the graph's Config
+// is known.
 func TestModuleWaitsForConfig(t *testing.T) {
 	socket := t.TempDir() + "/s"
 	for _, tt := range []struct {
@@ -90,7 +91,7 @@ func TestModuleWaitsForConfig(t *testing.T) {
 	}
 }
 
-// Who lists two servers without a name reads how to name one.
+// The error for two servers without a name says how to name one.
 func TestTwoServersMentionWithName(t *testing.T) {
 	handler := provideHandler(text(""))
 	for name, opts := range map[string]fx.Option{
@@ -137,8 +138,8 @@ func warned(t *testing.T, opts ...fx.Option) (warnings []string) {
 	return warnings
 }
 
-// A Config that options override is not silent: whoever replaces it in a test expects
-// it to count.
+// There is a warning for a Config that options override: whoever replaces a Config in a
+// test expects it to have an effect.
 func TestOverriddenConfig(t *testing.T) {
 	replace := fx.Replace(fxhttp.Config{Addr: "127.0.0.1:1", IdleGrace: time.Second})
 	addr := fxhttp.WithAddr("127.0.0.1:0")
@@ -167,7 +168,7 @@ func TestOverriddenConfig(t *testing.T) {
 	}
 }
 
-// A start that failed changes nothing: the next one has nothing to warn of.
+// A failed start changes nothing, so the next start logs no warning.
 func TestSecondStart(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -184,7 +185,7 @@ func TestSecondStart(t *testing.T) {
 	}
 }
 
-// The module says by which name its users know the time of a stop.
+// The module's log names the limit of a stop as its users know it: fx.StopTimeout.
 func TestSkippedDelayNamesStopTimeout(t *testing.T) {
 	core, logs := observer.New(zapcore.InfoLevel)
 	var server *fxshutdown.Server
@@ -204,8 +205,8 @@ func TestSkippedDelayNamesStopTimeout(t *testing.T) {
 	}
 }
 
-// Fx's error of a stop that ran out of time is one of its context, as that of
-// http.Server.Shutdown would be.
+// The error of a stop that ran out of time is that of its context, as it would be with
+// http.Server.Shutdown.
 func TestStopErrorIsOfContext(t *testing.T) {
 	entered := make(chan struct{})
 	stuck := make(chan struct{})

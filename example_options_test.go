@@ -17,7 +17,7 @@ import (
 )
 
 // A handler that needs a database takes it from the graph: the database starts before
-// the server, and is closed after it has drained.
+// the server, and is closed after the server has drained.
 func ExampleModule() {
 	type database struct{ name string }
 	newDatabase := func(lc fx.Lifecycle) *database {
@@ -47,7 +47,7 @@ func ExampleModule() {
 	// graceful: true
 }
 
-// Settings of one of two servers, from the app's own configuration.
+// Two servers, of which one has settings from the app's own configuration.
 func ExampleProvideNamedOption() {
 	type AppConfig struct{ AdminAddr string }
 
@@ -69,7 +69,7 @@ func ExampleProvideNamedOption() {
 	// Output: 127.0.0.1:8081 :8080 <nil>
 }
 
-// All servers of the app, for metrics, say.
+// The value group has all servers of the app, for instance for metrics.
 func ExampleNamedServer() {
 	count := func(servers []fxhttp.NamedServer) {
 		for _, s := range servers {
@@ -88,8 +88,7 @@ func ExampleNamedServer() {
 	// <nil>
 }
 
-// Settings as data: of all layers this one is as strong as the other options of Module,
-// and what a Config in the graph says is weaker.
+// Settings as data, given as an option of Module: they override a Config in the graph.
 func ExampleWithConfig() {
 	var srv *http.Server
 	app := fx.New(
@@ -106,7 +105,7 @@ func ExampleWithConfig() {
 	// Output: 127.0.0.1:8080 1m0s 1h0m0s <nil>
 }
 
-// A listener that somebody else has opened.
+// The server takes over a listener that other code has opened.
 func ExampleWithListener() {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -139,7 +138,7 @@ func ExampleWithTLS() {
 	// Output: <nil>
 }
 
-// The events go to a slog.Logger of one's own, the ordinary ones at Debug.
+// The events go to a slog.Logger of your own, ordinary ones at debug level.
 func ExampleWithLogger() {
 	events := &fxshutdown.SlogLogger{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	events.UseLogLevel(slog.LevelDebug)
@@ -155,7 +154,7 @@ func ExampleWithLogger() {
 	// Output: 404 404 page not found
 }
 
-// A *zap.Logger in the graph is used by itself. A ZapLogger in the graph is for other
+// Module uses a *zap.Logger in the graph by default. Provide a ZapLogger to change its
 // levels.
 func ExampleZapLogger() {
 	newLogger := func(logger *zap.Logger) fxshutdown.Logger {
@@ -173,8 +172,8 @@ func ExampleZapLogger() {
 	// Output: <nil>
 }
 
-// Readiness fails at the signal, and not when Fx gets to this server; a second Ctrl-C
-// ends the drain.
+// Readiness fails at the signal, not when Fx gets to this server. A second Ctrl-C ends the
+// drain.
 func ExampleWithUnreadySignals() {
 	var server *fxshutdown.Server
 	app := fx.New(

@@ -42,8 +42,8 @@ func fetch(url string) {
 	io.Copy(os.Stdout, resp.Body)
 }
 
-// The whole of an app: a handler in the graph, and the module. It listens on
-// :8080 until it is told to stop, and drains then.
+// A complete app: a handler in the graph, and the module. It listens on :8080 until it is
+// told to stop, and then drains.
 func Example() {
 	newHandler := func() http.Handler {
 		mux := http.NewServeMux()
@@ -67,9 +67,9 @@ func Example() {
 	// Output: 200 hello
 }
 
-// Two servers in one app. Fx stops the one that is listed last first, so the
-// admin server, listed first, still answers while the public one drains:
-// its readiness says that no more traffic should come.
+// Two servers in one app. Fx stops servers in reverse order of listing, so the admin
+// server, listed first, still answers while the public one drains. Its readiness says that
+// load balancers should send new clients elsewhere.
 func Example_adminServer() {
 	newAdminHandler := func(public *fxshutdown.Server) http.Handler {
 		mux := http.NewServeMux()
@@ -109,8 +109,8 @@ func Example_adminServer() {
 	// 503 not ready
 }
 
-// A stream of events that would never end by itself ends when the drain begins,
-// with a last event, and its client connects to another instance.
+// An event stream that would never end by itself ends when the drain begins, with a last
+// event, and its client connects to another instance.
 func Example_draining() {
 	events := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -118,7 +118,7 @@ func Example_draining() {
 		http.NewResponseController(w).Flush()
 		for {
 			select {
-			case <-time.After(time.Minute): // or whatever there is to tell
+			case <-time.After(time.Minute): // or an event to send
 				fmt.Fprint(w, "data: tick\n\n")
 				http.NewResponseController(w).Flush()
 			case <-fxshutdown.Draining(r.Context()):
@@ -151,7 +151,7 @@ func Example_draining() {
 	// data: reconnect
 }
 
-// Settings that come from the app's own configuration.
+// An option is built from the app's own configuration.
 func ExampleProvideOption() {
 	type AppConfig struct{ Listen string }
 
@@ -170,7 +170,7 @@ func ExampleProvideOption() {
 	// Output: 404 404 page not found
 }
 
-// Settings from a file. A Config in the graph is taken by itself.
+// Settings are read from a file. Module takes a Config in the graph without being told to.
 func ExampleConfig() {
 	newConfig := func() (fxhttp.Config, error) {
 		var file struct {
@@ -186,5 +186,5 @@ func ExampleConfig() {
 	// Output: :8080 1m0s 10s <nil>
 }
 
-// quiet keeps the events of the servers out of the output.
+// quiet keeps the servers' events out of the output.
 var quiet = fx.Supply(fx.Annotate(new(recorder), fx.As(new(fxshutdown.Logger))))

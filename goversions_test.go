@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The tests that docs/go-versions.md names exist.
+// Every test that docs/go-versions.md names exists.
 func TestGoVersionsNamesTests(t *testing.T) {
 	text, err := os.ReadFile("docs/go-versions.md")
 	if err != nil {

@@ -11,26 +11,27 @@ import (
 
 // graph is what an fx.DotGraph tells about an app's constructors.
 //
-// Fx gives an optional dependency that has a provider, but one that lacks a
-// dependency of its own, the same way as one that has none: as zero. Only the
-// graph tells them apart, so that a server does not run without its handler or
-// its configuration because of a forgotten line elsewhere. It shows types by
-// their short names, private constructors of other modules like public
-// ones, and no decorators. So it never decides alone: it is asked when Fx has not given
-// something, and says why.
+// Fx leaves an optional dependency zero if nothing provides it, and also if its provider
+// lacks a dependency of its own. Only the graph tells the two apart. Thanks to it, a
+// server does not run without its handler or its configuration because of a line that was
+// forgotten elsewhere.
+//
+// The graph shows types by their short names, does not tell private constructors of other
+// modules from public ones, and shows no decorators. So it never decides alone: it is
+// consulted for the reason when Fx has not given something.
 type graph struct {
-	providers map[string][]*constructor // by the key of a result
-	groups    map[string][]string       // the results in a value group
+	providers map[string][]*constructor // by the key of their result
+	groups    map[string][]string       // the keys of the results in a value group
 }
 
 type constructor struct {
 	pkg, name string
-	params    []string // required ones, groups included
+	params    []string // the keys of required parameters, including groups
 }
 
 func (c *constructor) String() string {
 	if c.pkg == "reflect" {
-		return "(by fx.Annotate or fx.Supply, which hide its name)"
+		return "(a constructor whose name fx.Annotate or fx.Supply hides)"
 	}
 	if c.pkg == "" {
 		return c.name
@@ -38,7 +39,7 @@ func (c *constructor) String() string {
 	return c.pkg + "." + c.name
 }
 
-// keyOf is how a DotGraph writes a type that may have a name.
+// keyOf returns the key of a type, with a name if it has one, as a DotGraph writes it.
 func keyOf[T any](name string) string {
 	t := reflect.TypeFor[T]()
 	if name == "" {
@@ -47,12 +48,12 @@ func keyOf[T any](name string) string {
 	return fmt.Sprintf("%v[name=%v]", t, name)
 }
 
-// parseGraph reads the lines that dig.Visualize writes. Others it skips: a
-// change of the format there costs an explanation, nothing more.
+// parseGraph reads the lines that dig.Visualize writes, and skips all others: if dig
+// changes the format, an explanation is lost, and nothing else.
 func parseGraph(text fx.DotGraph) *graph {
 	g := &graph{providers: make(map[string][]*constructor), groups: make(map[string][]string)}
 	byID := make(map[string]*constructor)
-	var current *constructor // inside of its subgraph
+	var current *constructor // whose subgraph is being read
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
 		switch {
@@ -102,8 +103,8 @@ func cutQuoted(s string) (value, rest string) {
 func (g *graph) provided(key string) string { return list(g.providers[key]) }
 
 // whyUnbuilt says why key, which Fx has not given, could not be built: which of its
-// providers needs what, and what of that nobody provides. It returns nil if the graph
-// does not show it.
+// providers needs what, and which of those dependencies nothing provides. It returns nil
+// if the graph does not show that.
 func (g *graph) whyUnbuilt(key string) error {
 	for _, c := range g.providers[key] {
 		if chain := g.missing(c, make(map[*constructor]bool)); chain != nil {
@@ -118,21 +119,21 @@ func (g *graph) whyUnbuilt(key string) error {
 	return nil
 }
 
-// whyAbsent says why key, which Fx has not given, is not there though the app provides
-// it, and ends with a hint. It returns nil if the app does not provide it.
+// whyAbsent says why Fx has not given key although the app provides it; hint ends the
+// text. It returns nil if the app does not provide key.
 func (g *graph) whyAbsent(key, hint string) error {
 	if err := g.whyUnbuilt(key); err != nil {
 		return err
 	}
 	if by := g.provided(key); by != "" {
-		return fmt.Errorf("fxhttp: %s cannot be had from its provider %s: it, or what it needs, is private to another module%s",
+		return fmt.Errorf("fxhttp: %s is not available from its provider %s: the provider, or something that it needs, is private to another module%s",
 			key, by, hint)
 	}
 	return nil
 }
 
-// missing returns the dependencies that lead from c to one that nobody
-// provides. It looks at each constructor once.
+// missing returns the chain of dependencies that leads from c to one that nothing
+// provides. It visits each constructor once.
 func (g *graph) missing(c *constructor, seen map[*constructor]bool) []string {
 	if seen[c] {
 		return nil

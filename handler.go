@@ -5,14 +5,14 @@ import (
 	"reflect"
 )
 
-// lateHandler stands in an http.Server for the handler of the graph, which is
-// constructed later since it may inject the server. So an fx.Decorate, or an fx.Invoke
-// listed before Module, can wrap it.
+// lateHandler is a stand-in, in an http.Server, for the handler of the graph, which is
+// constructed later because it may inject the server. With the stand-in, an fx.Decorate,
+// or an fx.Invoke listed before Module, has something to wrap.
 type lateHandler struct {
 	next http.Handler // set when the server's hook is appended; nil if there is none
 }
 
-// ServeHTTP is called if somebody has wrapped the handler.
+// ServeHTTP is reached only through middleware: an unwrapped lateHandler is replaced.
 func (h *lateHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.next == nil {
 		http.Error(w, "fxhttp: the server has no http.Handler", http.StatusInternalServerError)
@@ -21,13 +21,13 @@ func (h *lateHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.next.ServeHTTP(w, r)
 }
 
-// isIn reports whether nobody has replaced or wrapped h.
+// isIn reports whether h is the handler of srv, neither replaced nor wrapped.
 func (h *lateHandler) isIn(srv *http.Server) bool {
 	in, ok := srv.Handler.(*lateHandler)
 	return ok && in == h
 }
 
-// graphHandler is the http.Handler of the graph, nil in it if there is none.
+// graphHandler holds the http.Handler of the graph, or nil if there is none.
 type graphHandler struct{ http.Handler }
 
 func newGraphHandler(h http.Handler) *graphHandler {
@@ -37,20 +37,21 @@ func newGraphHandler(h http.Handler) *graphHandler {
 	return &graphHandler{h}
 }
 
-// noGraphHandler does not ask the graph for a handler, which would construct one that
-// WithHandler replaces.
+// noGraphHandler takes the place of newGraphHandler with WithHandler: it does not ask the
+// graph for a handler, so that Fx does not construct one that is not used.
 func noGraphHandler() *graphHandler { return nil }
 
-// identity tells whether a server still has the handler that it had.
+// identity remembers the handler of a server, to find out later whether it is the same.
 type identity struct {
 	handler http.Handler // comparable
 }
 
-// namedHandler makes a handler comparable that is not: a function, say.
+// namedHandler wraps a handler that is not comparable, such as a function: its address
+// can be compared.
 type namedHandler struct{ http.Handler }
 
-// identify returns the identity of the server's handler, which it has to wrap if
-// it cannot be compared.
+// identify returns the identity of the server's handler. It wraps a handler that is not
+// comparable, until restore.
 func identify(srv *http.Server) identity {
 	if h := srv.Handler; h != nil && !reflect.ValueOf(h).Comparable() {
 		srv.Handler = &namedHandler{h}
@@ -81,8 +82,8 @@ func isNil(v any) bool {
 	return false
 }
 
-// isNilHandler reports whether h would panic at each request. Other nil pointers than
-// that of a ServeMux may well be handlers.
+// isNilHandler reports whether h is nil in a way that panics at each request. Nil pointers
+// of types other than ServeMux may be valid handlers.
 func isNilHandler(h http.Handler) bool {
 	_, isMux := h.(*http.ServeMux)
 	return isNil(h) && (h == nil || isMux || reflect.TypeOf(h).Kind() == reflect.Func)

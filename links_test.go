@@ -14,8 +14,8 @@ import (
 	"unicode"
 )
 
-// TestLinks finds links between the files of the repository that lead nowhere: to a file
-// that does not exist, or to a heading that a Markdown file does not have.
+// TestLinks finds broken links between the files of the repository: to a file that does
+// not exist, or to a heading that a Markdown file does not have.
 func TestLinks(t *testing.T) {
 	for _, page := range markdownFiles(t) {
 		for _, link := range linksOf(readPage(t, page)) {
@@ -26,7 +26,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// markdownFiles are those of the repository, but for what tools have installed or made.
+// markdownFiles returns the Markdown files of the repository, except for those that tools
+// have installed or made.
 func markdownFiles(t *testing.T) (pages []string) {
 	t.Helper()
 	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
@@ -65,8 +66,8 @@ func linksOf(text string) (links []string) {
 	return links
 }
 
-// checkLink returns what is wrong with a link of the page, if it leads into the
-// repository.
+// checkLink returns what is wrong with a link of the page. It ignores links that lead out
+// of the repository.
 func checkLink(t *testing.T, page, link string) string {
 	t.Helper()
 	u, err := url.Parse(link)
@@ -107,8 +108,8 @@ func anchorsOf(text string) (anchors []string) {
 	return anchors
 }
 
-// slugOf is GitHub's rule: letters, digits, hyphens and underscores stay, in lower case,
-// spaces become hyphens, all else goes.
+// slugOf follows GitHub's rule: letters, digits, hyphens and underscores stay, in lower
+// case; spaces become hyphens; everything else is removed.
 func slugOf(title string) string {
 	title = linkInText.ReplaceAllString(strings.TrimSpace(title), "$1")
 	return strings.Map(func(r rune) rune {

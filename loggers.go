@@ -17,7 +17,8 @@ func withServer(logger *zap.Logger, name string) *zap.Logger {
 	return logger.With(zap.String("server", name))
 }
 
-// eventLogger returns the logger of the server's events. One of ours names fx.StopTimeout.
+// eventLogger returns the logger of the server's events. The library's own loggers mention
+// fx.StopTimeout.
 func (s *settings) eventLogger() fxshutdown.Logger {
 	l := s.chosenLogger()
 	switch l.(type) {
@@ -27,7 +28,7 @@ func (s *settings) eventLogger() fxshutdown.Logger {
 	return l
 }
 
-// stopTimeoutLogger is for people: it says by which name they know the time of a stop.
+// stopTimeoutLogger names the limit of a stop as users of Fx know it, fx.StopTimeout.
 type stopTimeoutLogger struct{ fxshutdown.Logger }
 
 const skipStopTimeout fxshutdown.SkipReason = "it does not fit fx.StopTimeout"
@@ -54,8 +55,8 @@ func (s *settings) chosenLogger() fxshutdown.Logger {
 	}
 }
 
-// named adds the name of the server to the lines of a logger of the graph, which may
-// serve several, if it is one of ours.
+// named adds the name of the server to the lines of a logger of the graph, which several
+// servers may share, if it is one of the library's own.
 func (s *settings) named(logger fxshutdown.Logger) fxshutdown.Logger {
 	if s.name == "" || isNil(logger) {
 		return logger
@@ -63,7 +64,7 @@ func (s *settings) named(logger fxshutdown.Logger) fxshutdown.Logger {
 	switch l := logger.(type) {
 	case *ZapLogger:
 		if l.Logger != nil {
-			c := *l // with its levels
+			c := *l // a copy, which keeps the levels
 			c.Logger = withServer(l.Logger, s.name)
 			return &c
 		}
@@ -84,7 +85,7 @@ func (s *settings) slog(l *slog.Logger) *slog.Logger {
 	return l.With("server", s.name)
 }
 
-// warn logs a warning of the server's.
+// warn logs a warning about the server.
 func (s *settings) warn(msg string) {
 	if logger := s.fromGraph.Zap; logger != nil {
 		withServer(logger, s.name).Warn(msg)

@@ -15,9 +15,9 @@ import (
 // Module provides an *http.Server and the [fxshutdown.Server] that runs it:
 // OnStart listens and serves, OnStop drains.
 //
-// The handler is the first of these that exists: what an fx.Invoke or an fx.Decorate
-// assigned to the Handler of the *http.Server, the handler of [WithHandler], the
-// http.Handler of the graph, and, with [WithDefaultServeMux], http.DefaultServeMux.
+// The handler is the first of these that exists: the one that an fx.Invoke or an
+// fx.Decorate assigned to the Handler of the *http.Server, the handler of [WithHandler],
+// the http.Handler of the graph, and, with [WithDefaultServeMux], http.DefaultServeMux.
 // Without any of them, OnStart fails. Until the hook is appended, the server holds a
 // stand-in for the graph's handler, so that middleware can wrap it. If there turns out to
 // be no handler, the stand-in answers with status 500.
@@ -30,16 +30,16 @@ import (
 // as they are constructed, and runs the invokes of a module before those of its parent.
 // Module therefore appends its hook in an invoke in the scope where it is listed. By then
 // a handler from the graph has been constructed, in whatever order the options are
-// listed. So has a handler that was assigned by an invoke that is listed before Module in
-// the same fx.Module, or in a child module. An invoke that comes later assigns too late;
-// the server warns about it when it starts.
+// listed. A handler assigned by an invoke is in time too if the invoke is listed before
+// Module in the same fx.Module, or in a child module. An invoke that comes later assigns
+// too late; the server warns about it when it starts.
 //
 // A server of [WithStopLast] appends its hook before all others. Each Module adds a
 // [NamedServer] to the value group "fxhttp.servers".
 //
-// Errors in the options themselves are the error of the fx.Option that Module returns.
-// What the Config and the options built from the graph add is checked in the place of
-// Module among the invokes.
+// If the options themselves contain errors, Module returns an fx.Option that fails the
+// app with them. What the Config and the options built from the graph add is checked when
+// Module's turn among the invokes comes.
 func Module(opts ...Option) fx.Option {
 	m := &module{opts: slices.Clone(opts)}
 	for i, opt := range opts {
@@ -76,12 +76,13 @@ func Module(opts ...Option) fx.Option {
 		handler = fx.Annotate(noGraphHandler, fx.ResultTags(name))
 	}
 	return fx.Options(
-		// Nothing is fx.Private here: Fx does not see a cycle that leads through what
-		// is, and would follow it until the stack is full. The types are private.
+		// Nothing is fx.Private here: Fx does not see a cycle that leads through private
+		// constructors, and would follow it until the stack overflows. Unexported types
+		// keep the rest private.
 		fx.Module(scope, fx.Provide(
-			// The first, and without a name not by fx.Annotate: an app that has an
-			// *http.Server already, and one with two Modules, gets an error that shows
-			// the constructor's name.
+			// First, and without fx.Annotate if the server has no name: an app that
+			// already has an *http.Server, or has two unnamed Modules, then gets an
+			// error that shows the constructor's name.
 			httpServer,
 			fx.Annotate(newSurroundings, fx.ResultTags(name)),
 			fx.Annotate(newMistakes, fx.ParamTags(optional, `optional:"true"`, optional, optional), fx.ResultTags(name)),
@@ -102,7 +103,7 @@ func Module(opts ...Option) fx.Option {
 	)
 }
 
-// Tags of what a server takes and provides. Names are checked.
+// The tags of what a server takes and provides. Callers have checked the names.
 
 func nameTag(name string) string {
 	if name == "" {
@@ -129,8 +130,8 @@ type module struct {
 	stopsLast  bool
 }
 
-// fromGraph is what every server takes from the graph, none of it under a name. (What is
-// under the server's name cannot be in an fx.In, whose tags are constants.)
+// fromGraph is what every server takes from the graph without a name. Values that have
+// the server's name cannot be in an fx.In, whose tags are constants.
 type fromGraph struct {
 	fx.In
 
@@ -140,34 +141,36 @@ type fromGraph struct {
 	Logger     fxshutdown.Logger `optional:"true"`
 }
 
-// surroundings is a fromGraph that constructors with names can take.
+// surroundings holds a fromGraph for constructors with ParamTags, which cannot take an
+// fx.In.
 type surroundings struct{ fromGraph fromGraph }
 
 func newSurroundings(in fromGraph) *surroundings { return &surroundings{in} }
 
-// mistakes says what the app provides, and nobody takes.
+// mistakes reports what the app provides although nothing uses it.
 type mistakes struct{ err error }
 
 func newMistakes(named, unnamed Option, some *someConfig, pointer *Config) *mistakes {
 	for _, o := range []Option{named, unnamed} {
 		if o != nil {
-			return &mistakes{fmt.Errorf("fxhttp: %v is provided, but nobody takes an Option from the graph: "+
-				"give its constructor to fxhttp.ProvideOption or ProvideNamedOption instead of fx.Provide", o)}
+			return &mistakes{fmt.Errorf("fxhttp: the app provides %v as a plain value, which nothing uses: "+
+				"give its constructor to fxhttp.ProvideOption or fxhttp.ProvideNamedOption instead of fx.Provide", o)}
 		}
 	}
 	if some == nil && pointer != nil {
-		return &mistakes{errors.New("fxhttp: the app provides *fxhttp.Config, which nobody takes: provide fxhttp.Config")}
+		return &mistakes{errors.New("fxhttp: the app provides *fxhttp.Config, which nothing uses: provide fxhttp.Config instead")}
 	}
 	return &mistakes{}
 }
 
-// someConfig tells a Config in the graph that is zero from none.
+// someConfig exists if the graph has a Config, even one that is zero.
 type someConfig struct{}
 
 func newSomeConfig(Config) *someConfig { return &someConfig{} }
 
-// newSettings returns no error, which dig would hide behind hundreds of characters: it
-// leaves that to checkSettings, and to newHTTPServer if somebody comes before it.
+// newSettings keeps its error in the settings, since dig would print a returned one
+// behind hundreds of characters. checkSettings returns it, or newHTTPServer if an earlier
+// invoke asks for the server.
 func (m *module) newSettings(around *surroundings, wrong *mistakes, cfg Config, some *someConfig, options []Option) *settings {
 	in := around.fromGraph
 	err := wrong.err
@@ -186,12 +189,12 @@ func (m *module) newSettings(around *surroundings, wrong *mistakes, cfg Config, 
 	return s
 }
 
-// whyMissing finds what the app provides, and Fx has not given. Running with other
-// settings than the written ones is worse than not running.
+// whyMissing returns an error for what the app provides but Fx has not given. It is worse
+// to run with other settings than those that were written than not to run.
 func (m *module) whyMissing(in fromGraph, hasConfig bool) error {
 	g := parseGraph(in.Dot)
 	if !hasConfig {
-		if err := g.whyAbsent(keyOf[Config](m.name), "; to run with the default settings say fx.Supply(fxhttp.Config{})"); err != nil {
+		if err := g.whyAbsent(keyOf[Config](m.name), "; to run with the default settings, add fx.Supply(fxhttp.Config{})"); err != nil {
 			return err
 		}
 	}
@@ -222,8 +225,8 @@ func checkSettings(s *settings, last []*settings) error {
 	return nil
 }
 
-// newHTTPServerWithoutWithName has this name because dig's error shows it if the app
-// has another *http.Server without a name.
+// newHTTPServerWithoutWithName has its name because dig shows it in the error for an app
+// that has another *http.Server without a name.
 func newHTTPServerWithoutWithName(s *settings) (*http.Server, error) { return newHTTPServer(s) }
 
 func newHTTPServer(s *settings) (*http.Server, error) {

@@ -26,7 +26,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// Helpers.
+// The helpers of the tests below.
 
 // testApp is a running app with one unnamed server.
 type testApp struct {
@@ -36,8 +36,8 @@ type testApp struct {
 	events *recorder
 }
 
-// startApp starts an app with a Module of the given options on a loopback port.
-// Its cleanup stops the app if the test did not.
+// startApp starts an app with a Module of the given options on a loopback port. Its
+// cleanup stops the app if the test has not.
 func startApp(t *testing.T, opts []fxhttp.Option, rest ...fx.Option) *testApp {
 	t.Helper()
 	a := &testApp{events: new(recorder)}
@@ -117,7 +117,7 @@ func provideHandler(h http.Handler) fx.Option {
 	return fx.Provide(func() http.Handler { return h })
 }
 
-// recorder is a fxshutdown.Logger that keeps what it gets.
+// recorder is an fxshutdown.Logger that keeps the events it gets.
 type recorder struct {
 	mu     sync.Mutex // guards events
 	events []fxshutdown.Event
@@ -129,8 +129,8 @@ func (r *recorder) LogEvent(e fxshutdown.Event) {
 	r.events = append(r.events, e)
 }
 
-// recorded returns the first event of its type. A Logger hears of it on a goroutine of its
-// own, maybe a little later. The test fails if none comes.
+// recorded returns the first event of type E. It waits, because a Logger gets its events
+// on a goroutine of its own. If there is none, the test fails.
 func recorded[E fxshutdown.Event](t *testing.T, r *recorder) (found E) {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -148,7 +148,7 @@ func recorded[E fxshutdown.Event](t *testing.T, r *recorder) (found E) {
 	}
 }
 
-// wantError checks that err says all of the parts.
+// wantError checks that the text of err contains all parts.
 func wantError(t *testing.T, err error, parts ...string) {
 	t.Helper()
 	if err == nil {
@@ -161,8 +161,8 @@ func wantError(t *testing.T, err error, parts ...string) {
 	}
 }
 
-// journal records the order of hooks: it is the fxevent.Logger that sees the
-// server's, and a database's hooks write to it.
+// journal records the order of hooks. As an fxevent.Logger it sees those of the server;
+// those of a database write to it.
 type journal struct {
 	mu    sync.Mutex // guards lines
 	lines []string
@@ -218,20 +218,20 @@ func (j *journal) newDatabase(lc fx.Lifecycle) *database {
 
 func newDatabaseHandler(*database) http.Handler { return text("from the database") }
 
-// wrapHandler puts middleware around what a server has.
+// wrapHandler wraps a server's handler in middleware.
 func wrapHandler(srv *http.Server) *http.Server {
 	srv.Handler = middleware(srv.Handler)
 	return srv
 }
 
-// middleware returns closures that differ in nothing but what they have captured.
+// middleware returns closures that differ only in what they have captured.
 //
 //go:noinline
 func middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r) })
 }
 
-// nilHandler works as a nil pointer.
+// nilHandler is a handler that works even as a nil pointer.
 type nilHandler struct{}
 
 func (*nilHandler) ServeHTTP(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "nil") }
@@ -247,7 +247,7 @@ func module(opts ...fxhttp.Option) fx.Option {
 	return fxhttp.Module(append([]fxhttp.Option{fxhttp.WithAddr("127.0.0.1:0"), fxhttp.WithLogger(new(recorder))}, opts...)...)
 }
 
-// Tests.
+// The tests.
 
 func TestModule(t *testing.T) {
 	t.Run("Serves", func(t *testing.T) {
@@ -315,8 +315,7 @@ func TestModule(t *testing.T) {
 	})
 }
 
-// The wirings that Fx makes possible, each in an app that records the order
-// of its hooks.
+// Each wiring that Fx makes possible, in an app that records the order of its hooks.
 func TestModuleWiring(t *testing.T) {
 	type app struct {
 		name string
@@ -398,7 +397,7 @@ func TestModuleWiring(t *testing.T) {
 	}
 }
 
-// The one wiring that Fx cannot put right is not silent.
+// There is a warning for the one wiring that cannot be made safe.
 func TestModuleWarnsOfLateHandler(t *testing.T) {
 	late := func(srv *http.Server, db *database) { srv.Handler = newDatabaseHandler(db) }
 	lateOf := func(h func(http.Handler) http.Handler) any {
@@ -429,19 +428,20 @@ func TestModuleWarnsOfLateHandler(t *testing.T) {
 			if err := stop(app, 5*time.Second); err != nil {
 				t.Errorf("Stop() = %v, want nil", err)
 			}
-			j.check(t, unsafeOrder...) // if this ever fails, the warning can go
+			j.check(t, unsafeOrder...) // if this ever fails, the warning is no longer needed
 			if logs.Len() != 1 {
 				t.Fatalf("warnings = %v, want one", logs.All())
 			}
 			wantError(t, errors.New(logs.All()[0].Message),
-				"assigned after", "stop before it has drained", "provide the handler as http.Handler", "list fxhttp.Module after the fx.Invoke", "in the same fx.Module")
+				"assigned after", "stop before the server has drained", "provide the handler as http.Handler", "list fxhttp.Module after the fx.Invoke", "in the same fx.Module")
 		})
 	}
 }
 
-// A dependency is constructed in time, with the handler, but an invoke that comes after
-// Module appends its OnStop: it stops while requests use it, and nothing warns. Where its
-// constructor appends the hook, or the invoke is listed before Module, it stops in time.
+// If a dependency is constructed in time, with the handler, but an invoke listed after
+// Module appends its OnStop, the dependency stops while requests use it, and no warning
+// says so. It stops in time if its constructor appends the hook, or if the invoke is
+// listed before Module.
 func TestModuleLateOnStop(t *testing.T) {
 	type pool struct{ closed atomic.Bool }
 	hook := func(lc fx.Lifecycle, p *pool) {
@@ -492,15 +492,15 @@ func TestModuleLateOnStop(t *testing.T) {
 			if got := <-body; got != tt.want {
 				t.Errorf("the request found the pool %s, want %s", got, tt.want)
 			}
-			if logs.Len() > 0 { // if there ever is a warning, README.md can say less
+			if logs.Len() > 0 { // if there ever is a warning, the README can say less
 				t.Errorf("warnings = %v, want none", logs.All())
 			}
 		})
 	}
 }
 
-// The server has the handler that was assigned, as it was, when it runs: what is done
-// to recognise it is undone.
+// When the server runs, its handler is the one that was assigned, without the wrapper by
+// which the module recognizes it.
 func TestModuleHandlerStaysItself(t *testing.T) {
 	want := plainStruct{text("").ServeHTTP}
 	a := startApp(t, nil, provideHandler(want))
@@ -520,7 +520,7 @@ func TestModuleWarnsBySlog(t *testing.T) {
 	wantError(t, errors.New(buf.String()), `"level":"WARN"`, `"server":"admin"`, `the Handler of server \"admin\" was assigned after`, `with the tag name:\"admin\"`)
 }
 
-// A logger of the graph serves all servers: each has its name in its lines.
+// All servers share the logger of the graph; each has its name in its lines.
 func TestModuleLoggerOfGraph(t *testing.T) {
 	var buf lockedBuffer
 	core, logs := observer.New(zapcore.InfoLevel)
@@ -585,12 +585,12 @@ func TestModuleHandler(t *testing.T) {
 			t.Errorf("body = %q, want default", body)
 		}
 	})
-	// A handler that was written and cannot be had is not replaced by whatever
-	// packages registered.
+	// If the app provides a handler that Fx cannot give, whatever packages registered in
+	// http.DefaultServeMux does not replace it.
 	t.Run("DefaultServeMuxInPlaceOfPrivate", func(t *testing.T) {
 		err := fx.New(fx.NopLogger, module(fxhttp.WithDefaultServeMux()), fx.Provide(newDatabaseHandler),
 			fx.Module("db", fx.Provide(new(journal).newDatabase, fx.Private))).Start(t.Context())
-		wantError(t, err, "http.DefaultServeMux is not served in its place", "newDatabaseHandler", "private to another module", "WithHandler(http.DefaultServeMux)")
+		wantError(t, err, "http.DefaultServeMux is not served instead", "newDatabaseHandler", "private to another module", "WithHandler(http.DefaultServeMux)")
 	})
 	t.Run("NoneBecausePrivate", func(t *testing.T) {
 		err := fx.New(fx.NopLogger, module(), fx.Module("other", fx.Provide(newDatabaseHandler, new(journal).newDatabase, fx.Private))).Start(t.Context())
@@ -598,7 +598,7 @@ func TestModuleHandler(t *testing.T) {
 	})
 	t.Run("NoneOfThatName", func(t *testing.T) {
 		err := fx.New(fx.NopLogger, module(fxhttp.WithName("admin")), provideHandler(text(""))).Start(t.Context())
-		wantError(t, err, `server "admin" has no handler`, `name:"admin"`, "without the name")
+		wantError(t, err, `server "admin" has no handler`, `name:"admin"`, "without the server's name")
 	})
 	t.Run("OptionBeforeGraph", func(t *testing.T) {
 		unwanted := func() (http.Handler, error) { return nil, errors.New("was constructed") }
@@ -620,7 +620,7 @@ func TestModuleHandler(t *testing.T) {
 
 type missing struct{}
 
-// What the graph was meant to give, and cannot, fails the app by name.
+// If the graph cannot give what it was meant to, the app fails, and the error names it.
 func TestModuleUnbuildable(t *testing.T) {
 	handler := provideHandler(text(""))
 	type needy struct{}
@@ -656,10 +656,10 @@ func TestModuleUnbuildable(t *testing.T) {
 		{"ConfigPrivate", []fx.Option{module(), handler, fx.Module("other", fx.Provide(func() fxhttp.Config { return fxhttp.Config{} }, fx.Private))},
 			[]string{"fxhttp.Config", "private to another module", "fx.Supply(fxhttp.Config{})"}},
 		{"ConfigPointer", []fx.Option{module(), handler, fx.Supply(&fxhttp.Config{})},
-			[]string{"*fxhttp.Config, which nobody takes", "provide fxhttp.Config"}},
+			[]string{"*fxhttp.Config, which nothing uses", "provide fxhttp.Config"}},
 		{"ConfigPointerByConstructor", []fx.Option{module(fxhttp.WithName("admin")), fx.Provide(fx.Annotate(
 			func() *fxhttp.Config { return new(fxhttp.Config) }, fx.ResultTags(`name:"admin"`)))},
-			[]string{"*fxhttp.Config, which nobody takes"}},
+			[]string{"*fxhttp.Config, which nothing uses"}},
 		{"ZapLogger", []fx.Option{module(), handler, fx.Provide(func(missing) *zap.Logger { return nil })},
 			[]string{"*zap.Logger cannot be built", "nothing provides fxhttp_test.missing"}},
 		{"Logger", []fx.Option{module(), handler, fx.Provide(func(missing) fxshutdown.Logger { return nil })},
@@ -683,7 +683,7 @@ func TestModuleUnbuildable(t *testing.T) {
 		})
 	}
 
-	// The graph is looked at once, however many ways lead through it.
+	// Each constructor is visited once, however many paths lead to it.
 	t.Run("ManyWays", func(t *testing.T) {
 		const layers = 30
 		name := func(layer, i int) string { return fmt.Sprintf(`name:"%d-%d"`, layer, i) }
@@ -702,7 +702,7 @@ func TestModuleUnbuildable(t *testing.T) {
 		wantError(t, fx.New(opts...).Err(), "http.Handler cannot be built", "nothing provides fxhttp_test.missing")
 	})
 
-	// A logger that is private to another module is that module's.
+	// A logger that is private to another module belongs to that module.
 	t.Run("NotPrivateLogger", func(t *testing.T) {
 		private := fx.Module("other", fx.Provide(zap.NewNop, func(*zap.Logger) *needy { return nil }, fx.Private))
 		if err := fx.New(fx.NopLogger, module(), handler, private).Err(); err != nil {
@@ -713,7 +713,7 @@ func TestModuleUnbuildable(t *testing.T) {
 
 func TestModuleConfig(t *testing.T) {
 	loopback := fxhttp.Config{Addr: "127.0.0.1:0"}
-	// A port that is never free shows which Addr was taken.
+	// With a port that is never free, the error shows which Addr was used.
 	wrong := fxhttp.Config{Addr: "192.0.2.1:1"}
 	named := fx.ResultTags(`name:"admin"`)
 	for _, tt := range []struct {
@@ -830,7 +830,7 @@ func TestModuleNamed(t *testing.T) {
 		if got := servers.AdminSrv.MaxHeaderBytes; got != 12345 {
 			t.Errorf("MaxHeaderBytes = %d, want that of ProvideNamedOption", got)
 		}
-		// Listed first, the admin server answers while the other one stops.
+		// The admin server is listed first, so it answers while the other one stops.
 		if err := servers.Public.Stop(t.Context()); err != nil {
 			t.Errorf("Stop() = %v, want nil", err)
 		}
@@ -907,7 +907,7 @@ func TestModuleServerAlreadyProvided(t *testing.T) {
 	})
 }
 
-func TestAsOption(t *testing.T) {
+func TestProvideOption(t *testing.T) {
 	type appConfig struct{ maxHeader int }
 	maxHeader := func(c appConfig) fxhttp.Option { return fxhttp.WithMaxHeaderBytes(c.maxHeader) }
 	handler := provideHandler(text(""))
@@ -943,7 +943,7 @@ func TestAsOption(t *testing.T) {
 		{"NilOption", []fx.Option{fxhttp.ProvideOption(func() fxhttp.Option { return nil })},
 			[]string{"an Option built from the graph is nil"}},
 		{"SameSetting", []fx.Option{fxhttp.ProvideOption(func() fxhttp.Option { return fxhttp.WithAddr(":1") }), fxhttp.ProvideOption(func() fxhttp.Option { return fxhttp.WithAddr(":2") })},
-			[]string{`fxhttp.WithAddr(":1")`, `fxhttp.WithAddr(":2")`, "set Addr", "order is not defined"}},
+			[]string{`fxhttp.WithAddr(":1")`, `fxhttp.WithAddr(":2")`, "set Addr", "such options have no order"}},
 		{"SameSettingByConfig", []fx.Option{fxhttp.ProvideOption(func() fxhttp.Option { return fxhttp.WithIdleGrace(1) }), fxhttp.ProvideOption(func() fxhttp.Option { return fxhttp.WithConfig(fxhttp.Config{IdleGrace: 2}) })},
 			[]string{"fxhttp.WithIdleGrace(1ns)", `fxhttp.WithConfig({"idle_grace":"2ns"})`, "set IdleGrace"}},
 		{"Name", []fx.Option{fxhttp.ProvideOption(func() fxhttp.Option { return fxhttp.WithName("admin") })},
@@ -955,9 +955,9 @@ func TestAsOption(t *testing.T) {
 		{"Nil", []fx.Option{fxhttp.ProvideOption(nil)},
 			[]string{"fxhttp.ProvideOption", "is not a constructor"}},
 		{"OtherResult", []fx.Option{fxhttp.ProvideOption(func() string { return ":1" })},
-			[]string{"fxhttp.ProvideOption: func() string", "does not return an fxhttp.Option"}},
+			[]string{"fxhttp.ProvideOption: func() string", "must return an fxhttp.Option"}},
 		{"OtherSecondResult", []fx.Option{fxhttp.ProvideOption(func() (fxhttp.Option, string) { return nil, "" })},
-			[]string{"does not return an fxhttp.Option"}},
+			[]string{"must return an fxhttp.Option"}},
 		{"NoSuchServer", []fx.Option{fxhttp.ProvideNamedOption("amdin", func() fxhttp.Option { return fxhttp.WithAddr(":1") })},
 			[]string{`fxhttp.ProvideNamedOption: the app has no server "amdin"`}},
 	} {
@@ -1038,8 +1038,8 @@ func TestModuleBusyPort(t *testing.T) {
 	app := fx.New(j.option(), module(fxhttp.WithAddr(ln.Addr().String())), fx.Provide(j.newDatabase, newDatabaseHandler))
 	err = app.Start(t.Context())
 	wantError(t, err, "start the server", "listen", ln.Addr().String())
-	// What did start is stopped; that the server left no goroutine is checked
-	// by TestMain.
+	// The hooks that did start are stopped. TestMain checks that the server left no
+	// goroutine.
 	j.check(t, "database starts", "server starts", "database stops")
 }
 
@@ -1085,7 +1085,7 @@ func TestModuleRollback(t *testing.T) {
 	}
 }
 
-// Of several loggers one gets the events.
+// If there are several loggers, only one gets the events.
 func TestModuleLogger(t *testing.T) {
 	var (
 		option, graph *recorder
@@ -1161,7 +1161,7 @@ func TestModuleLogger(t *testing.T) {
 	})
 }
 
-// lockedBuffer is for writers on several goroutines.
+// lockedBuffer is a buffer that several goroutines may write to.
 type lockedBuffer struct {
 	mu  sync.Mutex // guards buf
 	buf bytes.Buffer

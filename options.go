@@ -37,16 +37,16 @@ type Option interface {
 type option struct {
 	name  string          // of the function that made it
 	args  string          // for String
-	sets  []string        // the settings it sets, by their names
+	sets  []string        // the names of the settings that it sets
 	err   error           // what is wrong with its value
-	apply func(*settings) // not called if err is set
+	apply func(*settings) // not called if err is not nil
 }
 
 func (o option) option() option { return o }
 
 func (o option) String() string { return fmt.Sprintf("fxhttp.%s(%s)", o.name, o.args) }
 
-// WithName names the server, so that an app can run several. What such a server takes
+// WithName names the server, so that an app can run several. What a named server takes
 // from the graph (http.Handler and [Config], not the loggers) and what it provides has
 // the tag `name:"…"`. [ProvideNamedOption] builds its options from the graph.
 //
@@ -73,7 +73,7 @@ func checkName(name string) error {
 		switch {
 		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune("._-", r):
 		default:
-			return fmt.Errorf("%q cannot be in a name: want letters, digits, '.', '-' and '_'", r)
+			return fmt.Errorf("%q is not allowed in a name: want letters, digits, '.', '-' and '_'", r)
 		}
 	}
 	return nil
@@ -119,9 +119,10 @@ func WithNetwork(network string) Option {
 	return stringOption("WithNetwork", "Network", network, func(s *settings) *string { return &s.Network })
 }
 
-// WithSocketMode sets the mode of a unix socket's file, such as 0o660, whatever the umask:
-// permissions only. Zero means what the umask leaves. It is an error on other networks,
-// with an abstract address, and on Windows. See fxshutdown.Config.SocketMode.
+// WithSocketMode sets the mode of a unix socket's file, such as 0o660, whatever the umask.
+// It consists of permissions only. Zero means what the umask leaves. It is an error on
+// other networks, with an abstract address, and on Windows. See
+// fxshutdown.Config.SocketMode.
 func WithSocketMode(mode fs.FileMode) Option {
 	text := "" // as in a Config
 	if mode != 0 {
@@ -135,11 +136,11 @@ func WithSocketMode(mode fs.FileMode) Option {
 	}
 }
 
-// WithListener serves the connections of ln instead of listening. The server takes it
-// over: the stop closes it. It excludes WithAddr and WithNetwork, and overrides what
-// [Config] says about them. Use [WithListenerOwned] to say whose it is: a server that
-// knows loses no client in its accept queue. If all you need is a socket option,
-// [WithListenConfig] leaves the listening to the server. Default: none.
+// WithListener serves the connections of ln instead of listening. The server takes ln
+// over: the stop closes it. WithListener excludes WithAddr and WithNetwork, and overrides
+// what [Config] says about them. Use [WithListenerOwned] to say whose socket it is: a
+// server that knows loses no client in its accept queue. If all you need is a socket
+// option, [WithListenConfig] leaves the listening to the server. Default: none.
 func WithListener(ln net.Listener) Option {
 	o := option{name: "WithListener", sets: []string{"Listener"}}
 	if isNil(ln) {
@@ -154,35 +155,37 @@ func WithListener(ln net.Listener) Option {
 	return o
 }
 
-// WithListenerOwned says whose the listener of [WithListener] is. owned is called when
-// the stop begins, and must not block.
+// WithListenerOwned says whose socket the listener of [WithListener] is. owned is called
+// when the stop begins, and must not block.
 //
-// True: this process alone serves the socket, and nobody will after it. The stop then
-// treats it like one that the server opened. On Linux, that requires plain TCP: a
-// net.ListenConfig with SetMultipathTCP(false). False: systemd, a parent or a successor
-// keeps the socket open. Then clients are accepted and answered while older connections
-// remain, and the rest of the queue is left to whoever comes next.
+// True means that this process alone serves the socket, and that no process will after
+// it. The stop then treats it like a listener that the server opened. On Linux, that
+// requires plain TCP: a net.ListenConfig with SetMultipathTCP(false). False means that
+// systemd, a parent or a successor keeps the socket open. The stop then accepts and
+// answers clients while older connections remain, and leaves the rest of the queue to
+// whoever serves the socket next.
 //
-// Default: it is not known. See fxshutdown.Config.ListenerOwned.
+// Default: not known. See fxshutdown.Config.ListenerOwned.
 func WithListenerOwned(owned func() bool) Option {
 	return valueOption("WithListenerOwned", "ListenerOwned", owned, owned == nil,
 		func(s *settings) { s.listenerOwned = owned })
 }
 
 // WithListenerHandedOver says whether a successor already accepts from the socket of
-// [WithListener], as after a successful upgrade by tableflip. Then the stop closes the
+// [WithListener], as after a successful upgrade by tableflip. If so, the stop closes the
 // listener at once, without ShutdownDelay, and leaves its queue to the successor, whatever
 // WithListenerOwned says. handedOver is called when the stop begins, and must not block.
-// Default: nobody does. See fxshutdown.Config.ListenerHandedOver.
+// Default: there is no successor. See fxshutdown.Config.ListenerHandedOver.
 func WithListenerHandedOver(handedOver func() bool) Option {
 	return valueOption("WithListenerHandedOver", "ListenerHandedOver", handedOver, handedOver == nil,
 		func(s *settings) { s.handedOver = handedOver })
 }
 
 // WithListenConfig listens with lc, for a socket option (its Control) or keep-alive
-// probes of your own. Unlike the listener of [WithListener], which excludes it, this one
-// is the server's own. Multipath TCP is switched off: it refuses to ignore new handshakes
-// during a stop. Default: a zero net.ListenConfig.
+// probes of your own. The listener remains the server's own, unlike that of
+// [WithListener], which excludes this option. Multipath TCP is switched off, because it
+// refuses the filter that ignores new handshakes during a stop. Default: a zero
+// net.ListenConfig.
 func WithListenConfig(lc net.ListenConfig) Option {
 	return valueOption("WithListenConfig", "ListenConfig", lc, false, func(s *settings) { s.listenConfig = &lc })
 }
@@ -219,17 +222,17 @@ func WithTLSFiles(certFile, keyFile string) Option {
 		apply: func(s *settings) { s.TLSCertFile, s.TLSKeyFile = certFile, keyFile },
 	}
 	if certFile == "" && keyFile == "" {
-		// Not "no TLS": that would be a dangerous thing to say by an empty variable.
-		o.err = errors.New("no file is named")
+		// Two empty names do not mean "no TLS": an unset variable must not switch TLS off.
+		o.err = errors.New("both file names are empty")
 	} else {
 		o.err = Config{TLSCertFile: certFile, TLSKeyFile: keyFile}.checkTLSFiles()
 	}
 	return o
 }
 
-// WithHandler serves h. An http.Handler in the graph is then left alone, unless the
-// option is built by [ProvideOption]: then the graph's handler is constructed but not used.
-// See [Module] about handlers. Default: the http.Handler of the graph.
+// WithHandler serves h. An http.Handler in the graph is then not even constructed, unless
+// the option is built by [ProvideOption]: then it is constructed, but not used. See
+// [Module] about handlers. Default: the http.Handler of the graph.
 func WithHandler(h http.Handler) Option {
 	return valueOption("WithHandler", "Handler", h, isNilHandler(h), func(s *settings) { s.handler = h })
 }
@@ -261,8 +264,8 @@ func WithIdleGrace(d time.Duration) Option {
 // WithShutdownDelay sets how long the server goes on as before once it is told to stop,
 // or receives a signal of [WithUnreadySignals], while its readiness already fails, so
 // that load balancers send new clients elsewhere. The delay is part of the app's stop
-// timeout. It is skipped, and the log says so, by a server that never had a connection,
-// or if it does not fit the stop timeout. Zero and negative values mean none.
+// timeout. The server skips it, and logs why, if it never had a connection, or if the
+// delay does not fit the stop timeout. Zero and negative values mean none.
 func WithShutdownDelay(d time.Duration) Option {
 	return durationOption("WithShutdownDelay", "ShutdownDelay", d, func(c *Config) *time.Duration { return &c.ShutdownDelay })
 }
@@ -320,9 +323,10 @@ func WithDrainTimeout(d time.Duration) Option {
 	return durationOption("WithDrainTimeout", "DrainTimeout", d, func(c *Config) *time.Duration { return &c.DrainTimeout })
 }
 
-// WithStopReserve sets what the drain leaves of the stop timeout to the OnStop hooks that
-// come after it. Zero means a tenth of the time left when the stop begins, at most 2 s. A
-// negative value means none; those hooks may then be skipped.
+// WithStopReserve sets the part of the stop timeout that the drain leaves to the OnStop
+// hooks after it. Zero means a tenth of the time left when the stop begins, at most 2 s. A
+// negative value means none; those hooks may then be skipped. The drain always keeps at
+// least half of the time left.
 func WithStopReserve(d time.Duration) Option {
 	return durationOption("WithStopReserve", "StopReserve", d, func(c *Config) *time.Duration { return &c.StopReserve })
 }
@@ -336,7 +340,7 @@ func WithStopReserve(d time.Duration) Option {
 //
 // The server receives the signals from OnStart to the end of OnStop, so they do not kill
 // the process meanwhile. An Interrupt or SIGTERM that arrives before the whole app has
-// started, when Fx does not listen yet, stops the app once it has.
+// started, when Fx does not listen yet, stops the app as soon as it has started.
 //
 // Each of several servers needs the option. Without arguments the signals are
 // os.Interrupt and syscall.SIGTERM. Default: no signals.
@@ -351,10 +355,10 @@ func WithUnreadySignals(signals ...os.Signal) Option {
 // A signal that arrives within 500 ms of the first does not force: wrappers such as npm,
 // make and shells pass on a Ctrl-C that the terminal has already sent to the server. The
 // server listens from the beginning of its OnStop. The 500 ms count from there, whatever
-// began the stop, and a signal that came earlier, while other hooks stopped, goes unseen.
-// With [WithUnreadySignals] for the same signals, the server has seen them all: the
-// 500 ms count from the first, and a later one that came before OnStop forces as soon as
-// OnStop begins.
+// began the stop, and the server does not see a signal that came earlier, while other
+// hooks stopped. With [WithUnreadySignals] for the same signals, the server has seen them
+// all: the 500 ms count from the first, and a later one that came before OnStop forces
+// the end as soon as OnStop begins.
 //
 // Each of several servers needs the option. Without arguments the signals are
 // os.Interrupt and syscall.SIGTERM. Default: no signals.
@@ -393,9 +397,9 @@ func WithMaxHeaderBytes(n int) Option {
 	return intOption("WithMaxHeaderBytes", "MaxHeaderBytes", n, func(c *Config) *int { return &c.MaxHeaderBytes })
 }
 
-// WithMaxConnections bounds how many connections are open at a time, during a stop too;
-// further clients wait in the kernel's accept queue for their turn. Zero means no limit;
-// a negative value is an error. See fxshutdown.Config.MaxConnections.
+// WithMaxConnections bounds how many connections are open at a time, even during a stop.
+// Further clients wait in the kernel's accept queue for their turn. Zero means no limit; a
+// negative value is an error. See fxshutdown.Config.MaxConnections.
 func WithMaxConnections(n int) Option {
 	return intOption("WithMaxConnections", "MaxConnections", n, func(c *Config) *int { return &c.MaxConnections })
 }
@@ -456,8 +460,8 @@ func WithConnState(f func(net.Conn, http.ConnState)) Option {
 	return valueOption("WithConnState", "ConnState", f, f == nil, func(s *settings) { s.connState = f })
 }
 
-// WithLogger sends the server's events to l, unchanged: they do not name the server, so
-// each server takes a Logger of its own. Default: the fxshutdown.Logger of the graph, or
+// WithLogger sends the server's events to l, unchanged. They do not name the server, so
+// give each server a Logger of its own. Default: the fxshutdown.Logger of the graph, or
 // else its *zap.Logger, or else slog.Default. The lines of the last two, and of an
 // fxshutdown.SlogLogger or ZapLogger in the graph, have the name of the server.
 func WithLogger(l fxshutdown.Logger) Option {
@@ -517,7 +521,7 @@ func signalsOption(name, setting string, signals []os.Signal, field func(*settin
 	return o
 }
 
-// valueOption is for values of which String shows only the type.
+// valueOption makes an option for a value of which String shows only the type.
 func valueOption(name, setting string, v any, isNil bool, apply func(*settings)) option {
 	o := option{name: name, args: fmt.Sprintf("%T", v), sets: []string{setting}, apply: apply}
 	if isNil {

@@ -33,8 +33,8 @@ import (
 	"github.com/fxshutdown/fxhttp/internal/testcert"
 )
 
-// optionNames returns the names of the functions that make options, as the
-// source has them, so that no table here can forget one.
+// optionNames reads the names of the functions that make options from the source, so that
+// no table here can forget one.
 func optionNames(t *testing.T) []string {
 	file, err := parser.ParseFile(token.NewFileSet(), "options.go", nil, 0)
 	if err != nil {
@@ -126,7 +126,7 @@ func TestOptionString(t *testing.T) {
 	}
 }
 
-// Every value that cannot be used fails the app by name, all in one error.
+// Every unusable value fails the app, and one error names all of them.
 func TestOptionInvalid(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
@@ -160,8 +160,8 @@ func TestOptionInvalid(t *testing.T) {
 		{[]fxhttp.Option{fxhttp.WithTLS(&tls.Config{})}, []string{"WithTLS(*tls.Config)", "no certificate", "GetCertificate"}},
 		{[]fxhttp.Option{fxhttp.WithTLSFiles("no-cert.pem", "no-key.pem")}, []string{"no-cert.pem", "no-key.pem"}},
 		{[]fxhttp.Option{fxhttp.WithTLSFiles(empty, empty)}, []string{"empty.pem", "PEM"}},
-		{[]fxhttp.Option{fxhttp.WithTLSFiles("", "")}, []string{`WithTLSFiles("", "")`, "no file"}},
-		{[]fxhttp.Option{fxhttp.WithTLSFiles("cert.pem", "")}, []string{`TLSCertFile "cert.pem"`}},
+		{[]fxhttp.Option{fxhttp.WithTLSFiles("", "")}, []string{`WithTLSFiles("", "")`, "both file names are empty"}},
+		{[]fxhttp.Option{fxhttp.WithTLSFiles("cert.pem", "")}, []string{`TLSCertFile is "cert.pem"`}},
 		{[]fxhttp.Option{fxhttp.WithHandler(nil)}, []string{"WithHandler(nil)"}},
 		{[]fxhttp.Option{fxhttp.WithConfig(fxhttp.Config{MaxHeaderBytes: -1})}, []string{"MaxHeaderBytes -1"}},
 		{[]fxhttp.Option{fxhttp.WithDrainTimeout(time.Second), fxhttp.WithIdleGrace(2 * time.Second)}, []string{"DrainTimeout 1s", "IdleGrace 2s"}},
@@ -196,7 +196,7 @@ func TestOptionInvalid(t *testing.T) {
 	}
 }
 
-// ":8080" over a Config of a unix socket would become the name of a file.
+// ":8080" would become the name of a file if it overrode the path of a unix socket.
 func TestOptionAddrOverUnix(t *testing.T) {
 	unix := fx.Supply(fxhttp.Config{Network: "unix", Addr: "/run/app.sock"})
 	app := fx.New(fx.NopLogger, provideHandler(text("")), unix, fxhttp.Module(fxhttp.WithAddr(":8080")))
@@ -212,8 +212,8 @@ func TestOptionAddrOverUnix(t *testing.T) {
 	}
 }
 
-// The mode of a unix socket reaches its file, from Config and from an option, and gives way
-// with the network.
+// The mode of a unix socket reaches its file, from Config and from an option. It is
+// overridden together with the network.
 func TestOptionSocketMode(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("files of sockets have no mode")
@@ -255,14 +255,15 @@ func TestOptionSocketMode(t *testing.T) {
 		{fxhttp.Config{}, []fxhttp.Option{mode}, "SocketMode 0606 needs Network unix"},
 		{unix, []fxhttp.Option{mode, fxhttp.WithListener(listenPlain(t))}, "exclude each other"},
 		{unix, []fxhttp.Option{mode, fxhttp.WithNetwork("tcp"), fxhttp.WithAddr(":0")}, "SocketMode 0606 needs Network unix"},
-		{unix, []fxhttp.Option{fxhttp.WithConfig(fxhttp.Config{SocketMode: "660"})}, `SocketMode "660" is not a mode`},
+		{unix, []fxhttp.Option{fxhttp.WithConfig(fxhttp.Config{SocketMode: "660"})}, `SocketMode "660" is not a file mode`},
 	} {
 		app := fx.New(fx.NopLogger, provideHandler(text("")), fx.Supply(tt.config), fxhttp.Module(tt.opts...))
 		wantError(t, app.Err(), tt.want)
 	}
 }
 
-// An option may be given to several servers: none sees what another does to its value.
+// An option may be given to several servers. None sees what another does to the option's
+// value.
 func TestOptionShared(t *testing.T) {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -455,7 +456,7 @@ func TestOptionEffect(t *testing.T) {
 			cert, roots := testcert.New()
 			cfg := &tls.Config{Certificates: []tls.Certificate{cert}}
 			opt := fxhttp.WithTLS(cfg)
-			cfg.Certificates = nil // it has a copy
+			cfg.Certificates = nil // the server has a copy
 			a := startApp(t, []fxhttp.Option{fxhttp.WithTLSFiles("overridden", "overridden"), opt}, hello)
 			wantTLS(t, a, roots)
 		},
@@ -502,7 +503,7 @@ func TestOptionEffect(t *testing.T) {
 				{-1, 0, 240 * time.Millisecond}, // less than the default
 			} {
 				a := startApp(t, []fxhttp.Option{fxhttp.WithIdleGrace(tt.grace)}, hello)
-				get(t, newClient(t), a.url("/")) // leaves a connection that was busy just now
+				get(t, newClient(t), a.url("/")) // leaves a connection that has just been busy
 				if err := stop(a.App, 10*time.Second); err != nil {
 					t.Fatal(err)
 				}
@@ -648,7 +649,7 @@ func TestOptionEffect(t *testing.T) {
 				time.Sleep(700 * time.Millisecond) // less is a repeat
 				if r := a.server.Report(); r.Duration != 0 {
 					t.Error("a signal at the beginning of the stop has forced it: it may be a repeat")
-					return // nobody listens any more
+					return // the listener is closed
 				}
 				signalSelf(t, os.Interrupt)
 			}, fxhttp.WithForceSignals())
@@ -678,7 +679,7 @@ func TestOptionEffect(t *testing.T) {
 		},
 		"WithWriteTimeout": func(t *testing.T) {
 			a := startApp(t, []fxhttp.Option{fxhttp.WithWriteTimeout(50 * time.Millisecond)}, provideHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				time.Sleep(100 * time.Millisecond) // it is the time that the option bounds
+				time.Sleep(100 * time.Millisecond) // the option bounds this time
 				io.WriteString(w, "too late")
 			})))
 			conn := a.dial(t)
@@ -714,7 +715,7 @@ func TestOptionEffect(t *testing.T) {
 		},
 		"WithMaxConnections": func(t *testing.T) {
 			a := startApp(t, []fxhttp.Option{fxhttp.WithMaxConnections(1)}, hello)
-			get(t, newClient(t), a.url("/")) // leaves a connection that is idle
+			get(t, newClient(t), a.url("/")) // leaves an idle connection
 			second := a.dial(t)
 			fmt.Fprintf(second, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 			if err := stop(a.App, 5*time.Second); err != nil {
@@ -731,7 +732,7 @@ func TestOptionEffect(t *testing.T) {
 			protocols := new(http.Protocols)
 			protocols.SetUnencryptedHTTP2(true)
 			opt := fxhttp.WithProtocols(protocols)
-			*protocols = http.Protocols{} // it has a copy
+			*protocols = http.Protocols{} // the server has a copy
 			a := startApp(t, []fxhttp.Option{opt}, hello)
 			client := newClient(t, func(tr *http.Transport) {
 				tr.Protocols = new(http.Protocols)
@@ -744,7 +745,7 @@ func TestOptionEffect(t *testing.T) {
 		"WithHTTP2": func(t *testing.T) {
 			cfg := &http.HTTP2Config{MaxConcurrentStreams: 7}
 			opt := fxhttp.WithHTTP2(cfg)
-			cfg.MaxConcurrentStreams = 8 // it has a copy
+			cfg.MaxConcurrentStreams = 8 // the server has a copy
 			a := startApp(t, []fxhttp.Option{opt}, hello)
 			if got := a.srv.HTTP2; got == nil || got.MaxConcurrentStreams != 7 {
 				t.Errorf("HTTP2 = %+v, want 7 streams", got)
@@ -835,13 +836,13 @@ var showContext = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) 
 	fmt.Fprint(w, r.Context().Value(ctxKey{}))
 })
 
-// causeOfCancel stops an app with a request that only ends when its context
-// does, and returns why that was.
+// causeOfCancel stops an app while a request runs that ends only with its context, and
+// returns the cause of that context's end.
 func causeOfCancel(t *testing.T, opts ...fxhttp.Option) error {
 	return causeOfCancelWhen(t, func(*testApp) {}, opts...)
 }
 
-// causeOfCancelWhen calls meanwhile while the app stops.
+// causeOfCancelWhen is causeOfCancel, and calls meanwhile during the stop.
 func causeOfCancelWhen(t *testing.T, meanwhile func(*testApp), opts ...fxhttp.Option) error {
 	entered, cause := make(chan struct{}), make(chan error, 1)
 	a := startApp(t, opts, provideHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -853,14 +854,14 @@ func causeOfCancelWhen(t *testing.T, meanwhile func(*testApp), opts ...fxhttp.Op
 	<-entered
 	wait := stopLater(a.App, 20*time.Second)
 	meanwhile(a)
-	wait() // whether it is an error that a request was cut is the engine's to decide
+	wait() // the engine decides whether a request that was cut is an error
 	if took := a.server.Report().Duration; took > 10*time.Second {
 		t.Errorf("the stop took %v", took)
 	}
 	return <-cause
 }
 
-// wantClosed checks that the server closes the connection, and returns what it
+// wantClosed checks that the server closes the connection, and returns what the server
 // sent before.
 func wantClosed(t *testing.T, conn io.Reader) string {
 	t.Helper()
@@ -871,8 +872,8 @@ func wantClosed(t *testing.T, conn io.Reader) string {
 	return string(sent)
 }
 
-// shortSocketPath returns a path that fits into a socket's address, which a
-// test's directory need not.
+// shortSocketPath returns a path that fits into a socket's address. The path of a test's
+// own directory may be too long.
 func shortSocketPath(t *testing.T) string {
 	dir, err := os.MkdirTemp("", "fxhttp")
 	if err != nil {
@@ -894,7 +895,7 @@ func wantTLS(t *testing.T, a *testApp, roots *x509.CertPool) {
 	}
 }
 
-// pipeListener has no socket. It is never served here.
+// pipeListener has no socket. No test serves it.
 type pipeListener struct{}
 
 func (*pipeListener) Accept() (net.Conn, error) { return nil, net.ErrClosed }

@@ -56,14 +56,14 @@ func requireServer(caller, name string) func(*http.Server, fx.DotGraph) error {
 func checkConstructor(constructor any) error {
 	t := reflect.TypeOf(constructor)
 	if t == nil || t.Kind() != reflect.Func {
-		return errors.New("is not a constructor: want a function that returns an fxhttp.Option (not annotated: dependencies with names go into an fx.In)")
+		return errors.New("is not a constructor: want a function that returns an fxhttp.Option, without fx.Annotate (it can take named dependencies in an fx.In)")
 	}
 	ok := t.NumOut() > 0 && t.Out(0) == reflect.TypeFor[Option]()
 	if t.NumOut() > 1 {
 		ok = ok && t.NumOut() == 2 && t.Out(1) == reflect.TypeFor[error]()
 	}
 	if !ok {
-		return errors.New("does not return an fxhttp.Option, or an fxhttp.Option and an error")
+		return errors.New("must return an fxhttp.Option, or an fxhttp.Option and an error")
 	}
 	return nil
 }

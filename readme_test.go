@@ -24,8 +24,8 @@ import (
 	"github.com/fxshutdown/fxhttp/internal/testproc"
 )
 
-// TestReadme finds a README that takes longer than five minutes, and settings that the
-// docs do not list.
+// TestReadme fails for a README that takes longer than five minutes to read, and for
+// settings that the docs do not list.
 func TestReadme(t *testing.T) {
 	if words := strings.Fields(readPage(t, "README.md")); len(words) > 1200 {
 		t.Errorf("README.md has %d words, want at most 1200", len(words))
@@ -51,7 +51,7 @@ func TestReadme(t *testing.T) {
 		}
 	}
 	for f := range reflect.TypeFor[fxhttp.Config]().Fields() {
-		if !strings.HasPrefix(f.Name, "TLS") { // WithTLSFiles
+		if !strings.HasPrefix(f.Name, "TLS") { // their option is WithTLSFiles
 			wantListed("Config."+f.Name, "With"+f.Name)
 		}
 	}
@@ -156,8 +156,8 @@ func testProgram(t *testing.T, code string) {
 	}
 }
 
-// unusedAddr returns an address for a program that cannot choose one by itself. Its port is
-// none of those that systems give to clients.
+// unusedAddr returns an address for a program that cannot choose one by itself. Its port
+// is outside the range from which systems give ports to clients.
 func unusedAddr(t *testing.T) string {
 	t.Helper()
 	for range 100 {
@@ -171,14 +171,14 @@ func unusedAddr(t *testing.T) string {
 	return ""
 }
 
-// wantPage asks for a page until there is an answer, and checks how that begins.
+// wantPage requests a page until there is an answer, and checks how the answer begins.
 func wantPage(t *testing.T, url, want string) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		resp, err := client.Get(url)
 		if err != nil && time.Now().Before(end) {
-			continue // it does not listen yet
+			continue // the program does not listen yet
 		}
 		if err != nil {
 			t.Error(err)

@@ -19,11 +19,11 @@ type runner struct {
 
 	srv      *http.Server
 	server   *fxshutdown.Server
-	provided http.Handler // by the graph
+	provided http.Handler // that of the graph
 	signals  *signalWatch
 
 	registered identity      // of srv.Handler when the hook was appended
-	stopping   atomic.Bool   // OnStop was called
+	stopping   atomic.Bool   // set when OnStop is called
 	watched    chan struct{} // closed when watch has returned
 }
 
@@ -38,23 +38,24 @@ func newRunner(srv *http.Server, server *fxshutdown.Server, s *settings, h *grap
 	}
 	g, key := parseGraph(s.fromGraph.Dot), keyOf[http.Handler](s.name)
 	if s.defaultServeMux {
-		// Serving whatever packages registered in its place is not what was asked for.
-		return r, g.whyAbsent(key, ", or it returned nil; http.DefaultServeMux is not served in its place: "+
-			"to serve that all the same give WithHandler(http.DefaultServeMux)")
+		// An app that has written a handler does not want http.DefaultServeMux instead.
+		return r, g.whyAbsent(key, ", or the provider returned nil; http.DefaultServeMux is not served instead: "+
+			"to serve it anyway, use fxhttp.WithHandler(http.DefaultServeMux)")
 	}
 	return r, g.whyUnbuilt(key)
 }
 
-// register appends the hook. Whatever was constructed until now starts before
-// the server and stops after it. The servers that stop last come first.
+// register appends the hook. Whatever has been constructed by now starts before the
+// server and stops after it. The first parameter makes Fx append the hooks of servers
+// that stop last before this one.
 func register(_ []stopsLast, lc fx.Lifecycle, r *runner) {
 	r.settleHandler()
 	r.registered = identify(r.srv)
 	lc.Append(fx.Hook{OnStart: r.start, OnStop: r.stop})
 }
 
-// settleHandler puts the graph's handler, or http.DefaultServeMux, where the late one
-// stands: in the server, or in what somebody has wrapped around it.
+// settleHandler puts the graph's handler, or http.DefaultServeMux, in the place of the
+// lateHandler: in the server, or inside the middleware that was wrapped around it.
 func (r *runner) settleHandler() {
 	h := r.provided
 	if h == nil && r.defaultServeMux {
@@ -63,7 +64,7 @@ func (r *runner) settleHandler() {
 	if r.late != nil {
 		r.late.next = h
 	}
-	if r.srv.Handler == nil || r.late.isIn(r.srv) { // nil in a server that a decorator brought
+	if r.srv.Handler == nil || r.late.isIn(r.srv) { // nil in a server made by a decorator
 		r.srv.Handler = h
 	}
 }
@@ -78,17 +79,17 @@ func (r *runner) start(ctx context.Context) (err error) {
 	}()
 	switch {
 	case srv.Addr == "" && r.listener == nil:
-		return fmt.Errorf("fxhttp: %s has no address: an fx.Decorate has brought an *http.Server of its own without Addr, or an fx.Invoke has emptied it: "+
-			"change the server that it is given instead, or set Addr (\":http\" is net/http's default)", describe(r.name))
+		return fmt.Errorf("fxhttp: %s has no address: an fx.Decorate returned a new *http.Server without Addr, or an fx.Invoke cleared its Addr: "+
+			"modify the given server instead, or set Addr (net/http's default is \":http\")", describe(r.name))
 	case srv.Handler == nil && r.defaultServeMux:
-		srv.Handler = http.DefaultServeMux // somebody has set it to nil meanwhile
+		srv.Handler = http.DefaultServeMux // an fx.Invoke has set it to nil since register
 	case srv.Handler == nil:
 		return fmt.Errorf("fxhttp: %s has no handler: %s", describe(r.name), r.whyNoHandler())
 	case !r.registered.isIn(srv):
-		// Fx ignores hooks that are appended in OnStart: all that can be done
-		// here is to say it.
-		r.warn(fmt.Sprintf("fxhttp: the Handler of %s was assigned after its OnStart hook was appended: "+
-			"what it needs may start after the server and stop before it has drained; "+
+		// Fx ignores hooks that are appended in OnStart, so the order cannot be
+		// corrected here.
+		r.warn(fmt.Sprintf("fxhttp: the Handler of %s was assigned after the server's hook was appended: "+
+			"what the handler needs may start after the server, and stop before the server has drained; "+
 			"provide the handler as http.Handler%s, or list fxhttp.Module after the fx.Invoke that assigns it, in the same fx.Module",
 			describe(r.name), r.withName()))
 	}
@@ -97,7 +98,7 @@ func (r *runner) start(ctx context.Context) (err error) {
 		r.warn(w)
 	}
 	if err := r.server.Start(ctx); err != nil {
-		// Fx calls no OnStop for this hook: Start has cleaned up.
+		// Fx calls no OnStop for this hook now; Start has cleaned up.
 		return fmt.Errorf("fxhttp: start %s: %w", describe(r.name), err)
 	}
 	r.watched = make(chan struct{})
@@ -106,22 +107,23 @@ func (r *runner) start(ctx context.Context) (err error) {
 	return nil
 }
 
-// whyNoHandler says how to get one, the likely slip first.
+// whyNoHandler says how to give the server a handler, the most likely mistake first.
 func (r *runner) whyNoHandler() string {
 	g := parseGraph(r.fromGraph.Dot)
 	key, mux, other := keyOf[http.Handler](r.name), keyOf[*http.ServeMux](r.name), keyOf[http.Handler]("")
 	var hints []string
 	if by := g.provided(key); by != "" {
-		hints = append(hints, fmt.Sprintf("%s provides %s but gave none: it returned nil, or it, or what it needs, is private to another module", by, key))
+		hints = append(hints, fmt.Sprintf("%s provides %s, but the server did not get it: "+
+			"the provider returned nil, or the provider or something that it needs is private to another module", by, key))
 	} else if by := g.provided(mux); by != "" {
 		hints = append(hints, fmt.Sprintf("%s provides %s: annotate it with fx.As(new(http.Handler))", by, mux))
 	} else if by := g.provided(other); by != "" {
-		hints = append(hints, fmt.Sprintf("%s provides %s without the name", by, other))
+		hints = append(hints, fmt.Sprintf("%s provides %s without the server's name", by, other))
 	}
 	hints = append(hints, "provide an http.Handler"+r.withName()+" (a constructor that returns another type needs fx.As(new(http.Handler))), or assign the Handler of the *http.Server in an fx.Invoke, "+
 		"or give fxhttp.Module WithHandler or WithDefaultServeMux")
 	if r.late != nil {
-		hints[len(hints)-1] += " (an fx.Invoke before fxhttp.Module sees a stand-in there, and not nil)"
+		hints[len(hints)-1] += " (an fx.Invoke listed before fxhttp.Module sees a stand-in as the Handler, not nil)"
 	}
 	return strings.Join(hints, "; ")
 }
@@ -133,16 +135,16 @@ func (r *runner) withName() string {
 	return fmt.Sprintf(" with the tag %s", nameTag(r.name))
 }
 
-// watch ends the app when serving ends under it. It returns when serving is
-// over, which stop brings about and waits for.
+// watch ends the app if the server stops serving by itself. It returns when serving has
+// ended; stop makes that happen, and waits for it.
 func (r *runner) watch() {
 	defer close(r.watched)
 	<-r.server.Done()
 	if r.server.Err() == nil || r.stopping.Load() {
 		return
 	}
-	// The server's log has the cause. An error here says that the app has been
-	// told to end already.
+	// The server has logged the cause. An error here means that the app has already been
+	// told to end.
 	_ = r.fromGraph.Shutdowner.Shutdown(fx.ExitCode(1))
 }
 
@@ -158,7 +160,6 @@ func (r *runner) stop(ctx context.Context) error {
 	return nil
 }
 
-// newSignalWatch returns what is done about signals.
 func (r *runner) newSignalWatch() *signalWatch {
 	return &signalWatch{
 		unready:   r.unreadySignals,
@@ -169,11 +170,11 @@ func (r *runner) newSignalWatch() *signalWatch {
 				s, forceSignalGap, describe(r.name)))
 		},
 		onForce: func(s os.Signal) {
-			r.warn(fmt.Sprintf("fxhttp: the signal %v ends the drain of %s", s, describe(r.name)))
-			// Stop returns what was aborted.
+			r.warn(fmt.Sprintf("fxhttp: the signal %v ends the drain of %s by force", s, describe(r.name)))
+			// The error is that of Stop, which OnStop returns.
 			_ = r.server.Close()
 		},
-		// An error says that the app has been told to end already.
+		// An error means that the app has already been told to end.
 		endApp: func() { _ = r.fromGraph.Shutdowner.Shutdown() },
 	}
 }

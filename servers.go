@@ -16,7 +16,7 @@ import (
 // Taking the group constructs all servers and reads their settings, but builds none of
 // their handlers. A NamedServer made as a literal has no StopBegan event.
 type NamedServer struct {
-	// Name is that of [WithName], or empty.
+	// Name is the server's name, set by [WithName], or empty.
 	Name string
 
 	// Server is the server that Module provides.
@@ -26,7 +26,7 @@ type NamedServer struct {
 }
 
 // StopBegan returns the event with which the stop began; it shows how the time is divided.
-// ok is false before the stop, and until the event has reached the server's Logger.
+// ok is false until the stop has begun and the event has reached the server's Logger.
 func (s NamedServer) StopBegan() (event fxshutdown.StopBegan, ok bool) {
 	if s.events == nil {
 		return event, false
@@ -46,25 +46,26 @@ type stopRecorder struct {
 
 func (r *stopRecorder) LogEvent(e fxshutdown.Event) {
 	if s, ok := e.(*fxshutdown.StopBegan); ok {
-		kept := *s // the Logger may do with its own what it likes
+		kept := *s // the Logger may modify the event that it gets
 		r.stopping.Store(&kept)
 	}
 	r.Logger.LogEvent(e)
 }
 
-// Value groups.
+// The value groups of all servers of an app.
 const (
 	groupServers      = `group:"fxhttp.servers"`
 	groupLast         = `group:"fxhttp.last"`
 	groupLastSettings = `group:"fxhttp.last.settings"`
 )
 
-// stopsLast says that the hook of a server of WithStopLast is appended.
+// A stopsLast in the value group means that the hook of a server with WithStopLast has
+// been appended.
 type stopsLast struct{}
 
-// appendHook appends the server's hook in the place of Module among the invokes. That of
-// one that stops last is appended by a constructor, for which the invoke of every other
-// server asks before anything else.
+// appendHook appends the server's hook when Module's turn among the invokes comes. The
+// hook of a server that stops last is appended by a constructor, which the invoke of every
+// other server asks for before anything else.
 func (m *module) appendHook(name string) fx.Option {
 	if !m.stopsLast {
 		return fx.Invoke(fx.Annotate(register, fx.ParamTags(groupLast, "", name)))

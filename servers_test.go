@@ -15,7 +15,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// startedAndStopped writes when a server starts and when it has stopped.
+// startedAndStopped records when a server starts and when it has stopped.
 type startedAndStopped struct {
 	j    *journal
 	name string
@@ -30,8 +30,8 @@ func (l startedAndStopped) LogEvent(e fxshutdown.Event) {
 	}
 }
 
-// A server of WithStopLast starts first and stops last, wherever it is listed. What the
-// other servers' handlers need, and only they, stops before it.
+// A server with WithStopLast starts first and stops last, wherever it is listed. What only
+// the other servers' handlers need stops before it.
 func TestStopLastAnywhere(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -77,7 +77,7 @@ func TestStopLastAnywhere(t *testing.T) {
 	}
 }
 
-// Whatever is wrong with a server that stops last is said as it is for others.
+// Errors about a server that stops last are the same as those about other servers.
 func TestStopLastErrors(t *testing.T) {
 	last := module(fxhttp.WithName("last"), fxhttp.WithStopLast())
 	for _, tt := range []struct {
@@ -103,8 +103,8 @@ func TestStopLastErrors(t *testing.T) {
 	})
 }
 
-// The servers of an app are in a value group, each under its name. One that nobody asks
-// for costs nothing, and a handler that takes the group makes no cycle.
+// The servers of an app are in a value group, each with its name. If nothing asks for the
+// group, it costs nothing. A handler that takes the group makes no cycle.
 func TestNamedServers(t *testing.T) {
 	var servers []fxhttp.NamedServer
 	app := fx.New(fx.NopLogger,
@@ -135,7 +135,7 @@ func TestNamedServers(t *testing.T) {
 	}
 }
 
-// A Logger may do what it likes with its event.
+// A Logger may modify the event that it gets.
 func TestNamedServerStoppingIsACopy(t *testing.T) {
 	var servers []fxhttp.NamedServer
 	app := fx.New(fx.NopLogger, module(fxhttp.WithHandler(text("")), fxhttp.WithLogger(scribbler{})),

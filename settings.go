@@ -28,7 +28,7 @@ const (
 	layerGraph                   // the options built from the graph, in no order
 )
 
-// settings is what the layers of one server's settings add up to.
+// settings is the sum of the layers of one server's settings.
 type settings struct {
 	Config
 	fromGraph fromGraph
@@ -53,12 +53,12 @@ type settings struct {
 	logger          fxshutdown.Logger
 
 	warnings []string // to be logged when the server starts
-	err      error    // why there are no settings; then all else is zero
+	err      error    // why there are no settings; everything else is then zero
 
-	late *lateHandler // in the http.Server, where no option gave a handler
+	late *lateHandler // in the http.Server, if no option gave a handler
 
-	// origins says who set a setting last, so that contradictions can be told
-	// from overrides. Settings that nobody set have none.
+	// origins says what set a setting last, so that contradictions can be told from
+	// overrides. A setting that keeps its default has none.
 	origins map[string]origin
 	errs    []error
 }
@@ -85,7 +85,7 @@ func newSettings(cfg Config, module, graph []Option) (*settings, error) {
 	return s, nil
 }
 
-// problems returns all that was found, or nil.
+// problems returns everything that was found, as one error, or nil.
 func (s *settings) problems() error {
 	if err := errors.Join(s.errs...); err != nil {
 		return fmt.Errorf("fxhttp: settings of %s: %w", describe(s.name), inOneLine{err})
@@ -93,7 +93,7 @@ func (s *settings) problems() error {
 	return nil
 }
 
-// inOneLine is an error whose text is a line: of several problems, too.
+// inOneLine is an error whose text is a single line, even for several problems.
 type inOneLine struct{ error }
 
 func (e inOneLine) Error() string { return strings.ReplaceAll(e.error.Error(), "\n", "; ") }
@@ -120,7 +120,7 @@ func (s *settings) apply(l layer, opt Option) {
 		}
 		for _, setting := range o.sets {
 			if prev, ok := s.origins[setting]; ok && prev.layer == layerGraph {
-				s.fail("%v and %v, both built from the graph, set %s: their order is not defined", prev.by, o, setting)
+				s.fail("%v and %v are both built from the graph and both set %s: such options have no order, so only one may set it", prev.by, o, setting)
 				return
 			}
 		}
@@ -139,18 +139,18 @@ func (s *settings) fail(format string, args ...any) {
 func (s *settings) settle() {
 	if s.listener != nil {
 		s.checkListenerAlone()
-		// What a lower layer said is overridden.
+		// The listener overrides what a lower layer set.
 		s.Addr, s.Network, s.SocketMode = "", "", ""
 	}
 	if !strings.HasPrefix(s.Network, "unix") && s.origins["SocketMode"].layer < s.origins["Network"].layer {
-		s.SocketMode = "" // so is the mode of a file that there is not any more
+		s.SocketMode = "" // a higher layer chose a network whose sockets have no file
 	}
 	s.checkListener()
 	if err := s.Validate(); err != nil {
 		s.errs = append(s.errs, err)
 	}
 	s.checkAddrOfUnix()
-	// WithTLS clears the files: those that are there came later.
+	// WithTLS clears the names of the files, so any that are set came later.
 	if s.TLSCertFile != "" && s.TLSKeyFile != "" {
 		if cert, err := loadCertificate(s.TLSCertFile, s.TLSKeyFile); err != nil {
 			s.errs = append(s.errs, err)
@@ -173,28 +173,28 @@ func (s *settings) settle() {
 	}
 }
 
-// checkAddrOfUnix finds an address that was meant to take the place of a socket's path:
-// ":8080" would become the name of a file.
+// checkAddrOfUnix rejects a host and port that override the path of a unix socket, but not
+// the network: ":8080" would become the name of a file.
 func (s *settings) checkAddrOfUnix() {
 	addr, network := s.origins["Addr"], s.origins["Network"]
 	if !strings.HasPrefix(s.Network, "unix") || addr.layer <= network.layer || strings.ContainsAny(s.Addr, "/@") {
 		return
 	}
 	if _, _, err := net.SplitHostPort(s.Addr); err == nil {
-		s.fail("%s sets host and port, but %s sets the network to %s, where Addr is a path", addr.by, network.by, s.Network)
+		s.fail("%s sets a host and port, but %s sets the network to %s, whose address is a path", addr.by, network.by, s.Network)
 	}
 }
 
-// checkProtocols finds protocols that no client could speak. A listener that was
-// given may bring its own TLS.
+// checkProtocols rejects protocols that no client could speak. A listener of the app's own
+// may bring its own TLS.
 func (s *settings) checkProtocols() {
 	p := s.protocols
 	if p != nil && !p.HTTP1() && !p.UnencryptedHTTP2() && s.tls == nil && s.listener == nil {
-		s.fail("%s needs TLS: set WithTLS or WithTLSFiles, or SetUnencryptedHTTP2 of the Protocols", s.origins["Protocols"].by)
+		s.fail("%s needs TLS: add WithTLS or WithTLSFiles, or call SetUnencryptedHTTP2(true) on the Protocols", s.origins["Protocols"].by)
 	}
 }
 
-// loadCertificate is tls.LoadX509KeyPair with errors that name the file.
+// loadCertificate is tls.LoadX509KeyPair with errors that name the files.
 func loadCertificate(certFile, keyFile string) (tls.Certificate, error) {
 	certPEM, certErr := os.ReadFile(certFile)
 	keyPEM, keyErr := os.ReadFile(keyFile)
@@ -208,8 +208,8 @@ func loadCertificate(certFile, keyFile string) (tls.Certificate, error) {
 	return cert, nil
 }
 
-// httpServer returns an http.Server with everything but the handler of the
-// graph, which may ask for the server itself.
+// httpServer returns an http.Server that has everything but the handler of the graph: that
+// handler may inject the server.
 func (s *settings) httpServer() *http.Server {
 	srv := &http.Server{
 		Addr:              s.Addr,
@@ -228,7 +228,7 @@ func (s *settings) httpServer() *http.Server {
 		Protocols:         s.protocols,
 	}
 	if logger := s.fromGraph.Zap; logger != nil && srv.ErrorLog == nil {
-		srv.ErrorLog, _ = zap.NewStdLogAt(withServer(logger, s.name), zap.WarnLevel) // fails for unknown levels only
+		srv.ErrorLog, _ = zap.NewStdLogAt(withServer(logger, s.name), zap.WarnLevel) // fails only for unknown levels
 	}
 	if srv.Handler == nil {
 		s.late = new(lateHandler)
@@ -247,7 +247,7 @@ func (s *settings) engineConfig(logger fxshutdown.Logger) fxshutdown.Config {
 	return cfg
 }
 
-// describe names a server in errors.
+// describe returns how errors refer to the server with this name.
 func describe(name string) string {
 	if name == "" {
 		return "the server"
@@ -255,8 +255,8 @@ func describe(name string) string {
 	return fmt.Sprintf("server %q", name)
 }
 
-// settingOf returns the name under which a field of Config is a setting: the
-// two files are one, and exclude WithTLS.
+// settingOf returns the name of the setting that a field of Config belongs to. The two
+// files of TLS are one setting, the one that WithTLS also sets.
 func settingOf(f reflect.StructField) string {
 	if strings.HasPrefix(f.Name, "TLS") {
 		return "TLS"

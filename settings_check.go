@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// checkOptions returns an error if something is wrong with the options given to Module
-// whatever the Config of the graph says. It needs no graph, and so is not hidden behind
-// dig's words. It says all that would be wrong without a Config.
+// checkOptions returns an error if the options given to Module are wrong whatever the
+// Config of the graph says. It needs no graph, so dig puts no words in front of its
+// error. The error then names everything that would be wrong without a Config.
 func checkOptions(opts []Option) error {
 	err := checkOptionsAlone(opts)
 	if err == nil {
@@ -29,7 +29,7 @@ func checkOptionsAlone(opts []Option) error {
 	s.checkListenerAlone()
 	c := s.Config
 	if _, set := s.origins["IdleGrace"]; !set {
-		c.IdleGrace = -1 // every other setting fits to none
+		c.IdleGrace = -1 // without a grace, no other setting contradicts it
 	}
 	_, addrSet := s.origins["Addr"]
 	_, networkSet := s.origins["Network"]
@@ -37,15 +37,15 @@ func checkOptionsAlone(opts []Option) error {
 	case s.listener != nil:
 		c.Addr, c.Network, c.SocketMode = "", "", ""
 	case !addrSet && strings.HasPrefix(c.Network, "unix"):
-		c.Addr = "/" // a path that Config may have
+		c.Addr = "/" // Config may have a path
 	case !networkSet && !c.isAddrOfTCP():
-		c.Addr = "" // the path of a socket, if Config says so
+		c.Addr = "" // the path of a socket, if Config sets such a network
 	}
 	if !networkSet {
 		s.errs = append(s.errs, c.checkSocketMode())
-		c.SocketMode = "" // it fits the network that Config may have
+		c.SocketMode = "" // Config may have a network that it fits
 	}
-	c.TLSCertFile, c.TLSKeyFile = "", "" // one may be in Config
+	c.TLSCertFile, c.TLSKeyFile = "", "" // Config may have the other one
 	s.errs = append(s.errs, c.Validate())
 	return s.problems()
 }
@@ -58,7 +58,7 @@ func (c Config) isAddrOfTCP() bool {
 	return strings.Contains(c.Addr, ":") || strings.Trim(c.Addr, "0123456789") == ""
 }
 
-// checkListenerAlone finds a listener beside an address of the same layer, or of a
+// checkListenerAlone rejects a listener together with an address of the same layer or of a
 // higher one.
 func (s *settings) checkListenerAlone() {
 	ln, set := s.origins["Listener"]
@@ -67,14 +67,14 @@ func (s *settings) checkListenerAlone() {
 	}
 	for _, setting := range []string{"Addr", "Network", "SocketMode"} {
 		if other, ok := s.origins[setting]; ok && other.layer >= ln.layer {
-			s.fail("%s and %s exclude each other: the listener has its address already", ln.by, other.by)
+			s.fail("%s and %s exclude each other: the listener already has an address", ln.by, other.by)
 		}
 	}
 }
 
-// overridden says which settings of the graph's Config have no effect, since an option
-// of Module sets them to something else. That is as documented, and yet a test that
-// replaces the Config, or who edits the file that it is read from, expects otherwise.
+// overridden returns a warning for each setting of the graph's Config that has no effect
+// because an option of Module sets it to something else. That is as documented, but not
+// what people expect who replace the Config in a test, or edit the file it is read from.
 func (s *settings) overridden(cfg Config) (warnings []string) {
 	final := reflect.ValueOf(s.Config)
 	for f, v := range reflect.ValueOf(cfg).Fields() {
@@ -83,12 +83,13 @@ func (s *settings) overridden(cfg Config) (warnings []string) {
 			continue
 		}
 		warnings = append(warnings, fmt.Sprintf("fxhttp: %s of the Config in the graph (%v) has no effect: %s overrides it; "+
-			"an option built by fxhttp.ProvideOption would override that", f.Name, v, by.by))
+			"an option from fxhttp.ProvideOption would override both", f.Name, v, by.by))
 	}
 	return slices.Compact(warnings)
 }
 
-// checkListener finds what fits only a listener that is given, or one that is not.
+// checkListener rejects settings for a listener of the app's own if the server opens its
+// listener, and the other way round.
 func (s *settings) checkListener() {
 	if s.listener != nil && s.listenConfig != nil {
 		s.fail("%s and %s exclude each other: a given listener already listens",
@@ -96,7 +97,7 @@ func (s *settings) checkListener() {
 	}
 	for _, setting := range []string{"ListenerOwned", "ListenerHandedOver"} {
 		if o, ok := s.origins[setting]; ok && s.listener == nil {
-			s.fail("%s needs WithListener: a listener that the server opens is its own", o.by)
+			s.fail("%s needs WithListener: a listener that the server opens itself is always its own", o.by)
 		}
 	}
 }

@@ -9,18 +9,18 @@ import (
 )
 
 const (
-	// forceSignalGap is how long after the first signal another one is its repeat, and
-	// does not force: npm, make and shells pass on a Ctrl-C that the terminal has sent to
-	// the whole process group already.
+	// forceSignalGap is the time after the first signal in which another one counts as
+	// its repeat and does not force the end: npm, make and shells pass on a Ctrl-C that
+	// the terminal has already sent to the whole process group.
 	forceSignalGap = 500 * time.Millisecond
 
-	// fxSignalTime is how long Fx, if it listens for a signal, may take to act on it.
+	// fxSignalTime is how long Fx may take to act on a signal that it listens for.
 	fxSignalTime = 100 * time.Millisecond
 )
 
-// signalWatch is what a server does about signals. Its goroutine runs from OnStart to
-// the end of OnStop. The unready signals are taken all the time, the force signals only
-// from OnStop on: before, what the app leaves to its default is left there.
+// signalWatch handles the signals of a server. Its goroutine runs from OnStart to the end
+// of OnStop. It takes the unready signals all that time, but the force signals only from
+// OnStop on: until then they keep whatever effect they have in the app.
 type signalWatch struct {
 	unready []os.Signal
 	force   []os.Signal
@@ -28,7 +28,7 @@ type signalWatch struct {
 	onUnready func(os.Signal)
 	onRepeat  func(os.Signal) // of the one that began the stop
 	onForce   func(os.Signal)
-	endApp    func() // as Fx does at a signal
+	endApp    func() // stops the app as Fx does at a signal
 
 	signals  chan os.Signal
 	stopping chan chan struct{} // OnStop begins; what it sends is closed when that is known
@@ -58,14 +58,15 @@ func (w *signalWatch) beginStop() {
 	<-known
 }
 
-// end ends the goroutine, and waits for it.
+// end ends the goroutine and waits for it.
 func (w *signalWatch) end() {
 	signal.Stop(w.signals)
 	close(w.quit)
 	<-w.ended
 }
 
-// notify is signal.Notify, to which no signals mean all.
+// notify is signal.Notify, except that no signals means none: to signal.Notify it means
+// all.
 func notify(c chan<- os.Signal, signals []os.Signal) {
 	if len(signals) > 0 {
 		signal.Notify(c, signals...)

@@ -25,7 +25,7 @@ func needSignals(t *testing.T) {
 	}
 }
 
-// signalSelf signals the process of the test, which must listen.
+// signalSelf sends a signal to the process of the test. Something must listen for it.
 func signalSelf(t *testing.T, s os.Signal) {
 	t.Helper()
 	self, err := os.FindProcess(os.Getpid())
@@ -43,7 +43,7 @@ func readiness(s *fxshutdown.Server) int {
 	return w.Code
 }
 
-// receive waits for what is bound to come.
+// receive waits for a value, and fails the test if none comes.
 func receive[T any](t *testing.T, what string, c <-chan T) T {
 	t.Helper()
 	select {
@@ -55,7 +55,7 @@ func receive[T any](t *testing.T, what string, c <-chan T) T {
 	}
 }
 
-// runLater does what Run does once the app has started.
+// runLater does in the background what Run does once the app has started.
 func runLater(app *fx.App) (wait func() error) {
 	result, told := make(chan error, 1), app.Wait()
 	go func() {
@@ -65,8 +65,8 @@ func runLater(app *fx.App) (wait func() error) {
 	return func() error { return <-result }
 }
 
-// A hook that stops before the servers takes 1 s. Readiness fails at the signal, and the
-// delay of 1.2 s counts from it.
+// A hook that stops before the servers takes 1 s. Readiness still fails at the signal, and
+// the delay of 1.2 s counts from the signal.
 func TestUnreadySignal(t *testing.T) {
 	needSignals(t)
 	const delay = 1200 * time.Millisecond
@@ -90,7 +90,7 @@ func TestUnreadySignal(t *testing.T) {
 				<-seen
 			}))
 		}))
-	get(t, newClient(t), a.url("/")) // or there is nobody to wait for
+	get(t, newClient(t), a.url("/")) // a server without any connection skips the delay
 	wait := runLater(a.App)
 	if got := readiness(a.server); got != http.StatusOK {
 		t.Errorf("readiness = %d before the signal, want 200", got)
@@ -128,7 +128,8 @@ func TestUnreadySignal(t *testing.T) {
 	}
 }
 
-// A signal that comes while the app still starts, when Fx does not listen, is not lost.
+// A signal that arrives while the app is still starting, when Fx does not listen yet, is
+// not lost.
 func TestUnreadySignalDuringStart(t *testing.T) {
 	needSignals(t)
 	a := startApp(t, []fxhttp.Option{fxhttp.WithUnreadySignals()}, provideHandler(text("hello")),
@@ -136,7 +137,7 @@ func TestUnreadySignalDuringStart(t *testing.T) {
 			lc.Append(fx.StartHook(func() {
 				signalSelf(t, syscall.SIGTERM)
 				receive(t, "Unready()", s.Unready())
-				time.Sleep(300 * time.Millisecond) // a start that takes long
+				time.Sleep(300 * time.Millisecond) // a slow start
 			}))
 		}))
 	if got := readiness(a.server); got != http.StatusServiceUnavailable {
@@ -145,8 +146,7 @@ func TestUnreadySignalDuringStart(t *testing.T) {
 	receive(t, "the app to be told to stop", a.Wait())
 }
 
-// A Ctrl-C that comes doubled does not force; another one does, since it came long after
-// the first.
+// A doubled Ctrl-C does not force the end. Another one, long after the first, does.
 func TestForceSignalsDoubled(t *testing.T) {
 	needSignals(t)
 	entered, cause := make(chan struct{}), make(chan error, 1)
@@ -174,10 +174,10 @@ func TestForceSignalsDoubled(t *testing.T) {
 			t.Errorf("cause = %v, want ErrForced", err)
 		}
 	}
-	wait() // whether it is an error that a request was cut is the engine's to decide
+	wait() // the engine decides whether a request that was cut is an error
 }
 
-// After the stop the signals kill the process again.
+// After the stop, the signals kill the process again.
 func TestSignalsReleased(t *testing.T) {
 	needSignals(t)
 	if os.Getenv("FXHTTP_TEST_SIGNALS") != "" {

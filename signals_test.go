@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// What comes of signals, by their times.
+// What signals do depends on when they arrive.
 func TestSignalWatch(t *testing.T) {
 	const ms = time.Millisecond
 	type at struct {
@@ -26,7 +26,7 @@ func TestSignalWatch(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		unready []os.Signal
-		events  []at // what the watch sees
+		events  []at // the signals, and the beginning of OnStop, that the watch sees
 		want    []string
 	}{
 		{"Doubled", nil, []at{stop(0), intr(20 * ms)}, []string{"20ms repeat interrupt"}},
@@ -45,7 +45,7 @@ func TestSignalWatch(t *testing.T) {
 		{"SlowHooksSecond", both, []at{term(0), intr(2000 * ms), stop(3000 * ms)},
 			[]string{"0s unready terminated", "100ms end", "2s unready interrupt", "3s force interrupt"}},
 
-		// A signal that does not force says nothing of when the first that does came.
+		// Only force signals count as the first one.
 		{"OtherSignal", []os.Signal{syscall.SIGHUP}, []at{hup(0), stop(3000 * ms), intr(3020 * ms)},
 			[]string{"0s unready hangup", "3.02s repeat interrupt"}},
 		{"OtherSignalInStop", []os.Signal{syscall.SIGHUP}, []at{stop(0), hup(3000 * ms)}, nil},

@@ -35,17 +35,16 @@ var (
 )
 
 const (
-	// overrun is what a stop may take beyond Fx's stop timeout.
+	// overrun is how much longer than Fx's stop timeout a stop may take.
 	overrun = 50 * time.Millisecond
 
-	// stressAtOnce is how many cycles run beside each other: most of a cycle is
-	// waiting.
+	// stressAtOnce is how many cycles run at the same time. Most of a cycle is waiting.
 	stressAtOnce = 4
 )
 
-// TestStressCycles starts, loads, stops and forces apps at random. However they
-// end: nothing is left behind, no stop outlives its budget, and the hooks after
-// the server's run. To repeat a run, give its seed to -seed.
+// TestStressCycles starts, loads, stops and forces apps at random. However they end,
+// nothing is left behind, no stop outlives its budget, and the hooks after the server's
+// run. To repeat a run, pass its seed with -seed.
 func TestStressCycles(t *testing.T) {
 	seed := *stressSeed
 	if seed == 0 {
@@ -94,14 +93,14 @@ func TestStressCycles(t *testing.T) {
 	}
 }
 
-// stalls records for how long the machine let this process not run: such time
-// is nobody's fault, and every bound of a stop is beside it.
+// stalls records how long the machine did not let this process run. Bounds of a stop do
+// not count that time.
 type stalls struct {
 	mu  sync.Mutex // guards all
 	all []stall
 }
 
-// A stall is a sleep that took longer than asked, by the excess.
+// A stall is the time by which a sleep took longer than requested.
 type stall struct {
 	end    time.Time
 	excess time.Duration
@@ -142,22 +141,22 @@ func (s *stalls) since(began time.Time) (sum time.Duration) {
 	return sum
 }
 
-// stressTotal is what all cycles came to.
+// stressTotal is the sum of all cycles.
 type stressTotal struct {
 	mu                    sync.Mutex // guards the fields below
 	stops, hooks, overran int
-	longest               time.Duration // that a stop took
-	worst                 time.Duration // that one took beyond its budget; negative: it left so much
-	least                 time.Duration // that was left to the hook after the server's
+	longest               time.Duration // stop
+	worst                 time.Duration // overrun of a budget; negative if every stop left time
+	least                 time.Duration // time left to the hook after the server's
 	forced, failed        int
-	stalled               int           // the hook was skipped, and the machine had stalled for longer than what was left to it
-	longestStall          time.Duration // in a cycle, in sum
+	stalled               int           // cycles whose hook was skipped because the machine stalled
+	longestStall          time.Duration // sum of the stalls of a cycle
 	answered              int64
 	aborted, cut          int
 }
 
 func (s *stressTotal) String() string {
-	return fmt.Sprintf("%d stops (%d forced, %d with an error), longest %v, %d over their budget + %v, worst against the budget %+v; "+
+	return fmt.Sprintf("%d stops (%d forced, %d with an error), longest %v, %d over their budget by more than %v, worst against the budget %+v; "+
 		"later hooks ran %d, least time left to them %v; skipped after a stall of the machine %d, most stalled in a stop %v; "+
 		"requests answered %d, aborted %d, hijacked connections cut %d",
 		s.stops, s.forced, s.failed, s.longest.Round(time.Millisecond), s.overran, overrun, s.worst.Round(time.Millisecond),
@@ -173,10 +172,10 @@ type stressCycle struct {
 	app    *fx.App
 	srv    *http.Server
 	server *fxshutdown.Server
-	tls    *tls.Config // of clients; nil: plain text
+	tls    *tls.Config // of clients; nil means plain text
 
 	protocols *http.Protocols // of clients
-	hookRan   time.Time       // the one after the server's
+	hookRan   time.Time       // when the hook after the server's ran
 	release   chan struct{}   // closed to let stuck handlers return
 	over      chan struct{}   // closed to let clients end
 	clients   sync.WaitGroup
@@ -213,7 +212,7 @@ func (c *stressCycle) run(cert tls.Certificate, roots *x509.CertPool, total *str
 	total.add(c, forced, excused, err, timeout, took, stalled, c.hookRan.Sub(began))
 }
 
-// add adds a cycle.
+// add adds a cycle to the total.
 func (s *stressTotal) add(c *stressCycle, forced, excused bool, err error, timeout, took, stalled, hookAt time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -351,7 +350,7 @@ func (c *stressCycle) load() {
 	}
 }
 
-// client calls f with a client that lasts as long as f.
+// client calls f with a client that is closed when f returns.
 func (c *stressCycle) client(keepAlive bool, f func(*http.Client)) {
 	tr := &http.Transport{Protocols: c.protocols, TLSClientConfig: c.tls.Clone(), DisableKeepAlives: !keepAlive}
 	c.clients.Go(func() {
@@ -360,7 +359,7 @@ func (c *stressCycle) client(keepAlive bool, f func(*http.Client)) {
 	})
 }
 
-// fetch posts once and reports whether a complete answer came.
+// fetch sends one POST and reports whether a complete answer came.
 func (c *stressCycle) fetch(client *http.Client, path string) bool {
 	scheme := "http://"
 	if c.tls != nil {
@@ -378,7 +377,7 @@ func (c *stressCycle) fetch(client *http.Client, path string) bool {
 	return true
 }
 
-// busy posts until the server has begun to drain and does not answer any more.
+// busy sends POSTs until the server has begun to drain and no longer answers.
 func (c *stressCycle) busy(path string, keepAlive bool) {
 	c.client(keepAlive, func(client *http.Client) {
 		for c.fetch(client, path) || path == "/panic" {
@@ -398,8 +397,7 @@ func (c *stressCycle) once(path string) {
 	c.client(true, func(client *http.Client) { c.fetch(client, path) })
 }
 
-// raw opens an HTTP/1 connection, sends text, and stays until the server
-// closes.
+// raw opens an HTTP/1 connection, sends text, and stays connected until the server closes.
 func (c *stressCycle) raw(text string) {
 	conn, err := net.Dial("tcp", c.server.Addr().String())
 	if err != nil {
@@ -419,8 +417,8 @@ func (c *stressCycle) raw(text string) {
 	})
 }
 
-// interfere makes somebody else stop the server too, or nobody. It reports
-// whether that is by force.
+// interfere, in some cycles, stops the server in another way during the stop. It reports
+// whether it does so by force.
 func (c *stressCycle) interfere(ctx context.Context, timeout time.Duration, others *sync.WaitGroup) (forced bool) {
 	after := time.Duration(c.random.Int64N(int64(timeout / 2)))
 	later := func(f func()) {
@@ -450,7 +448,7 @@ func (c *stressCycle) interfere(ctx context.Context, timeout time.Duration, othe
 	return true
 }
 
-// check compares the account with itself and the error.
+// check compares the figures of the account with each other and with the error.
 func (c *stressCycle) check(err error, excused bool) {
 	c.t.Helper()
 	// Stuck handlers outlive the stop.
@@ -466,7 +464,7 @@ func (c *stressCycle) check(err error, excused bool) {
 	}
 	var aborted *fxshutdown.AbortedError
 	if excused {
-		return // Fx has answered for the server
+		return // the error is that of Fx, not of the server
 	}
 	if err != nil && !errors.As(err, &aborted) {
 		c.t.Errorf(c.name+": Stop() = %v, want nil or an *AbortedError; %+v", err, r)
@@ -482,7 +480,7 @@ func (c *stressCycle) check(err error, excused bool) {
 	}
 }
 
-// countFDs counts the descriptors of the process, where that is possible.
+// countFDs counts the descriptors of the process, where the system allows it.
 func countFDs(t *testing.T) int {
 	if runtime.GOOS != "linux" {
 		return 0

@@ -26,7 +26,7 @@ type ZapLogger struct {
 var _ fxshutdown.Logger = (*ZapLogger)(nil)
 
 // UseLogLevel sets the level of ordinary lines, which is info by default. Lines at warn
-// level stay there: they say what a stop had to force, or what it lost. Call it before
+// level keep it: they report what a stop had to force, or what it lost. Call it before
 // the logger is used.
 func (l *ZapLogger) UseLogLevel(level zapcore.Level) { l.logLevel = level }
 
@@ -60,8 +60,8 @@ func zapFields(attrs []slog.Attr) []zap.Field {
 	return fields
 }
 
-// zapField returns the field of zap's own for a value, so that the encoder of the Logger
-// decides how a duration or an object looks.
+// zapField returns a value as a field of zap's own kinds, so that the encoder of the
+// Logger decides how a duration or an object is written.
 func zapField(key string, value slog.Value) zap.Field {
 	switch value.Kind() {
 	case slog.KindGroup:
@@ -83,7 +83,7 @@ func zapField(key string, value slog.Value) zap.Field {
 	}
 }
 
-// zapObject is a group of attributes as an object of zap's.
+// zapObject writes a group of slog attributes as a zap object.
 type zapObject []slog.Attr
 
 func (o zapObject) MarshalLogObject(enc zapcore.ObjectEncoder) error {

@@ -24,8 +24,8 @@ var zapLevels = map[slog.Level]zapcore.Level{
 	slog.LevelInfo: zap.InfoLevel, slog.LevelWarn: zap.WarnLevel, slog.LevelError: zap.ErrorLevel,
 }
 
-// TestZapLogger looks at the fields, which are of zap's own kinds, and compares the line
-// in JSON with that of the other logger.
+// TestZapLogger checks that the fields are of zap's own kinds, and compares the line in
+// JSON with that of the slog logger.
 func TestZapLogger(t *testing.T) {
 	for _, tt := range eventtest.Cases() {
 		t.Run(tt.Name, func(t *testing.T) {
@@ -63,8 +63,8 @@ func TestZapLoggerLevels(t *testing.T) {
 	}
 }
 
-// TestLevelsOfNamedServer sets levels on loggers of the graph, which are copied for the
-// name of the server.
+// TestLevelsOfNamedServer sets levels on loggers of the graph. The copy that has the name
+// of the server must keep them.
 func TestLevelsOfNamedServer(t *testing.T) {
 	var buf lockedBuffer
 	core, logs := observer.New(zap.DebugLevel)
@@ -95,7 +95,7 @@ func TestLevelsOfNamedServer(t *testing.T) {
 	}
 }
 
-// zapJSON and slogJSON return the line that an event is to each of the loggers.
+// zapJSON and slogJSON return the line that each of the loggers writes for an event.
 func zapJSON(t *testing.T, event fxshutdown.Event) map[string]any {
 	var buf bytes.Buffer
 	encoder := zapcore.NewJSONEncoder(zapcore.EncoderConfig{

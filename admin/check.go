@@ -24,33 +24,32 @@ type Check struct {
 
 	// Func returns nil if the condition holds. Its context ends with the timeout. It may
 	// be called while other checks run, but never twice at the same time: probes that
-	// come together share a call, and a call that does not return fails its check until
-	// it does. A panic is a failure. The error is logged, but not part of the response.
+	// arrive at the same time share a call, and a call that does not return fails its
+	// check until it does. A panic is a failure. The error is logged, but is not part of
+	// the response.
 	Func func(context.Context) error
 }
-
-var errCheckTimeout = errors.New("it did not return in time")
 
 // checker calls a Check.
 type checker struct {
 	check   Check
 	timeout time.Duration
-	log     func(name string, err error) // of changes; may be nil
+	log     func(name string, err error) // called when the result changes; may be nil
 
-	mu     sync.Mutex // guards what follows
-	call   *call      // under way
-	failed bool       // as it was logged last
+	mu     sync.Mutex // guards the fields below
+	call   *call      // the one under way, or nil
+	failed bool       // the result that was logged last
 }
 
 // call is one call of a Check.
 type call struct {
 	began time.Time
-	done  chan struct{} // closed when it has returned
-	err   error         // then
+	done  chan struct{} // closed when the call has returned
+	err   error         // set before done is closed
 }
 
-// result calls the check, or joins the call under way, and waits for as long as that one
-// has time.
+// result calls the check, or joins the call under way, and waits until that call returns
+// or its timeout is over.
 func (c *checker) result() error {
 	c.mu.Lock()
 	running := c.call
@@ -63,11 +62,12 @@ func (c *checker) result() error {
 
 	timer := time.NewTimer(time.Until(running.began.Add(c.timeout)))
 	defer timer.Stop()
-	err := errCheckTimeout
+	var err error
 	select {
 	case <-running.done:
 		err = running.err
 	case <-timer.C:
+		err = fmt.Errorf("it did not return within %v", c.timeout)
 	}
 	c.note(err)
 	return err
@@ -78,7 +78,7 @@ func (c *checker) result() error {
 func (c *checker) run(running *call) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
 	defer cancel()
-	err := errors.New("it ended its goroutine")
+	err := errors.New("it ended its goroutine (runtime.Goexit)")
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("it panicked: %v", v)
@@ -92,7 +92,7 @@ func (c *checker) run(running *call) {
 	err = c.check.Func(ctx)
 }
 
-// note logs a change.
+// note logs the result if it has changed.
 func (c *checker) note(err error) {
 	c.mu.Lock()
 	changed := c.failed != (err != nil)

@@ -11,7 +11,7 @@ import (
 	"github.com/fxshutdown/fxhttp/admin"
 )
 
-// deadlineRecorder records the deadlines for writing, and calls wrote at each write.
+// deadlineRecorder records write deadlines, and calls wrote at each write.
 type deadlineRecorder struct {
 	*httptest.ResponseRecorder
 	wrote func()
@@ -41,8 +41,8 @@ func (r *deadlineRecorder) last() (t time.Time, ok bool) {
 	return r.deadlines[len(r.deadlines)-1], true
 }
 
-// Responses that take long have deadlines of their own, so that a client that does not
-// read holds no stop, and leave none behind for the next request on the connection.
+// Long responses set write deadlines of their own, so that a client that does not read
+// does not hold a stop, and remove them for the next request on the connection.
 func TestWriteDeadlines(t *testing.T) {
 	for name, h := range map[string]http.Handler{
 		"/events":                          fxhttpadmin.NewPage(),

@@ -11,25 +11,25 @@
 //	)
 //
 // The server is named "admin" and listens on [DefaultAddr]. It starts before every other
-// fxhttp server of the app and stops after it, wherever [Module] is listed.
+// fxhttp server of the app and stops after all of them, wherever [Module] is listed.
 //
 //   - /livez: 200 as long as the process answers.
 //   - /readyz: 200 while every fxhttp server of the app is ready and every [Check]
-//     passes, 503 otherwise; see [Ready]. /readyz/NAME asks one of them.
+//     passes, 503 otherwise; see [Ready]. /readyz/NAME asks for a single one.
 //   - /stats: [fxshutdown.Stats] of every server, by name, as JSON.
 //
-// These show names and numbers. The routes below show more, and exist only if an option
-// adds them. They belong on a loopback address, where they answer only to its names, or
-// behind the authentication of [WithAuth]:
+// These show only names and numbers. The routes below show more, and exist only if an
+// option adds them. They belong behind the authentication of [WithAuth] or on a loopback
+// address, where they are served only under a loopback name or address:
 //
 //   - / ([WithPage]): a page that follows the servers live.
 //   - /requests ([WithRequests]): the requests in flight, as JSON.
 //   - /debug/pprof/ ([WithPprof]): profiles.
 //   - /retire ([WithRetire]): a POST tells the clients of a server to go.
 //
-// Of a request, they show method, path, age, client address and protocol, escaped and cut
-// as in [fxshutdown.Request]; never a query, a header or a body. No response may be
-// cached.
+// They show the method, path, age, client address and protocol of a request, escaped and
+// cut as in [fxshutdown.Request]; never a query, a header or a body. All responses forbid
+// caching.
 //
 // # Names
 //
@@ -40,6 +40,6 @@
 //
 // Each route is a plain handler too: [Live], [Ready], [Stats], [Requests], [NewPage],
 // [Pprof], [Retire]. They take the servers that fxhttp.Module adds to the value group
-// "fxhttp.servers". One of these servers can serve them itself; once it stops, only
+// "fxhttp.servers". One of these servers can serve the routes itself; once it stops, only
 // clients that still have a connection to it see readiness fail.
 package fxhttpadmin

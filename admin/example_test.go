@@ -11,7 +11,7 @@ import (
 	"github.com/fxshutdown/fxhttp/admin"
 )
 
-// Readiness depends on the database, too.
+// Readiness also depends on the database.
 func ExampleAsCheck() {
 	app := fx.New(
 		fxhttp.Module(fxhttp.WithAddr(":8080")),
@@ -26,11 +26,11 @@ func ExampleAsCheck() {
 	// Output: <nil>
 }
 
-// What shows paths is for those who know the password; probes are for all.
+// Routes that show paths require the password; probes do not.
 func ExampleWithAuth() {
 	auth := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if _, password, _ := r.BasicAuth(); password != "…" { // by subtle.ConstantTimeCompare
+			if _, password, _ := r.BasicAuth(); password != "…" { // use subtle.ConstantTimeCompare in real code
 				w.Header().Set("WWW-Authenticate", `Basic realm="admin"`)
 				http.Error(w, "unauthorized", http.StatusUnauthorized)
 				return
@@ -48,8 +48,7 @@ func ExampleWithAuth() {
 	// Output: <nil>
 }
 
-// The handlers work without Module too: here readiness is on the server whose readiness
-// it is.
+// The handlers also work without Module. Here the server itself reports its readiness.
 func ExampleReady() {
 	newMux := func(servers []fxhttp.NamedServer) (*http.ServeMux, error) {
 		ready, err := fxhttpadmin.Ready(fxhttpadmin.ReadyConfig{Servers: servers})
@@ -72,5 +71,5 @@ func ExampleReady() {
 
 func newHandler() http.Handler { return http.NotFoundHandler() }
 
-// newDatabase stands for sql.Open with a driver.
+// newDatabase stands in for sql.Open with a driver.
 func newDatabase() *sql.DB { return new(sql.DB) }

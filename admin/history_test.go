@@ -11,7 +11,8 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// The history is one sample every two seconds, whoever asks, of five minutes at most.
+// The history has one sample every two seconds, however many viewers there are, and covers
+// at most five minutes.
 func TestPageHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, err := fxshutdown.New(new(http.Server), fxshutdown.Config{})

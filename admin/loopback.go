@@ -7,14 +7,15 @@ import (
 	"strings"
 )
 
-// loopbackHosts refuses what came to a loopback address by another name than that of one.
-// A web site can lead a browser on this machine there, by a name of its own (DNS
-// rebinding), and read what is served, as of the same origin.
+// loopbackHosts refuses requests that reach a loopback address under a name that is not a
+// loopback name. A website whose own name resolves to a loopback address (DNS rebinding)
+// could otherwise send such requests from a browser on this machine, and read the
+// responses, since browsers regard them as being of the website's own origin.
 func loopbackHosts(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		at, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 		if ok && at.IP.IsLoopback() && !isLoopback(r.Host) {
-			http.Error(w, "not served under this name", http.StatusForbidden)
+			http.Error(w, "not served under this host name: use localhost or a loopback address", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)

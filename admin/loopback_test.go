@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A server on another address, or a unix socket, has whatever names it has.
+// On another address, or on a unix socket, any host name is allowed.
 func TestLoopbackHostsElsewhere(t *testing.T) {
 	h := loopbackHosts(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for _, tt := range []struct {

@@ -22,14 +22,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type testApp struct {
 	*fx.App
 	admin   *fxshutdown.Server
-	servers map[string]*fxshutdown.Server // by the names that they have in Fx
+	servers map[string]*fxshutdown.Server // by their names in Fx
 	client  *http.Client
 }
 
 const loopback = "127.0.0.1:0"
 
-// startApp starts an app with an admin server of these options. Its cleanup stops it if
-// the test did not.
+// startApp starts an app with an admin server that has these options. Its cleanup stops
+// the app if the test has not.
 func startApp(t *testing.T, opts []fxhttpadmin.Option, rest ...fx.Option) *testApp {
 	t.Helper()
 	a := newApp(t, opts, rest...)
@@ -74,14 +74,14 @@ func (a *testApp) stop(timeout time.Duration) error {
 	return a.Stop(ctx)
 }
 
-// answer is what matters of a response.
+// answer holds the parts of a response that tests look at.
 type answer struct {
 	status int
 	body   string
 	header http.Header
 }
 
-// do asks the admin server.
+// do sends a request to the admin server.
 func (a *testApp) do(t *testing.T, method, path string, change ...func(*http.Request)) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+a.admin.Addr().String()+path, nil)
@@ -108,13 +108,13 @@ func (a *testApp) get(t *testing.T, path string) answer {
 	return a.do(t, http.MethodGet, path)
 }
 
-// api is a server of the app on a loopback port that serves h.
+// api adds a server to the app, on a loopback port, that serves h.
 func api(h http.Handler, opts ...fxhttp.Option) fx.Option {
 	return fxhttp.Module(append([]fxhttp.Option{fxhttp.WithAddr(loopback), fxhttp.WithHandler(h), fxhttp.WithIdleGrace(-1)}, opts...)...)
 }
 
-// gate is a handler that tells of each request that has begun, and holds it until it is
-// opened.
+// gate is a handler that announces each request that has begun, and holds it until the
+// gate is opened.
 type gate struct{ begun, opened chan struct{} }
 
 func newGate() gate { return gate{make(chan struct{}, 100), make(chan struct{})} }
@@ -128,7 +128,7 @@ func (g gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // hold begins a request to the server in the background. The function that it returns
-// waits until it is answered.
+// waits for the answer.
 func (g gate) hold(t *testing.T, s *fxshutdown.Server, path string) (wait func()) {
 	t.Helper()
 	answered := make(chan error, 1)
@@ -152,7 +152,7 @@ func (g gate) hold(t *testing.T, s *fxshutdown.Server, path string) (wait func()
 	}
 }
 
-// eventually waits for a condition that nothing tells of.
+// eventually polls for a condition that no event announces.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {

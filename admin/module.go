@@ -18,7 +18,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// name is that of the server, and what others take of it has in its tags.
+// name is the name of the admin server. The tags of what it provides contain it.
 const name = "admin"
 
 const (
@@ -32,8 +32,8 @@ const (
 // what such a Module does, including its http.Handler, which an fx.Decorate may wrap.
 //
 // What a [Check] needs is constructed before the hook of the first server is appended, so
-// it starts before all of them and stops after them. When a check begins to fail or
-// passes again, the *zap.Logger of the graph, or else slog.Default, logs it once.
+// it starts before all servers and stops after them. When a check begins to fail, or
+// passes again, the *zap.Logger of the graph, or else slog.Default, logs that once.
 func Module(opts ...Option) fx.Option {
 	s := &settings{checkTimeout: DefaultCheckTimeout}
 	for i, o := range opts {
@@ -51,14 +51,15 @@ func Module(opts ...Option) fx.Option {
 			fx.Annotate(s.newRoutes, fx.ParamTags("", serversTag, checksTag, `optional:"true"`)),
 			fx.Annotate(func(r *routes) http.Handler { return r.mux }, fx.ResultTags(nameTag)),
 		)),
-		// Here, and not by the constructor, whose error Fx shows behind the way to it.
+		// An invoke returns the error, because Fx would show that of a constructor behind
+		// the path to it.
 		fx.Invoke(func(r *routes) error { return r.err }),
 		fxhttp.Module(server...),
 		fx.Invoke(fx.Annotate(s.warnIfExposed, fx.ParamTags("", nameTag, `optional:"true"`))),
 	)
 }
 
-// routes is what the admin server serves, or why there is none.
+// routes holds what the admin server serves, or the reason why it cannot.
 type routes struct {
 	mux *http.ServeMux
 	err error
@@ -166,7 +167,7 @@ func keepHistory(lc fx.Lifecycle, page *Page) {
 	))
 }
 
-// checkLog returns what logs the changes of checks.
+// checkLog returns the function that logs when a check begins to fail or passes again.
 func checkLog(logger *zap.Logger) func(check string, err error) {
 	const fails, passes = "readiness check fails", "readiness check passes again"
 	if logger != nil {

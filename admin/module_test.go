@@ -21,8 +21,8 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// The admin server answers from before the first server starts until after the last one
-// has drained, wherever it is listed.
+// The admin server answers from before the first of the other servers starts until after
+// the last has drained, wherever it is listed.
 func TestOutlivesTheOthers(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -56,7 +56,7 @@ func TestOutlivesTheOthers(t *testing.T) {
 				resp.Body.Close()
 				seen = append(seen, fmt.Sprint(when, ": ", resp.StatusCode))
 			}
-			// Each server has something that starts just before it, and stops just after.
+			// Each server has a hook that starts just before it and stops just after it.
 			neighbour := func(name string) func(fx.Lifecycle) http.Handler {
 				return func(lc fx.Lifecycle) http.Handler {
 					lc.Append(fx.StartStopHook(func() { see(name + " starts") }, func() { see(name + " has stopped") }))
@@ -91,8 +91,8 @@ func TestOutlivesTheOthers(t *testing.T) {
 	}
 }
 
-// Readiness fails as soon as one of the servers looks away, while it still serves, and
-// says which.
+// Readiness fails as soon as one of the servers is not ready, while that server still
+// serves, and the response names it.
 func TestReadinessDuringAStop(t *testing.T) {
 	g := newGate()
 	a := startApp(t, nil,
@@ -129,7 +129,7 @@ func TestReadinessDuringAStop(t *testing.T) {
 	}
 }
 
-// What is opt-in is not there by itself.
+// Opt-in routes do not exist by default.
 func TestRoutes(t *testing.T) {
 	optIn := []string{"/", "/events", "/requests", "/debug/pprof/", "/debug/pprof/heap", "/retire"}
 	t.Run("Default", func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestRoutes(t *testing.T) {
 	})
 }
 
-// A web site that has its own name point to 127.0.0.1 reads nothing.
+// A website whose own name resolves to 127.0.0.1 cannot read anything.
 func TestLoopbackHosts(t *testing.T) {
 	opts := []fxhttpadmin.Option{fxhttpadmin.WithPage(), fxhttpadmin.WithRequests(), fxhttpadmin.WithRetire()}
 	as := func(a *testApp, method, path, host string) int {
@@ -224,7 +224,7 @@ func TestLoopbackHosts(t *testing.T) {
 func TestStats(t *testing.T) {
 	g := newGate()
 	a := startApp(t, []fxhttpadmin.Option{fxhttpadmin.WithRequests()}, api(g), api(g, fxhttp.WithName("jobs")))
-	// Whatever a client sends, its query stays out, and its path is text.
+	// Whatever a client sends, its query does not appear, and its path is escaped.
 	wait := g.hold(t, a.servers["jobs"], "/slow/%3Cscript%3E%0A%E2%80%AE?token=secret")
 	got := a.get(t, "/stats")
 	var stats map[string]fxshutdown.Stats
@@ -252,7 +252,7 @@ func TestStats(t *testing.T) {
 	wait()
 }
 
-// The address may come from whatever fxhttp takes it from.
+// The address may come from every source that fxhttp accepts.
 func TestAddr(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -279,7 +279,7 @@ func TestAddr(t *testing.T) {
 
 const nameTag = `name:"admin"`
 
-// A decorator sees the handler as it would that of any server.
+// A decorator can wrap the handler as it can that of any server.
 func TestDecoratedHandler(t *testing.T) {
 	a := startApp(t, nil, fx.Decorate(fx.Annotate(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -311,7 +311,7 @@ func TestOptionString(t *testing.T) {
 	}
 }
 
-// Bad input is refused when the app is built, and named.
+// Bad input fails the app when it is built, with an error that names the input.
 func TestModuleErrors(t *testing.T) {
 	check := func(name string) fx.Option {
 		return fxhttpadmin.AsCheck(func() fxhttpadmin.Check {
@@ -330,7 +330,7 @@ func TestModuleErrors(t *testing.T) {
 		{"CheckTwice", fx.Options(fxhttpadmin.Module(), check("db"), check("db")), []string{`two checks are called "db"`}},
 		{"CheckLikeAServer", fx.Options(fxhttpadmin.Module(), check("server/http")), []string{`"server/http"`, "readiness of servers"}},
 		{"CheckWithoutName", fx.Options(fxhttpadmin.Module(), check("")), []string{`the check ""`}},
-		{"CheckName", fx.Options(fxhttpadmin.Module(), check("a b")), []string{`"a b"`, "cannot be in it"}},
+		{"CheckName", fx.Options(fxhttpadmin.Module(), check("a b")), []string{`"a b"`, "is not allowed"}},
 		{"CheckDots", fx.Options(fxhttpadmin.Module(), check("a/../b")), []string{`"a/../b"`}},
 		{"CheckWithoutFunc", fx.Options(fxhttpadmin.Module(), fxhttpadmin.AsCheck(func() fxhttpadmin.Check { return fxhttpadmin.Check{Name: "db"} })),
 			[]string{`"db" has no Func`}},
@@ -350,8 +350,8 @@ func TestModuleErrors(t *testing.T) {
 	}
 }
 
-// What is wrong with a check is said first, not behind dig's way to it, also if another
-// server is listed before.
+// The error about a check begins with the cause, not with dig's path to it, even if
+// another server is listed first.
 func TestErrorsBeginWithTheCause(t *testing.T) {
 	bad := fx.Options(fxhttpadmin.Module(), fxhttpadmin.AsCheck(func() fxhttpadmin.Check { return fxhttpadmin.Check{Name: "db"} }))
 	for _, app := range []fx.Option{bad, fx.Options(api(http.NotFoundHandler()), bad), fx.Options(bad, api(http.NotFoundHandler()))} {

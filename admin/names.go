@@ -9,10 +9,10 @@ import (
 	"github.com/fxshutdown/fxhttp"
 )
 
-// Unnamed is what a server without a name is called here.
+// Unnamed is the name by which this package refers to a server without a name.
 const Unnamed = "http"
 
-// serverPrefix begins the name of the check that is a server's readiness.
+// serverPrefix is the prefix in the name of a check for a server's readiness.
 const serverPrefix = "server/"
 
 func nameOf(s fxhttp.NamedServer) string {
@@ -22,14 +22,14 @@ func nameOf(s fxhttp.NamedServer) string {
 	return s.Name
 }
 
-// sorted returns the servers in the order of their names: a value group has none.
+// sorted returns the servers in the order of their names; a value group has no order.
 func sorted(servers []fxhttp.NamedServer) []fxhttp.NamedServer {
 	servers = slices.Clone(servers)
 	slices.SortFunc(servers, func(a, b fxhttp.NamedServer) int { return strings.Compare(nameOf(a), nameOf(b)) })
 	return servers
 }
 
-// checkServers finds servers that cannot be told apart.
+// checkServers returns an error for servers that are nil or have the same name.
 func checkServers(servers []fxhttp.NamedServer) error {
 	seen := make(map[string]bool)
 	for _, s := range servers {
@@ -37,7 +37,7 @@ func checkServers(servers []fxhttp.NamedServer) error {
 		case s.Server == nil:
 			return fmt.Errorf("fxhttpadmin: the server %q is nil", name)
 		case seen[name]:
-			return fmt.Errorf("fxhttpadmin: two servers are called %q (one without a name is): give them other names with fxhttp.WithName", name)
+			return fmt.Errorf("fxhttpadmin: two servers are called %q (a server without a name is called %q): give them different names with fxhttp.WithName", name, Unnamed)
 		default:
 			seen[name] = true
 		}
@@ -45,20 +45,20 @@ func checkServers(servers []fxhttp.NamedServer) error {
 	return nil
 }
 
-// checkName returns what is wrong with the name of a Check: it is a part of a path.
+// checkName returns what is wrong with the name of a Check, which is part of a URL path.
 func checkName(name string) error {
 	if strings.HasPrefix(name, serverPrefix) {
-		return fmt.Errorf("it begins with %q, as the readiness of servers does", serverPrefix)
+		return fmt.Errorf("the prefix %q is reserved for the readiness of servers", serverPrefix)
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if part == "" || part == "." || part == ".." {
-			return errors.New("a part of it is empty or consists of dots")
+			return errors.New(`no part between slashes may be empty, "." or ".."`)
 		}
 		for _, r := range part {
 			switch {
 			case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune("._-", r):
 			default:
-				return fmt.Errorf("%q cannot be in it: want letters, digits, '.', '-', '_' and '/'", r)
+				return fmt.Errorf("%q is not allowed: want letters, digits, '.', '-', '_' and '/'", r)
 			}
 		}
 	}

@@ -20,15 +20,15 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// What the page costs. Each look visits every connection of every server.
+// These bound what the page costs. Each look visits every connection of every server.
 const (
 	lookEvery     = time.Second            // for each viewer
-	lookEveryStop = 250 * time.Millisecond // while a server stops
+	lookEveryStop = 250 * time.Millisecond // for each viewer, while a server stops
 	sampleEvery   = 2 * time.Second        // for the history
 	maxSamples    = 150                    // five minutes
 	maxViewers    = 16
 
-	// maxWrite is how long a viewer that does not read is waited for.
+	// maxWrite is how long the page waits for a viewer that does not read.
 	maxWrite = 5 * time.Second
 )
 
@@ -40,8 +40,8 @@ var pagePolicy = fmt.Sprintf("default-src 'none'; script-src '%s'; style-src '%s
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
 	hashOf("script"), hashOf("style"))
 
-// hashOf returns the hash of what an element of the page holds, as a
-// Content-Security-Policy wants it.
+// hashOf returns the hash of the content of an element of the page, in the form that a
+// Content-Security-Policy requires.
 func hashOf(element string) string {
 	m := regexp.MustCompile(fmt.Sprintf(`(?s)<%s>(.*?)</%[1]s>`, element)).FindSubmatch(pageHTML)
 	sum := sha256.Sum256(m[1])
@@ -49,28 +49,29 @@ func hashOf(element string) string {
 }
 
 // Page is a handler that serves the live page and, at a path that ends in /events, the
-// stream that feeds it. Mount it on a path that ends in a slash, and on "events" below
-// that path. It serves at most 16 streams at a time. They end when the server that serves
-// them drains; a client that does not read holds the drain for at most 5 s.
+// stream that feeds it. Mount the handler on a path that ends in a slash, and on "events"
+// below that path. It serves at most 16 streams at a time. They end when the server that
+// serves them drains; a client that does not read holds the drain for at most 5 s.
 type Page struct {
 	servers []fxhttp.NamedServer
 	html    http.Handler
 	stream  http.Handler
 	viewers atomic.Int32
 
-	mu      sync.Mutex // guards what follows
-	sampled time.Time  // the last time
-	history [][]sample // of each server, the oldest first
+	mu      sync.Mutex // guards the fields below
+	sampled time.Time  // when the last sample was taken
+	history [][]sample // the samples of each server, oldest first
 }
 
-// sample is the connections of a server by state: new, active, idle, hijacked.
+// sample is the number of a server's connections in each state: new, active, idle,
+// hijacked.
 type sample [4]int
 
-// NewPage returns a Page that follows the servers. It remembers what they did while
-// [Page.Run] runs, and while somebody looks.
+// NewPage returns a Page that follows the servers. It records their history while
+// [Page.Run] runs, and while somebody has the page open.
 func NewPage(servers ...fxhttp.NamedServer) *Page {
 	p := &Page{servers: sorted(servers), history: make([][]sample, len(servers))}
-	// Who opens the page wants to know of the others first.
+	// Whoever opens the page is interested in the other servers first.
 	if i := slices.IndexFunc(p.servers, func(s fxhttp.NamedServer) bool { return s.Name == name }); i >= 0 {
 		p.servers = append(slices.Delete(slices.Clone(p.servers), i, i+1), p.servers[i])
 	}
@@ -80,7 +81,7 @@ func NewPage(servers ...fxhttp.NamedServer) *Page {
 }
 
 // Run samples the connections every two seconds until ctx ends, so that the page can show
-// the last five minutes when it is opened. A sample looks at every connection.
+// the last five minutes when it is opened. Each sample visits every connection.
 func (p *Page) Run(ctx context.Context) {
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
@@ -94,7 +95,7 @@ func (p *Page) Run(ctx context.Context) {
 	}
 }
 
-// sample adds to the history, if it is time.
+// sample adds a sample to the history if one is due.
 func (p *Page) sample() {
 	now := time.Now()
 	p.mu.Lock()
@@ -119,10 +120,10 @@ func (p *Page) sample() {
 	}
 }
 
-// past is the history as the page is told it, once.
+// past is the history in the form in which the page receives it, once.
 type past struct {
 	Every   int64        `json:"every"` // milliseconds between samples
-	Age     int64        `json:"age"`   // of the last one
+	Age     int64        `json:"age"`   // of the last sample, in milliseconds
 	Servers []serverPast `json:"servers"`
 }
 
@@ -157,14 +158,14 @@ func (p *Page) serveHTML(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	w.Write(pageHTML) // an error is the client's
+	w.Write(pageHTML) // an error means that the client is gone
 }
 
 func (p *Page) serveStream(w http.ResponseWriter, r *http.Request) {
 	if p.viewers.Add(1) > maxViewers {
 		p.viewers.Add(-1)
 		w.Header().Set("Retry-After", "5")
-		http.Error(w, "too many viewers", http.StatusServiceUnavailable)
+		http.Error(w, fmt.Sprintf("too many viewers: the page serves at most %d at a time", maxViewers), http.StatusServiceUnavailable)
 		return
 	}
 	defer p.viewers.Add(-1)
@@ -174,7 +175,7 @@ func (p *Page) serveStream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := http.NewResponseController(w)
-	defer out.SetWriteDeadline(time.Time{}) // net/http does not, without a WriteTimeout
+	defer out.SetWriteDeadline(time.Time{}) // without a WriteTimeout, net/http does not reset it
 	send := func(event string, v any) error {
 		data, err := json.Marshal(v)
 		if err != nil {
@@ -182,7 +183,7 @@ func (p *Page) serveStream(w http.ResponseWriter, r *http.Request) {
 		}
 		var b bytes.Buffer
 		fmt.Fprintf(&b, "event: %s\ndata: %s\n\n", event, data)
-		// An error says that the ResponseWriter has no deadlines.
+		// The error, which means that the ResponseWriter has no deadlines, does no harm.
 		_ = out.SetWriteDeadline(time.Now().Add(maxWrite))
 		if _, err := w.Write(b.Bytes()); err != nil {
 			return err
@@ -203,7 +204,7 @@ func (p *Page) serveStream(w http.ResponseWriter, r *http.Request) {
 		case <-next.C:
 		case <-fxshutdown.Draining(r.Context()):
 			next.Stop()
-			// An error is the viewer's.
+			// An error means that the viewer is gone.
 			_ = send("goodbye", look(p.servers))
 			return
 		case <-r.Context().Done():
@@ -213,7 +214,7 @@ func (p *Page) serveStream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// lookAgainIn returns when the page has to be told again.
+// lookAgainIn returns the time until the page is due for its next update.
 func (s snapshot) lookAgainIn() time.Duration {
 	for _, server := range s.Servers {
 		if server.State == stateStopping {

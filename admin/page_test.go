@@ -49,8 +49,9 @@ func TestPagePolicy(t *testing.T) {
 			t.Errorf("policy = %s, want %s in it", policy, want)
 		}
 	}
-	// What it forbids would be dead, and what makes markup of text must not be there.
-	html := strings.Replace(got.body, `"http://www.w3.org/2000/svg"`, "", 1) // a namespace
+	// The page must not contain what the policy would block, or what turns text into
+	// markup.
+	html := strings.Replace(got.body, `"http://www.w3.org/2000/svg"`, "", 1) // a namespace, not a request
 	for _, bad := range []string{"http:", "https:", "//cdn", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(",
 		" style=", " onclick=", " onload=", " src=", "import(", "@import", "url("} {
 		if strings.Contains(html, bad) {
@@ -59,7 +60,7 @@ func TestPagePolicy(t *testing.T) {
 	}
 }
 
-// view is the stream of a page.
+// view reads the stream of a page.
 type view struct {
 	t    *testing.T
 	body io.ReadCloser
@@ -68,7 +69,7 @@ type view struct {
 
 func (a *testApp) view(t *testing.T) *view {
 	t.Helper()
-	// Without a timeout, and with a connection of its own.
+	// The client has no timeout, and a connection of its own.
 	transport := &http.Transport{DisableKeepAlives: true}
 	resp, err := (&http.Client{Transport: transport}).Get("http://" + a.admin.Addr().String() + "/events")
 	if err != nil {
@@ -81,7 +82,7 @@ func (a *testApp) view(t *testing.T) *view {
 	return &view{t, resp.Body, bufio.NewReader(resp.Body)}
 }
 
-// told is what the page is told of a server.
+// told is what the page receives about a server.
 type told struct {
 	Name     string
 	State    string
@@ -102,7 +103,7 @@ type told struct {
 	}
 }
 
-// next reads an event. It fails the test if the stream has ended.
+// next reads the next event. It fails the test if the stream has ended.
 func (v *view) next() (event, data string) {
 	v.t.Helper()
 	event, data, err := v.read()
@@ -142,7 +143,7 @@ func (v *view) servers(data string) map[string]told {
 	return all
 }
 
-// until reads on until the servers are as they should be.
+// until reads events until the servers are as they should be.
 func (v *view) until(what string, is func(map[string]told) bool) map[string]told {
 	v.t.Helper()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
@@ -156,8 +157,9 @@ func (v *view) until(what string, is func(map[string]told) bool) map[string]told
 	return nil
 }
 
-// The page follows a stop to its end: phases, budget, what is waited for by name. Its own
-// stream ends when its own server drains, and not before, with a last word.
+// The page follows a stop to its end: the phases, the budget, and the names of the requests
+// that it waits for. The page's own stream ends with a last event when the admin server
+// drains, and not earlier.
 func TestPageFollowsAStop(t *testing.T) {
 	g := newGate()
 	const delay = 2 * time.Second // the page looks once a second
@@ -168,7 +170,7 @@ func TestPageFollowsAStop(t *testing.T) {
 	}
 	_, data := v.next()
 	if s := v.servers(data); len(s) != 3 || s["http"].State != "serving" || s["http"].Stop != nil {
-		t.Errorf("the page is told %s, want three servers that serve", data)
+		t.Errorf("the page received %s, want three servers that serve", data)
 	}
 	wait := g.hold(t, a.servers[""], "/slow/%3Cscript%3E%0Adata:%20%E2%80%AE"+strings.Repeat("x", 5000)+"?token=secret")
 	v.until("the request", func(s map[string]told) bool { return len(s["http"].Requests) == 1 })
@@ -177,15 +179,15 @@ func TestPageFollowsAStop(t *testing.T) {
 	go func() { stopped <- a.stop(10 * time.Second) }()
 	s := v.until("the delay", func(s map[string]told) bool { return s["http"].Stop != nil && s["http"].Stop.Phase == "delay" })
 	if s["http"].State != "stopping" || s["admin"].State != "serving" || s["jobs"].State != "stopped" {
-		t.Errorf("the page is told %+v, want http to stop alone", s)
+		t.Errorf("the page received %+v, want http to stop alone", s)
 	}
 	s = v.until("the drain", func(s map[string]told) bool { return s["http"].Stop.Phase == "drain" })
 	stop, r := s["http"].Stop, s["http"].Requests[0]
 	if stop.Over || stop.End <= 7000 || stop.End >= 10000 || stop.Force >= stop.End || stop.Force <= 7000 || len(stop.Phases) != 3 || len(stop.WaitsFor) != 1 {
-		t.Errorf("the stop is told as %+v, want three phases, a budget of 10 s less the reserve, and a request", stop)
+		t.Errorf("the stop is %+v, want three phases, a budget of 10 s less the reserve, and a request", stop)
 	}
 	if !strings.HasPrefix(r.Path, `/slow/<script>\ndata: \u202exxx`) || len(r.Path) > 256 || r.Method != "GET" || r.Proto != "HTTP/1.1" || r.Age == nil || r.Remote == "" {
-		t.Errorf("the request is told as %+v", r)
+		t.Errorf("the request is %+v", r)
 	}
 
 	close(g.opened)
@@ -215,8 +217,8 @@ func TestPageFollowsAStop(t *testing.T) {
 	}
 }
 
-// The end of the stop is told as it is known then: a DrainTimeout counts from the drain, and
-// who joins the stop may have less time.
+// The end of the stop is the one currently known: a DrainTimeout counts from the drain, and
+// a caller that joins the stop may have less time.
 func TestPageTellsTheEndOfTheStop(t *testing.T) {
 	g := newGate()
 	a := startApp(t, withPage, api(g, fxhttp.WithDrainTimeout(20*time.Second)))
@@ -237,7 +239,7 @@ func TestPageTellsTheEndOfTheStop(t *testing.T) {
 		return stop != nil && stop.Phase == "drain" && stop.End >= 20_000 && stop.End < 40_000 && stop.Force < stop.End
 	})
 	second := join(10 * time.Second)
-	v.until("the end by who has joined", func(s map[string]told) bool { return s["http"].Stop.End < 20_000 })
+	v.until("the end for the caller that joined", func(s map[string]told) bool { return s["http"].Stop.End < 20_000 })
 	close(g.opened)
 	wait()
 	if err := errors.Join(<-first, <-second); err != nil {
@@ -245,12 +247,12 @@ func TestPageTellsTheEndOfTheStop(t *testing.T) {
 	}
 }
 
-// What was cut is told too, and a server that looks away without a stop.
+// The page also receives what was cut, and that a server is unready without a stop.
 func TestPageTellsForceAndUnready(t *testing.T) {
 	g := newGate()
 	a := startApp(t, withPage, api(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.begun <- struct{}{}
-		<-g.opened // whatever becomes of the request
+		<-g.opened // even if the request is cancelled
 	})), api(http.NotFoundHandler(), fxhttp.WithName("jobs")))
 	a.servers["jobs"].SetUnready("test")
 	v := a.view(t)
@@ -265,11 +267,11 @@ func TestPageTellsForceAndUnready(t *testing.T) {
 	close(g.opened)
 	s := v.until("the end", func(s map[string]told) bool { return s["http"].State == "stopped" })
 	if stop := s["http"].Stop; !stop.Over || stop.Graceful || stop.Aborted != 1 {
-		t.Errorf("the stop is told as %+v, want one request aborted", stop)
+		t.Errorf("the stop is %+v, want one request aborted", stop)
 	}
 }
 
-// A viewer that does not read, and those that are too many, hold nothing.
+// Neither a viewer that does not read nor too many viewers hold anything up.
 func TestPageViewers(t *testing.T) {
 	a := startApp(t, withPage)
 	var views []*view
@@ -298,7 +300,7 @@ func TestPageViewers(t *testing.T) {
 	}
 }
 
-// Below another path, and on a server that is not fxshutdown's.
+// The page works below another path, and on a server that is not one of fxshutdown's.
 func TestPageMountedElsewhere(t *testing.T) {
 	a := startApp(t, nil, api(http.StripPrefix("/ops", fxhttpadmin.NewPage()), fxhttp.WithName("own")))
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -314,7 +316,7 @@ func TestPageMountedElsewhere(t *testing.T) {
 	}
 }
 
-// The page is one file, which a reader can open.
+// The page is one file, small enough to read.
 func TestPageIsOneFile(t *testing.T) {
 	html, err := os.ReadFile("page.html")
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// maxProfile bounds the seconds of a profile of the CPU, or of a trace.
+// maxProfile bounds the duration of a CPU profile or a trace.
 const maxProfile = 5 * time.Minute
 
 // Pprof returns a handler that serves profiles for "go tool pprof" and "go tool trace".
@@ -27,7 +27,7 @@ const maxProfile = 5 * time.Minute
 //     the heap, ?gc=1
 //
 // It does not use net/http/pprof, which registers its handlers in http.DefaultServeMux as
-// soon as a program imports it, and which shows the command line.
+// soon as a program imports it, and which publishes the command line.
 func Pprof() http.Handler {
 	return safely(func(w http.ResponseWriter, r *http.Request) {
 		switch name := r.PathValue("profile"); name {
@@ -67,14 +67,15 @@ func writeProfile(w http.ResponseWriter, r *http.Request, p *pprof.Profile) {
 	} else {
 		attach(w, p.Name())
 	}
-	p.WriteTo(w, debug) // an error is the client's
+	p.WriteTo(w, debug) // an error means that the client is gone
 }
 
-// record starts a profile that takes time, and stops it after as much as was asked for.
+// record starts a profile that covers a period of time, and stops it after the requested
+// time.
 func record(w http.ResponseWriter, r *http.Request, name string, lasts time.Duration, start func(io.Writer) error, stop func()) {
 	if s := r.URL.Query().Get("seconds"); s != "" {
 		seconds, err := strconv.ParseFloat(s, 64)
-		if err != nil || !(seconds > 0) { // NaN neither
+		if err != nil || !(seconds > 0) { // also rejects NaN
 			http.Error(w, "seconds is not a positive number", http.StatusBadRequest)
 			return
 		}
@@ -84,22 +85,22 @@ func record(w http.ResponseWriter, r *http.Request, name string, lasts time.Dura
 		attach(w, name)
 		return
 	}
-	// The server's WriteTimeout, if any, is not meant for this. An error says that the
-	// deadline cannot be set.
+	// The WriteTimeout of the server, if any, may be too short. The error, which means that the
+	// ResponseWriter has no deadlines, does no harm.
 	out := http.NewResponseController(w)
 	_ = out.SetWriteDeadline(time.Now().Add(lasts + 10*time.Second))
-	defer out.SetWriteDeadline(time.Time{}) // net/http does not, without a WriteTimeout
+	defer out.SetWriteDeadline(time.Time{}) // without a WriteTimeout, net/http does not reset it
 	attach(w, name)
 	if err := start(w); err != nil {
 		w.Header().Del("Content-Disposition")
-		http.Error(w, "another one is being recorded", http.StatusConflict)
+		http.Error(w, "another profile of this kind is already being recorded", http.StatusConflict)
 		return
 	}
 	defer stop()
 	sleep(r.Context(), lasts)
 }
 
-// sleep ends early when the request does, or its server drains.
+// sleep ends early when the request ends or its server drains.
 func sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()

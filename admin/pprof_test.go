@@ -44,7 +44,7 @@ func TestPprof(t *testing.T) {
 	}
 }
 
-// A profile of five minutes does not hold the stop: it ends early, and is whole.
+// A profile of five minutes does not hold the stop: it ends early, and is complete.
 func TestPprofEndsWithTheDrain(t *testing.T) {
 	a := startApp(t, []fxhttpadmin.Option{fxhttpadmin.WithPprof()})
 	got := make(chan answer, 1)
@@ -68,8 +68,8 @@ func TestPprofEndsWithTheDrain(t *testing.T) {
 	}
 }
 
-// net/http/pprof would publish profiles on every server that serves
-// http.DefaultServeMux.
+// The package must not import net/http/pprof, which would publish profiles on every server
+// that serves http.DefaultServeMux.
 func TestNothingOnTheDefaultServeMux(t *testing.T) {
 	w := httptest.NewRecorder()
 	http.DefaultServeMux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/debug/pprof/", nil))

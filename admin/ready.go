@@ -14,8 +14,8 @@ import (
 )
 
 // Live returns a handler for liveness probes. Its status is always 200: killing a process
-// that drains, or whose database is gone, does not help it. With ?verbose, the response
-// has the words of Kubernetes.
+// that drains, or whose database is gone, does not help. With ?verbose, the response has
+// the wording of Kubernetes.
 func Live() http.Handler {
 	return safely(func(w http.ResponseWriter, r *http.Request) {
 		text := "ok\n"
@@ -26,7 +26,7 @@ func Live() http.Handler {
 	})
 }
 
-// ReadyConfig says what [Ready] asks.
+// ReadyConfig says what [Ready] checks.
 type ReadyConfig struct {
 	// Servers are listed first. Each is a check named "server/" and the server's name.
 	Servers []fxhttp.NamedServer
@@ -34,12 +34,12 @@ type ReadyConfig struct {
 	// Checks are listed next, by name.
 	Checks []Check
 
-	// CheckTimeout bounds each Check; all run at the same time. Zero means
+	// CheckTimeout bounds each Check. All checks run at the same time. Zero means
 	// DefaultCheckTimeout; a negative value is an error.
 	CheckTimeout time.Duration
 
 	// Log is called when a Check begins to fail and, with a nil error, when it passes
-	// again. It is called by the goroutine of a request. Default: nil, nothing is logged.
+	// again. The goroutine of a request calls it. Default: nil, nothing is logged.
 	Log func(check string, err error)
 }
 
@@ -50,8 +50,8 @@ type ReadyConfig struct {
 // It understands the parameters of the Kubernetes API server
 // (kubernetes.io/docs/reference/using-api/health-checks): ?verbose lists the checks, and
 // ?exclude=NAME, which may be repeated, leaves some out. As in Kubernetes, the response
-// does not say why a check has failed. Unlike there, the status of a failure is 503, and
-// excluded names that do not exist are counted, not repeated.
+// does not say why a check has failed. Unlike in Kubernetes, the status of a failure is
+// 503, and the response counts excluded names that do not exist instead of repeating them.
 //
 // Ready returns an error for names that are missing, invalid or used twice, and for a nil
 // Func.
@@ -91,7 +91,7 @@ func Ready(cfg ReadyConfig) (http.Handler, error) {
 	}), nil
 }
 
-// condition is what readiness depends on.
+// condition is one of the conditions that readiness depends on.
 type condition struct {
 	name   string
 	failed func() error

@@ -23,7 +23,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// probe asks the handler, without a network.
+// probe sends a request to the handler, without a network.
 func probe(h http.Handler, target string) (status int, body string) {
 	mux := http.NewServeMux()
 	mux.Handle("/readyz", h)
@@ -45,7 +45,8 @@ func ready(t *testing.T, cfg fxhttpadmin.ReadyConfig) http.Handler {
 func passes(context.Context) error { return nil }
 func fails(context.Context) error  { return errors.New("password=secret") }
 
-// The words are those of Kubernetes; in what order checks were given does not matter.
+// The wording is that of Kubernetes. The order in which the checks were given does not
+// matter.
 func TestReady(t *testing.T) {
 	h := ready(t, fxhttpadmin.ReadyConfig{Checks: []fxhttpadmin.Check{
 		{Name: "queue", Func: passes}, {Name: "cache/warm", Func: passes}, {Name: "db", Func: fails},
@@ -100,7 +101,8 @@ func TestReadyExcludedIsNotCalled(t *testing.T) {
 	}
 }
 
-// Checks run at a time, and each has its own timeout: together they take no longer.
+// Checks run at the same time, each with its own timeout, so all of them together take no
+// longer than one.
 func TestCheckTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
@@ -115,8 +117,8 @@ func TestCheckTimeout(t *testing.T) {
 	})
 }
 
-// A check that ignores its context keeps one goroutine, not one for each probe; it fails
-// until it returns, and at once when its time is over.
+// A check that ignores its context holds one goroutine, not one for each probe. It fails
+// until it returns, and at once for probes that come after its timeout.
 func TestCheckHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
@@ -147,7 +149,7 @@ func TestCheckHangs(t *testing.T) {
 	})
 }
 
-// Probes that come together share a call.
+// Probes that arrive at the same time share a call.
 func TestCheckIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int32
@@ -175,7 +177,7 @@ func TestCheckIsShared(t *testing.T) {
 	})
 }
 
-// A check that panics, or ends its goroutine, fails, and nothing else.
+// A check that panics, or ends its goroutine, fails without any other effect.
 func TestCheckPanics(t *testing.T) {
 	for name, f := range map[string]func(context.Context) error{
 		"Panics": func(context.Context) error { panic("no map") },
@@ -199,7 +201,8 @@ func TestCheckPanics(t *testing.T) {
 	}
 }
 
-// Checks come from the graph; why they fail is in the log, once, and in no response.
+// Checks come from the graph. The reason for a failure is in the log, once, and in no
+// response.
 func TestAsCheck(t *testing.T) {
 	core, logs := observer.New(zapcore.InfoLevel)
 	var broken atomic.Bool
@@ -234,7 +237,7 @@ func TestAsCheck(t *testing.T) {
 	}
 }
 
-// A server that was made unready by hand is named too.
+// The response also names a server on which SetUnready was called.
 func TestReadySetUnready(t *testing.T) {
 	a := startApp(t, nil, api(http.NotFoundHandler()))
 	a.servers[""].SetUnready("maintenance")
@@ -246,7 +249,7 @@ func TestReadySetUnready(t *testing.T) {
 	}
 }
 
-// Without an admin server: the handlers on the server whose readiness they tell.
+// Without an admin server, the handlers run on the server whose readiness they report.
 func TestOnTheSameServer(t *testing.T) {
 	var server *fxshutdown.Server
 	app := fx.New(fx.NopLogger, fxhttp.Module(fxhttp.WithAddr(loopback)), fx.Populate(&server),

@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// safely serves GET and HEAD, whose response nobody may keep.
+// safely serves only GET and HEAD, and forbids caching.
 func safely(serve http.HandlerFunc) http.Handler {
 	return forMethods("GET, HEAD", func(m string) bool { return m == http.MethodGet || m == http.MethodHead }, serve)
 }
@@ -28,15 +28,15 @@ func forMethods(allowed string, isAllowed func(method string) bool, serve http.H
 func writeText(w http.ResponseWriter, status int, text []byte) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	w.Write(text) // an error is the client's
+	w.Write(text) // an error means that the client is gone
 }
 
 func writeJSON(w http.ResponseWriter, v any) {
 	var b bytes.Buffer
 	if err := json.NewEncoder(&b).Encode(v); err != nil {
-		http.Error(w, "cannot be written as JSON", http.StatusInternalServerError)
+		http.Error(w, "the response cannot be encoded as JSON", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Write(b.Bytes()) // an error is the client's
+	w.Write(b.Bytes()) // an error means that the client is gone
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// maxForm is how long the body of a POST to Retire may be.
+// maxForm bounds the body of a POST to Retire, in bytes.
 const maxForm = 4 << 10
 
 // Retire returns a handler that tells clients to go while their server continues to
@@ -18,10 +18,10 @@ const maxForm = 4 << 10
 //
 //	curl -d server=http -d remote=192.0.2.7 localhost:8081/retire
 //
-// server is the name of a server. remote is the IP address of a client, or IP address and
-// port of a connection; without it, all connections of the server are chosen. The
-// response is JSON, with the number of connections that were retired and had not been
-// before.
+// server is the name of a server. remote is the IP address of a client, or the IP address
+// and port of a connection; without it, all connections of the server are chosen. The
+// response is JSON, with the number of connections that this request has retired.
+// Connections that had already retired do not count.
 //
 // Requests that a browser sends from another origin are refused with status 403
 // (http.CrossOriginProtection).
@@ -37,11 +37,11 @@ func Retire(servers ...fxhttp.NamedServer) http.Handler {
 		choose, ok := chooser(r.Form.Get("remote"))
 		switch {
 		case name == "":
-			http.Error(w, "server is missing", http.StatusBadRequest)
+			http.Error(w, "the parameter server is missing: want the name of a server", http.StatusBadRequest)
 		case i < 0:
 			http.Error(w, "no such server", http.StatusNotFound)
 		case !ok:
-			http.Error(w, "remote is neither an IP address nor one with a port", http.StatusBadRequest)
+			http.Error(w, "remote is neither an IP address nor an IP address with a port", http.StatusBadRequest)
 		default:
 			writeJSON(w, struct {
 				Server  string `json:"server"`
@@ -52,8 +52,8 @@ func Retire(servers ...fxhttp.NamedServer) http.Handler {
 	return http.NewCrossOriginProtection().Handler(post)
 }
 
-// chooser returns what chooses the connections of remote, all if it is empty. It reports
-// whether remote can be understood.
+// chooser returns a function that chooses the connections of remote, or all connections if
+// remote is empty. ok is false if remote is not valid.
 func chooser(remote string) (choose func(fxshutdown.ConnInfo) bool, ok bool) {
 	if remote == "" {
 		return func(fxshutdown.ConnInfo) bool { return true }, true

@@ -13,8 +13,8 @@ import (
 	"github.com/fxshutdown/fxhttp/admin"
 )
 
-// keptAlive opens a connection to the server and sends a request on it. next sends
-// another, and reports whether its response says close.
+// keptAlive opens a connection to the server and sends a request on it. next sends another
+// request, and reports whether its response says close.
 func keptAlive(t *testing.T, addr net.Addr) (conn net.Conn, next func() (closes bool)) {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr.String())
@@ -53,7 +53,7 @@ func TestRetire(t *testing.T) {
 	_, nextOther := keptAlive(t, a.servers[""].Addr())
 	_, nextJobs := keptAlive(t, a.servers["jobs"].Addr())
 
-	// From a browser, by a page of somebody else: nothing happens.
+	// A page of another origin, in a browser, has no effect.
 	for _, header := range [][]string{
 		{"Origin", "https://evil.example"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "null"},
 	} {
@@ -65,14 +65,14 @@ func TestRetire(t *testing.T) {
 		t.Fatalf("%d connections were retired from another origin", got)
 	}
 
-	// One connection, by its address; the others stay.
+	// A single connection is chosen by its address; the others stay.
 	if got := post("server=http&remote="+url.QueryEscape(one.LocalAddr().String()), "Sec-Fetch-Site", "same-origin"); got.status != 200 || got.body != `{"server":"http","retired":1}`+"\n" {
 		t.Errorf("POST = %d %s, want one retired", got.status, got.body)
 	}
 	if !next() || nextOther() {
 		t.Error("the chosen connection does not say close, or the other one does")
 	}
-	// A client, by its IP address.
+	// A client is chosen by its IP address.
 	if got := post("server=http&remote=192.0.2.1"); got.body != `{"server":"http","retired":0}`+"\n" {
 		t.Errorf("POST for another client = %s, want none", got.body)
 	}
@@ -85,7 +85,7 @@ func TestRetire(t *testing.T) {
 	if !nextOther() {
 		t.Error("the client's connection does not say close")
 	}
-	// All of a server, in a form.
+	// A form without a remote chooses all connections of a server.
 	got := a.do(t, http.MethodPost, "/retire", func(r *http.Request) {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Body = io.NopCloser(strings.NewReader("server=jobs"))
@@ -103,7 +103,7 @@ func TestRetireRefuses(t *testing.T) {
 		status int
 		body   string
 	}{
-		{"", 400, "server is missing\n"},
+		{"", 400, "the parameter server is missing: want the name of a server\n"},
 		{"server=nothing", 404, "no such server\n"},
 		{"server=http&remote=localhost", 400, "remote is neither"},
 		{"server=http&remote=127.0.0.1:", 400, "remote is neither"},

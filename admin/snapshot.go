@@ -7,8 +7,8 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// What the page is told. Times are milliseconds, and count from now or from the beginning
-// of the stop: the browser's clock may be another.
+// These types are what the page receives. Times are in milliseconds, and count from now or
+// from the beginning of the stop, because the browser's clock may differ.
 type (
 	snapshot struct {
 		Servers []serverState `json:"servers"`
@@ -21,7 +21,7 @@ type (
 		Error string           `json:"error,omitempty"`
 		Stats fxshutdown.Stats `json:"stats"`
 
-		// InFlight has the oldest requests, maxRequests at most; Stats counts all.
+		// InFlight lists the oldest requests, at most maxRequests; Stats counts all.
 		InFlight []requestState `json:"requests"`
 
 		Stop *stopState `json:"stop,omitempty"`
@@ -40,17 +40,17 @@ type (
 		Elapsed  int64        `json:"elapsed"`
 		Over     bool         `json:"over"`
 		Graceful bool         `json:"graceful"`
-		Phase    string       `json:"phase,omitempty"` // that runs now, if one does
-		Phases   []phaseState `json:"phases"`          // that have run
+		Phase    string       `json:"phase,omitempty"` // the one that is running, if any
+		Phases   []phaseState `json:"phases"`          // those that have ended
 		Skipped  string       `json:"skipped,omitempty"`
 
-		// When the force begins, and when the stop ends at the latest. Both are zero if
-		// there is no limit, and when the stop is over.
+		// Force is when the force phase begins, and End when the stop ends at the latest.
+		// Both are zero if there is no limit, and when the stop is over.
 		Force int64 `json:"force,omitempty"`
 		End   int64 `json:"end,omitempty"`
 
-		// WaitsFor has the oldest of what holds the stop, maxRequests at most; Waiting
-		// counts all.
+		// WaitsFor lists the oldest requests that hold the stop, at most maxRequests;
+		// Waiting counts all.
 		WaitsFor []requestState `json:"waits_for"`
 		Waiting  int            `json:"waiting"`
 
@@ -67,7 +67,7 @@ type (
 
 // The states of a server, as the page shows them.
 const (
-	stateStarting = "starting" // Start was not called yet, or runs
+	stateStarting = "starting" // Start has not been called, or has not returned
 	stateServing  = "serving"
 	stateUnready  = "unready" // serving, after SetUnready
 	stateStopping = "stopping"
@@ -75,7 +75,7 @@ const (
 	stateFailed   = "failed" // the listener failed
 )
 
-// maxRequests is how many requests of a server are shown.
+// maxRequests is how many requests of a server the page shows.
 const maxRequests = 100
 
 func look(servers []fxhttp.NamedServer) (s snapshot) {
@@ -88,7 +88,7 @@ func look(servers []fxhttp.NamedServer) (s snapshot) {
 func stateOf(named fxhttp.NamedServer) serverState {
 	server := named.Server
 	report := server.Report()
-	progress := server.Progress() // zero if the stop ended a moment ago: the next look tells
+	progress := server.Progress() // zero if the stop has just ended; the next look shows that
 	s := serverState{
 		Name:     nameOf(named),
 		Stats:    server.Stats(),

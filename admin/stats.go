@@ -8,7 +8,7 @@ import (
 )
 
 // Stats returns a handler that shows the [fxshutdown.Stats] of each server, by name, as
-// JSON. Each request looks at every connection.
+// JSON. Each HTTP request to it visits every connection.
 func Stats(servers ...fxhttp.NamedServer) http.Handler {
 	return safely(func(w http.ResponseWriter, r *http.Request) {
 		all := make(map[string]fxshutdown.Stats, len(servers))
@@ -20,7 +20,8 @@ func Stats(servers ...fxhttp.NamedServer) http.Handler {
 }
 
 // Requests returns a handler that shows the requests in flight of each server, by name,
-// oldest first, as JSON. It shows paths: see the package comment.
+// oldest first, as JSON. It shows paths, so see the package comment about where to serve
+// it.
 func Requests(servers ...fxhttp.NamedServer) http.Handler {
 	return safely(func(w http.ResponseWriter, r *http.Request) {
 		all := make(map[string][]fxshutdown.Request, len(servers))
@@ -31,7 +32,8 @@ func Requests(servers ...fxhttp.NamedServer) http.Handler {
 	})
 }
 
-// inFlight is a list in JSON even if it is empty.
+// inFlight returns a slice that is not nil, so that JSON has an empty list rather than
+// null.
 func inFlight(s fxhttp.NamedServer) []fxshutdown.Request {
 	return append([]fxshutdown.Request{}, s.Server.InFlight()...)
 }

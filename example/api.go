@@ -20,8 +20,8 @@ type api struct {
 	work time.Duration // of a report
 }
 
-// newAPI returns the constructor of the handler. That it comes from the graph is what
-// makes the database start before the server and stop after it.
+// newAPI returns the constructor of the handler. Because the handler comes from the graph,
+// the database starts before the server and stops after it.
 func newAPI(work time.Duration) func(*database, *zap.Logger) http.Handler {
 	return func(db *database, log *zap.Logger) http.Handler {
 		a := &api{db: db, log: log, work: work}
@@ -45,12 +45,12 @@ func (a *api) item(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, a.log, item)
 }
 
-// report takes its time, and asks the database when it is nearly done.
+// report takes a while, and queries the database at the end.
 func (a *api) report(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-time.After(a.work):
 	case <-r.Context().Done():
-		// The client went away, or the stop ran out of time.
+		// The client has gone away, or the stop has run out of time.
 		http.Error(w, "not finished", http.StatusServiceUnavailable)
 		return
 	}
@@ -62,7 +62,8 @@ func (a *api) report(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, a.log, map[string]int{"items": n})
 }
 
-// events is a stream that would never end: it says goodbye when the drain begins.
+// events is a stream that would never end by itself. It says goodbye when the drain
+// begins.
 func (a *api) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)
@@ -84,7 +85,7 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// upload returns the digest of what it is sent.
+// upload returns the digest of the body that it receives.
 func (a *api) upload(w http.ResponseWriter, r *http.Request) {
 	sum := sha256.New()
 	n, err := io.Copy(sum, http.MaxBytesReader(w, r.Body, 1<<30))
@@ -98,6 +99,6 @@ func (a *api) upload(w http.ResponseWriter, r *http.Request) {
 func writeJSON(w http.ResponseWriter, log *zap.Logger, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(v); err != nil {
-		log.Warn("response not written", zap.Error(err))
+		log.Warn("could not write the response", zap.Error(err))
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// runBare runs the API as one would without fxhttp: an http.Server whose hooks
-// call Serve and Shutdown, and another one for readiness, which fails for the time of
-// delay before that.
+// runBare runs the API as an app without fxhttp would: with an http.Server whose hooks
+// call Serve and Shutdown, and another one for readiness, which fails for the delay before
+// Shutdown.
 func runBare(addr, admin string, protocols *http.Protocols, useTLS bool, delay, work time.Duration) {
 	var ready atomic.Bool
 	fx.New(
@@ -39,7 +39,7 @@ func runBare(addr, admin string, protocols *http.Protocols, useTLS bool, delay, 
 			})
 		}),
 		fx.Invoke(func(lc fx.Lifecycle, api http.Handler) {
-			// The timeouts that fxhttp has by default.
+			// The timeouts are those that fxhttp has by default.
 			srv := &http.Server{Handler: api, Protocols: protocols, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 			if useTLS {
 				srv.TLSConfig = selfSigned()

@@ -10,7 +10,7 @@ import (
 
 var errClosed = errors.New("the database is closed")
 
-// database pretends to be one. What matters is when it is closed.
+// database pretends to be a database. What matters is when it is closed.
 type database struct{ open atomic.Bool }
 
 type item struct {

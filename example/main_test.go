@@ -22,7 +22,7 @@ import (
 	"github.com/fxshutdown/fxhttp/internal/testproc"
 )
 
-// service is the example, built and running as a process of its own.
+// service is the example, running as a process of its own.
 type service struct {
 	cmd        *exec.Cmd
 	stderr     io.ReadCloser
@@ -144,7 +144,7 @@ func TestStop(t *testing.T) {
 		t.Errorf("ready = %+v, want 200", r)
 	}
 
-	// The stream has begun, half of the upload is sent, the report is under way.
+	// The stream has begun, half of the upload has been sent, and the report is under way.
 	events, err := http.Get(s.api + "/events")
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func TestStop(t *testing.T) {
 	if err != nil || !strings.HasSuffix(string(rest), "event: goodbye\ndata: come back soon\n\n") {
 		t.Errorf("stream ended with %q, %v", rest, err)
 	}
-	// The drain has begun: the stream was told. The admin server is still there.
+	// The drain has begun: the stream was told to end. The admin server still answers.
 	if r := get(s.admin + "/readyz"); r.status != http.StatusServiceUnavailable {
 		t.Errorf("ready while draining = %+v, want 503", r)
 	}
@@ -216,7 +216,8 @@ func TestStop(t *testing.T) {
 	)
 }
 
-// TestSecondSignal does not wait for the report.
+// TestSecondSignal checks that a second signal ends the drain without waiting for the
+// report.
 func TestSecondSignal(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot be sent an interrupt")
@@ -238,13 +239,13 @@ func TestSecondSignal(t *testing.T) {
 		t.Errorf("exit code %d, want 1: a request was aborted", code)
 	}
 	s.wantOrder(t,
-		entry{Msg: "fxhttp: the signal interrupt ends the drain of the server"},
+		entry{Msg: "fxhttp: the signal interrupt ends the drain of the server by force"},
 		entry{Msg: "http server stopped"},
 		entry{Msg: "database closed"},
 	)
 }
 
-// TestLogReaderGone stops the service when nobody reads its log any more.
+// TestLogReaderGone stops the service when nobody reads its log any longer.
 func TestLogReaderGone(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot be sent SIGTERM")
@@ -266,7 +267,7 @@ func TestLogReaderGone(t *testing.T) {
 	}
 }
 
-// awaitInFlight asks the admin server until that many requests run.
+// awaitInFlight polls the admin server until n requests are running.
 func (s *service) awaitInFlight(t *testing.T, n int) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
@@ -288,10 +289,10 @@ func (s *service) awaitLine(t *testing.T, want entry) {
 	t.Fatalf("never logged %q:\n%v", want.Msg, s.log())
 }
 
-// matches compares all but the address.
+// matches compares everything except the address.
 func (e entry) matches(got entry) bool { return got.Msg == e.Msg && got.Server == e.Server }
 
-// wantOrder checks that the lines come in this order, others between them.
+// wantOrder checks that the lines come in this order. There may be others between them.
 func (s *service) wantOrder(t *testing.T, want ...entry) {
 	t.Helper()
 	log := s.log()

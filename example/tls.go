@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// selfSigned returns the settings for TLS on this machine, for an hour.
+// selfSigned returns a TLS configuration for this machine that is valid for an hour.
 func selfSigned() *tls.Config {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/fxshutdown/fxhttp"
 )
 
-// Whoever has no mouse reaches what scrolls, and sees where he is.
+// Without a mouse, a reader can reach what scrolls, and sees where the focus is.
 func TestPageByKeyboard(t *testing.T) {
 	g := make(gate)
 	a := startApp(t, loopback, server(g), server(g, fxhttp.WithName("jobs")))
@@ -29,7 +29,7 @@ func TestPageByKeyboard(t *testing.T) {
 		want(tab, `document.activeElement.getAttribute("aria-label")`, "Requests in flight of "+name)
 		want(tab, `(s => s.outlineStyle !== "none" && parseFloat(s.outlineWidth) >= 2)(getComputedStyle(document.activeElement))`, true)
 		tab.shoot("focus-" + name)
-		// It scrolls, and stays where it is when the page is told again.
+		// It scrolls, and stays where it is when the page is updated.
 		tab.run(chromedp.KeyEvent(kb.ArrowRight))
 		tab.until(`document.activeElement.scrollLeft > 0`)
 		want(tab, `(window.age = text(document.activeElement.querySelector("td"))) !== ""`, true)
@@ -43,7 +43,7 @@ func TestPageByKeyboard(t *testing.T) {
 	waitJobs()
 }
 
-// node is one of the accessibility tree, as a screen reader gets it.
+// node is a node of the accessibility tree, as a screen reader gets it.
 type node struct {
 	role, name string
 	properties map[string]string
@@ -56,7 +56,7 @@ func (tab *tab) tree() (nodes []node) {
 		Value any `json:"value"`
 	}
 	text := func(v value) string { return strings.TrimSuffix(fmt.Sprint(v.Value), "<nil>") }
-	// The package accessibility does not know all that a later Chromium says.
+	// The package accessibility does not know everything that a later Chromium sends.
 	var all struct {
 		Nodes []struct {
 			Ignored    bool  `json:"ignored"`
@@ -84,7 +84,7 @@ func (tab *tab) tree() (nodes []node) {
 	return nodes
 }
 
-// ofRole returns those of a role.
+// ofRole returns the nodes with a role.
 func ofRole(nodes []node, role string) (found []node) {
 	for _, n := range nodes {
 		if n.role == role {
@@ -101,15 +101,15 @@ func names(nodes []node) (all []string) {
 	return all
 }
 
-// A screen reader finds its way: landmarks, headings, a table with headers, and what is
-// said by itself.
+// The page has what a screen reader needs: landmarks, headings, a table with headers, and
+// live regions.
 func TestPageAccessibilityTree(t *testing.T) {
 	g := make(gate)
 	a := startApp(t, loopback, server(g))
 	tab := open(t, a.admin())
 	wait := request(t, a.servers[""], "/report")
 	stopped := a.stopServer(2 * time.Minute)
-	tab.until(`text(card("http")?.querySelector(".verdict")).includes("drains") && card("http").querySelectorAll("td.path").length === 1`)
+	tab.until(`text(card("http")?.querySelector(".verdict")).includes("Draining") && card("http").querySelectorAll("td.path").length === 1`)
 	nodes := tab.tree()
 	for _, tt := range []struct {
 		role string
@@ -130,7 +130,7 @@ func TestPageAccessibilityTree(t *testing.T) {
 	for _, h := range headings {
 		levels = append(levels, h.properties["level"]+" "+h.name)
 	}
-	if got := strings.Join(levels, "; "); !strings.HasPrefix(got, "1 fxhttp servers; 2 http; 3 Waits for 1 request") || !strings.HasSuffix(got, "; 2 admin") {
+	if got := strings.Join(levels, "; "); !strings.HasPrefix(got, "1 fxhttp servers; 2 http; 3 Waiting for 1 request") || !strings.HasSuffix(got, "; 2 admin") {
 		t.Errorf("the headings are %q", got)
 	}
 	if got := names(ofRole(nodes, "columnheader")); !slices.Equal(got[:6], []string{"Age", "Method", "Path", "Client", "Protocol", "Stream"}) {
@@ -141,7 +141,7 @@ func TestPageAccessibilityTree(t *testing.T) {
 			t.Errorf("the picture is called %q, want its figures", n.name)
 		}
 	}
-	// Chromium leaves this out of its tree.
+	// Chromium leaves this one out of its tree.
 	want(tab, `card("http").querySelector("[role=progressbar]").getAttribute("aria-valuetext").startsWith("drain, ")`, true)
 	for _, n := range ofRole(nodes, "status") {
 		if n.properties["live"] != "polite" {
@@ -151,7 +151,7 @@ func TestPageAccessibilityTree(t *testing.T) {
 	if got := len(ofRole(nodes, "status")); got != 2 { // the connection, and the verdict
 		t.Errorf("%d nodes are status, want 2", got)
 	}
-	// What is said by itself is not said over and over while nothing changes.
+	// Live regions are not read again and again while nothing changes.
 	want(tab, `(() => {
 		window.said = 0;
 		for (const e of document.querySelectorAll("[role=status], [role=alert]"))

@@ -18,8 +18,8 @@ import (
 
 const loopback = "127.0.0.1:0"
 
-// freeAddr returns an address to which a second app can come back. Its port is none of those
-// that systems give to clients.
+// freeAddr returns an address that a second app can use after the first. Its port is
+// outside the range from which systems give ports to clients.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	for range 100 {
@@ -33,7 +33,7 @@ func freeAddr(t *testing.T) string {
 	return ""
 }
 
-// An app has an admin server with the page, and other servers.
+// An app is a running app that has an admin server with the page, and other servers.
 type app struct {
 	*fx.App
 	servers map[string]*fxshutdown.Server // by name
@@ -73,7 +73,7 @@ func (a *app) stop(timeout time.Duration) error {
 	return a.Stop(ctx)
 }
 
-// stopServer stops the unnamed server alone, in the background. The function that it
+// stopServer stops only the unnamed server, in the background. The function that it
 // returns waits for the end.
 func (a *app) stopServer(timeout time.Duration) (wait func() error) {
 	ended := make(chan error, 1)
@@ -85,12 +85,13 @@ func (a *app) stopServer(timeout time.Duration) (wait func() error) {
 	return func() error { return <-ended }
 }
 
-// server is a server of the app, on a port of its own.
+// server adds a server to the app, on a port of its own.
 func server(h http.Handler, opts ...fxhttp.Option) fx.Option {
 	return fxhttp.Module(append([]fxhttp.Option{fxhttp.WithAddr(loopback), fxhttp.WithHandler(h), fxhttp.WithIdleGrace(-1)}, opts...)...)
 }
 
-// A gate is a handler that holds its requests until it is opened, or they are cancelled.
+// A gate is a handler that holds its requests until the gate is opened or they are
+// cancelled.
 type gate chan struct{}
 
 func (g gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -100,8 +101,8 @@ func (g gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// request sends a request in the background, and returns when it runs. The function that
-// it returns waits for the answer, if there is one.
+// request sends a request in the background, and returns when its handler runs. The
+// function that it returns waits for the answer, if there is one.
 func request(t *testing.T, s *fxshutdown.Server, path string) (wait func()) {
 	t.Helper()
 	before := s.Stats().InFlight

@@ -29,7 +29,7 @@ type example struct {
 
 func startExample(t *testing.T, args ...string) *example {
 	t.Helper()
-	chromium(t) // skips
+	chromium(t) // skips the test if there is none
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot be sent an interrupt")
 	}
@@ -78,7 +78,8 @@ func startExample(t *testing.T, args ...string) *example {
 	return e
 }
 
-// get asks the example, and hands on the body, or "" if the answer is not complete.
+// get sends a request to the example. The channel receives the body, or "" if the answer
+// is not complete.
 func (e *example) get(path string) <-chan string {
 	body := make(chan string, 1)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 2 * time.Minute}
@@ -96,7 +97,7 @@ func (e *example) get(path string) <-chan string {
 	return body
 }
 
-// The service of the README, interrupted while a report and a stream run.
+// The page follows the service of the README, interrupted while a report and a stream run.
 func TestExample(t *testing.T) {
 	e := startExample(t, "-work", "10s", "-delay", "3s")
 	tab := open(t, e.admin)
@@ -117,7 +118,7 @@ func TestExample(t *testing.T) {
 		t.Errorf("the report was %q, want 42 items", got)
 	}
 	tab.until(`text(document.querySelector("#gone")).startsWith("The app has stopped")`)
-	want(tab, `["load balancers", "drains", "Stopped: nothing was cut."].every(words => verdicts.some(v => v.includes(words)))`, true)
+	want(tab, `["load balancers", "Draining", "Stopped: nothing was cut."].every(words => verdicts.some(v => v.includes(words)))`, true)
 	<-e.ended
 	if err := e.cmd.Wait(); err != nil {
 		t.Errorf("the example ended with %v", err)
@@ -149,13 +150,13 @@ func TestScreenshots(t *testing.T) {
 	tab.write("dark")
 }
 
-// load has more and more clients ask for items.
+// load makes more and more clients request items.
 func (e *example) load(d time.Duration) {
 	var clients sync.WaitGroup
 	end := time.Now().Add(d)
 	for n := range 24 {
 		clients.Go(func() {
-			client := &http.Client{Transport: &http.Transport{}} // its connection stays, idle
+			client := &http.Client{Transport: &http.Transport{}} // leaves an idle connection
 			time.Sleep(time.Duration(n) * d / 40)
 			for time.Now().Before(end.Add(time.Duration(n%5) * time.Second)) {
 				if resp, err := client.Get("http://" + e.api + "/items/kettle"); err == nil {

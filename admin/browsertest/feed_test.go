@@ -11,8 +11,8 @@ import (
 	fxhttpadmin "github.com/fxshutdown/fxhttp/admin"
 )
 
-// feed serves the page, and what it is told in place of the truth. It ends a stream when its
-// client goes, or quit is closed.
+// feed serves the page, and a stream with whatever the test chooses instead of real
+// servers. It ends a stream when its client goes, or when quit is closed.
 func feed(t *testing.T, quit <-chan struct{}, told any) (addr string) {
 	t.Helper()
 	data, err := json.Marshal(told)
@@ -39,7 +39,8 @@ func feed(t *testing.T, quit <-chan struct{}, told any) (addr string) {
 
 type object = map[string]any
 
-// snapshot is what the page is told of a server that stops, with text in all its strings.
+// snapshot returns what the page receives about a server that stops, with text in every
+// string.
 func snapshot(text string) object {
 	request := object{"method": text, "path": text, "proto": text, "remote": text, "age": 1500, "stream": true}
 	return object{"servers": []object{{
@@ -52,8 +53,8 @@ func snapshot(text string) object {
 	}}}
 }
 
-// The server escapes what clients send. The page does not rely on it: whatever it is told
-// becomes text.
+// The server escapes what clients send. The page does not rely on that: it inserts
+// everything as text.
 func TestPageMakesNoMarkup(t *testing.T) {
 	const count = `JSON.stringify([...document.querySelectorAll("*")].reduce((n, e) => ({ ...n, [e.tagName]: (n[e.tagName] || 0) + 1 }), {}))`
 	counts := make(map[string]string)
@@ -73,7 +74,7 @@ func TestPageMakesNoMarkup(t *testing.T) {
 			want(tab, `document.querySelector("h2").textContent`, text)
 			want(tab, `document.querySelector(".error").textContent`, text)
 			want(tab, `getComputedStyle(document.querySelector("td.path")).unicodeBidi`, "isolate-override")
-			// The words behind it stand from left to right.
+			// The words after it still run from left to right.
 			want(tab, `(() => {
 				const words = document.querySelector(".waits li").lastChild.firstChild;
 				const left = i => {

@@ -2,8 +2,8 @@ package browsertest
 
 import "strconv"
 
-// overflow is what sticks out of the window to the right, outside of what scrolls by
-// itself. A phone would show it by zooming out, or not at all.
+// overflow finds what extends beyond the right edge of the window, unless it is inside
+// something that scrolls. A phone would zoom out to show it, or not show it at all.
 const overflow = `(() => {
 	const width = document.documentElement.clientWidth, out = [];
 	if (document.documentElement.scrollWidth > width) out.push("the page is " + document.documentElement.scrollWidth + " pixels wide");
@@ -15,11 +15,12 @@ const overflow = `(() => {
 	return out.join("; ");
 })()`
 
-// clipped is text of which a part cannot be read, since its element hides what does not fit.
+// clipped finds text that cannot be read in full, because its element hides what does not
+// fit.
 const clipped = `[...document.body.querySelectorAll("*")].filter(e => seen(e) && e.textContent &&
 	getComputedStyle(e).overflowX === "hidden" && e.scrollWidth > e.clientWidth + 1).map(e => e.tagName + "." + e.className).join("; ")`
 
-// faint is text whose contrast with what is behind it is less than 4.5 (WCAG 2, 1.4.3).
+// faint finds text whose contrast with its background is less than 4.5 (WCAG 2, 1.4.3).
 const faint = `(() => {
 	const rgb = c => c.match(/[\d.]+/g).map(Number);
 	const luminance = c => {
@@ -45,7 +46,7 @@ const faint = `(() => {
 	return out.join("; ");
 })()`
 
-// covered is text over which something else lies, such as the curve of the connections.
+// covered finds text that something else covers, such as the curve of the connections.
 const covered = `[...document.querySelectorAll("svg")].filter(seen).flatMap(svg => {
 	const a = svg.getBoundingClientRect();
 	return [...svg.closest("figure").querySelectorAll("span, figcaption, li")].filter(e => {
@@ -54,10 +55,11 @@ const covered = `[...document.querySelectorAll("svg")].filter(seen).flatMap(svg 
 	});
 }).map(e => e.textContent).join("; ")`
 
-// dark tells whether the page is, by its background.
+// dark tells from the background whether the page is dark.
 const dark = `getComputedStyle(document.body).backgroundColor.match(/\d+/g).every(v => v < 60)`
 
-// wantLayout checks what the page has now, light and dark, on a desk and on a phone.
+// wantLayout checks the page as it is now, light and dark, as wide as a desktop and as a
+// phone.
 func (tab *tab) wantLayout(state string) {
 	tab.t.Helper()
 	for _, scheme := range []string{"light", "dark"} {

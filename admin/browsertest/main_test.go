@@ -11,7 +11,7 @@ import (
 
 var (
 	shots  = flag.String("shots", "", "write a picture of each layout that is checked into this directory, an absolute path")
-	update = flag.Bool("update", false, "make the pictures of the README anew")
+	update = flag.Bool("update", false, "make new pictures for the README")
 )
 
 func TestMain(m *testing.M) {

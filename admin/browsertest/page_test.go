@@ -11,7 +11,7 @@ import (
 	"github.com/fxshutdown/fxhttp"
 )
 
-// Every server of the app is there, and what runs, the oldest first.
+// The page shows every server of the app, and its running requests, oldest first.
 func TestPageFollowsServers(t *testing.T) {
 	g := make(gate)
 	a := startApp(t, loopback, server(g), server(http.NotFoundHandler(), fxhttp.WithName("jobs")))
@@ -36,7 +36,7 @@ func TestPageFollowsServers(t *testing.T) {
 	tab.until(`text(card("jobs").querySelector(".badge")) === "unready"`)
 	tab.wantLayout("busy")
 
-	// What a reader has selected, to copy it, is still selected when the page was told again.
+	// What a reader has selected, to copy it, is still selected after an update.
 	want(tab, `(() => {
 		getSelection().selectAllChildren(card("http").querySelector("td.path"));
 		window.age = text(card("http").querySelector("td"));
@@ -52,7 +52,7 @@ func TestPageFollowsServers(t *testing.T) {
 	tab.until(`text(card("http").querySelector(".none")) === "No request is in flight."`)
 }
 
-// Only the oldest requests are listed. All are counted.
+// The page lists only the oldest requests, and counts all of them.
 func TestPageManyRequests(t *testing.T) {
 	g := make(gate)
 	a := startApp(t, loopback, server(g))
@@ -70,7 +70,7 @@ func TestPageManyRequests(t *testing.T) {
 	tab.until(`!card("http").innerText.includes(" more")`)
 }
 
-// Whatever a client sends is text, in the order in which it was sent.
+// Whatever a client sends is shown as text, in the order in which it was sent.
 func TestPageHostilePaths(t *testing.T) {
 	paths := []string{
 		`/<script>console.error(1)</script>`,
@@ -78,7 +78,7 @@ func TestPageHostilePaths(t *testing.T) {
 		"/\u202egnp.exe\u2066/\u200f\u0591",
 		"/a\r\nevent: goodbye\r\ndata: {}\r\n\r\n",
 		"/{{1}}${2}</td></table></template><!--" + strings.Repeat("x", 10<<10),
-		"/" + strings.Repeat("x", 200), // nowhere to break it
+		"/" + strings.Repeat("x", 200), // without any place for a line break
 	}
 	g := make(gate)
 	a := startApp(t, loopback, server(g))

@@ -11,8 +11,8 @@ import (
 	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
-// watch records what the page says of a stop of "http": its verdicts, one after another, and
-// how much of its bar was filled.
+// watch records what the page says about a stop of "http": its verdicts, one after
+// another, and how much of its bar was filled.
 const watch = `(() => {
 	window.verdicts = [];
 	window.fills = [];
@@ -25,7 +25,7 @@ const watch = `(() => {
 	return true;
 })()`
 
-// A stop is followed through its phases, to what is there when it is over.
+// The page follows a stop through its phases, and shows the result when it is over.
 func TestPageFollowsAStop(t *testing.T) {
 	g, stream := make(gate), make(chan struct{})
 	mux := http.NewServeMux()
@@ -34,12 +34,12 @@ func TestPageFollowsAStop(t *testing.T) {
 		draining := fxshutdown.Draining(r.Context())
 		http.NewResponseController(w).Flush()
 		<-draining
-		<-stream // takes its time
+		<-stream // until the test lets it return
 	})
 	sockets := make(chan net.Conn, 1)
 	mux.HandleFunc("/socket", func(w http.ResponseWriter, r *http.Request) {
 		if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
-			sockets <- c // and the handler returns
+			sockets <- c // the handler returns, the connection stays open
 		}
 	})
 	a := startApp(t, loopback, server(mux, fxhttp.WithShutdownDelay(4*time.Second)), server(http.NotFoundHandler(), fxhttp.WithName("jobs")))
@@ -63,10 +63,10 @@ func TestPageFollowsAStop(t *testing.T) {
 	want(tab, `text(card("http").querySelector(".badge"))`, "stopping")
 	want(tab, `document.title`, "stopping: http")
 	want(tab, `text(card("jobs").querySelector(".badge"))`, "serving")
-	tab.until(`text(card("http").querySelector(".verdict")).includes("drains")`)
+	tab.until(`text(card("http").querySelector(".verdict")).includes("Draining")`)
 	want(tab, `texts(card("http").querySelectorAll(".waits li .sent")).join()`, "GET /report,GET /events,GET /socket")
 	want(tab, `texts(card("http").querySelectorAll(".waits li"))[1].endsWith(", a stream")`, true)
-	want(tab, `text(card("http").querySelector(".waits h3"))`, "Waits for 2 requests and 1 hijacked connection, on 3 connections (0 new, 2 active, 0 idle, 1 hijacked)")
+	want(tab, `text(card("http").querySelector(".waits h3"))`, "Waiting for 2 requests and 1 hijacked connection, on 3 connections (0 new, 2 active, 0 idle, 1 hijacked)")
 	tab.wantLayout("drain")
 	// The mark stands shortly before the end of the bar.
 	want(tab, `(() => {
@@ -93,13 +93,13 @@ func TestPageFollowsAStop(t *testing.T) {
 	if err := stopped(); err != nil {
 		t.Errorf("Stop() = %v", err)
 	}
-	// What is over in a moment may not be seen.
-	want(tab, `verdicts.filter(v => !/tells its clients|accept queue/.test(v)).map(v => v.split(/[ :]/).slice(0, 3).join(" ")).join("; ")`,
-		"Stopping. It still; Stopping. It drains; Stopped  nothing")
+	// The page may miss phases that take only a moment.
+	want(tab, `verdicts.filter(v => !/Telling clients|accept queue/.test(v)).map(v => v.split(/[ :]/).slice(0, 3).join(" ")).join("; ")`,
+		"Stopping. Still accepting,; Stopping. Draining ; Stopped  nothing")
 	want(tab, `fills.every((f, i) => f <= 100 && (i === 0 || f >= fills[i - 1] - .01))`, true)
 }
 
-// What was cut is said.
+// The page says what was cut.
 func TestPageTellsOfForce(t *testing.T) {
 	g := make(gate)
 	deaf := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-g })
@@ -119,7 +119,7 @@ func TestPageTellsOfForce(t *testing.T) {
 	tab.wantLayout("forced")
 }
 
-// An app that has stopped is said to have, and the page comes back with the next one.
+// The page says that the app has stopped, and recovers when the next one starts.
 func TestPageGoneAndBack(t *testing.T) {
 	addr := freeAddr(t)
 	a := startApp(t, addr, server(http.NotFoundHandler()))

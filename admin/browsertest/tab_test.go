@@ -19,10 +19,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is for what should happen at once. A picture may take long on a busy machine.
+// patience bounds the wait for what should happen at once. A picture may take long on a
+// busy machine.
 const patience = time.Minute
 
-// browser is the one Chromium of all tests; each has a tab of it.
+// browser is the one Chromium that all tests share; each test has a tab of its own.
 var browser struct {
 	once sync.Once
 	ctx  context.Context
@@ -30,8 +31,8 @@ var browser struct {
 	stop []context.CancelFunc
 }
 
-// chromium returns the context of the browser, which it starts if it does not run. It
-// skips the test if there is none.
+// chromium returns the context of the browser, which it starts if necessary. It skips the
+// test if no Chromium is installed.
 func chromium(t *testing.T) context.Context {
 	t.Helper()
 	var path string
@@ -75,8 +76,8 @@ func stopBrowser() {
 	}
 }
 
-// A tab shows the page. It fails its test for every line in its console, every violation of
-// the page's policy, every dialog, and every request that is not the page's own.
+// A tab shows the page. It fails its test for every line in its console, every violation
+// of the page's policy, every dialog, and every request that is not the page's own.
 type tab struct {
 	t      *testing.T
 	ctx    context.Context
@@ -85,7 +86,7 @@ type tab struct {
 	mu       sync.Mutex // guards what follows
 	problems []string
 	requests []string // URLs
-	outage   bool     // connections to the admin server may fail
+	outage   bool     // set if connections to the admin server may fail
 }
 
 // open opens the page of an admin server.
@@ -115,7 +116,7 @@ func (tab *tab) run(actions ...chromedp.Action) {
 	}
 }
 
-// hear is told what happens in the tab.
+// hear receives the events of the tab.
 func (tab *tab) hear(event any) {
 	tab.mu.Lock()
 	defer tab.mu.Unlock()
@@ -138,14 +139,14 @@ func (tab *tab) hear(event any) {
 	}
 }
 
-// check is the end of the tab.
+// check runs at the end of the test, and fails it for what the tab has recorded.
 func (tab *tab) check() {
 	tab.mu.Lock()
 	defer tab.mu.Unlock()
 	for _, p := range tab.problems {
 		tab.t.Errorf("the page: %s", p)
 	}
-	own := []string{tab.origin + "/", tab.origin + "/events", "data:,"} // the last one is the icon
+	own := []string{tab.origin + "/", tab.origin + "/events", "data:,"} // the last is the icon
 	seen := make(map[string]bool)
 	for _, url := range tab.requests {
 		seen[url] = true
@@ -158,14 +159,14 @@ func (tab *tab) check() {
 	}
 }
 
-// allowOutage says that the admin server will be gone for a while.
+// allowOutage declares that the admin server will be gone for a while.
 func (tab *tab) allowOutage() {
 	tab.mu.Lock()
 	defer tab.mu.Unlock()
 	tab.outage = true
 }
 
-// helpers are there before the page's own script.
+// helpers is a script that runs before the page's own.
 const helpers = `
 	const card = name => [...document.querySelectorAll("section")].find(s => s.querySelector("h2").textContent === name);
 	const seen = e => Boolean(e) && e.checkVisibility();
@@ -181,14 +182,14 @@ func (tab *tab) loadHelpers() chromedp.Action {
 	})
 }
 
-// eval returns the value of an expression of JavaScript.
+// eval returns the value of a JavaScript expression.
 func eval[T any](tab *tab, js string) (v T) {
 	tab.t.Helper()
 	tab.run(chromedp.Evaluate(js, &v))
 	return v
 }
 
-// until waits until an expression of JavaScript is true.
+// until waits until a JavaScript expression is true.
 func (tab *tab) until(js string) {
 	tab.t.Helper()
 	for end := time.Now().Add(patience); !eval[bool](tab, "Boolean("+js+")"); time.Sleep(20 * time.Millisecond) {
@@ -198,7 +199,7 @@ func (tab *tab) until(js string) {
 	}
 }
 
-// want compares what the page has with what it should have.
+// want checks that a JavaScript expression has the wanted value.
 func want[T comparable](tab *tab, js string, want T) {
 	tab.t.Helper()
 	if got := eval[T](tab, js); got != want {
@@ -206,7 +207,7 @@ func want[T comparable](tab *tab, js string, want T) {
 	}
 }
 
-// look makes the tab light or dark, and so wide.
+// look sets the color scheme and the size of the tab.
 func (tab *tab) look(scheme string, width int64) {
 	tab.t.Helper()
 	tab.run(
@@ -215,7 +216,7 @@ func (tab *tab) look(scheme string, width int64) {
 	)
 }
 
-// shoot writes a picture of the whole page, if somebody wants to look.
+// shoot writes a picture of the whole page if -shots is set.
 func (tab *tab) shoot(name string) {
 	tab.t.Helper()
 	if *shots == "" {

@@ -23,8 +23,8 @@ import (
 	"time"
 )
 
-// A ca issues certificates by ACME (RFC 8555) to who passes the challenge TLS-ALPN-01
-// (RFC 8737). It has one account, checks no signatures, and decides at once.
+// A ca issues certificates by ACME (RFC 8555) to clients that pass the challenge
+// TLS-ALPN-01 (RFC 8737). It has one account, checks no signatures, and decides at once.
 type ca struct {
 	*httptest.Server
 	t     *testing.T
@@ -32,16 +32,16 @@ type ca struct {
 	root  *x509.Certificate
 	roots *x509.CertPool
 
-	mu         sync.Mutex // guards what follows
-	addr       string     // where every name leads
+	mu         sync.Mutex // guards the fields below
+	addr       string     // the address of every name
 	thumbprint string     // of the account's key
-	orders     []*order   // an order's number is its place
+	orders     []*order   // an order's number is its index
 }
 
 type order struct {
 	name    string
 	isValid bool   // the challenge was passed
-	chain   []byte // PEM, when it was issued
+	chain   []byte // in PEM, once it has been issued
 }
 
 type object = map[string]any
@@ -85,7 +85,7 @@ func newCA(t *testing.T) *ca {
 	return c
 }
 
-// leads says where every name leads.
+// leads sets the address of every name.
 func (c *ca) leads(addr string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,7 +103,7 @@ func (c *ca) issued() (n int) {
 	return n
 }
 
-// The handlers have c.mu locked.
+// The handlers below run with c.mu held.
 
 func (c *ca) directory(w http.ResponseWriter, r *http.Request) {
 	reply(w, 200, object{"newNonce": c.URL + "/nonce", "newAccount": c.URL + "/account", "newOrder": c.URL + "/order"})
@@ -169,7 +169,7 @@ func (c *ca) authorization(w http.ResponseWriter, _ []byte, n int, o *order) {
 	reply(w, 200, object{"status": statusOf(o), "identifier": object{"type": "dns", "value": o.name}, "challenges": []object{c.challengeOf(n, o)}})
 }
 
-// challenge connects to the server that has the name.
+// challenge checks the challenge by connecting to the server that has the name.
 func (c *ca) challenge(w http.ResponseWriter, _ []byte, n int, o *order) {
 	if err := c.validate(o.name, token(n)); err != nil {
 		c.t.Errorf("the challenge: %v", err)
@@ -201,7 +201,7 @@ func (c *ca) validate(name, token string) error {
 	return nil
 }
 
-// finalize issues a certificate. The first one is so old that it is due for renewal.
+// finalize issues a certificate. The first one is already due for renewal.
 func (c *ca) finalize(w http.ResponseWriter, payload []byte, n int, o *order) {
 	var asked struct{ CSR string }
 	if err := json.Unmarshal(payload, &asked); err != nil {
@@ -245,14 +245,15 @@ func statusOf(o *order) string {
 	return "pending"
 }
 
-// payload returns what a JWS holds.
+// payload returns the payload of a JWS.
 func (c *ca) payload(r *http.Request) []byte {
 	payload := new(json.RawMessage)
 	c.decode(r, new(object), payload)
 	return *payload
 }
 
-// decode reads a JWS: its header, and its payload, unless that is empty, as of a GET.
+// decode reads the header of a JWS and, unless it is empty, as that of a GET is, the
+// payload.
 func (c *ca) decode(r *http.Request, header, payload any) {
 	var jws struct{ Protected, Payload string }
 	if err := json.NewDecoder(r.Body).Decode(&jws); err != nil {

@@ -1,14 +1,14 @@
-// Command autocert serves TLS with a certificate that it orders of Let's Encrypt, and
+// Command autocert serves TLS with a certificate that it orders from Let's Encrypt and
 // renews.
 //
-// The surprise: Manager.Listener does the TLS handshake by itself, so that the server can say
-// less about its connections. Give the Manager's TLSConfig to WithTLS instead. It
-// answers the challenge TLS-ALPN-01 on the port of the service, which must be 443, without
-// a second server on port 80; its GetCertificate alone would not.
+// The surprise: Manager.Listener does the TLS handshake by itself, so the server knows
+// less about its connections. Give the Manager's TLSConfig to WithTLS instead. It answers
+// the challenge TLS-ALPN-01 on the port of the service, which must be 443, without a
+// second server on port 80. The Manager's GetCertificate alone would not.
 //
-// The first client waits for the order, in its handshake, and a stop drops it then, as it
-// does all handshakes that take long. A cache on a disk that outlives the process makes
-// that rare, and keeps deploys off the CA's rate limit.
+// The first client waits for the order during its handshake. A stop drops that client, as
+// it drops all handshakes that take long. A cache on a disk that outlives the process
+// makes that rare, and keeps deploys from reaching the CA's rate limit.
 package main
 
 import (
@@ -36,7 +36,7 @@ func service(m *autocert.Manager) fx.Option {
 		fxhttp.Module(
 			fxhttp.WithAddr(":443"),
 			fxhttp.WithTLS(m.TLSConfig()),             // glue: not WithListener(m.Listener())
-			fxhttp.WithMaxConnectionAge(24*time.Hour), // a connection stays with its certificate
+			fxhttp.WithMaxConnectionAge(24*time.Hour), // a connection keeps its certificate
 		),
 		fx.Provide(newHandler),
 	)

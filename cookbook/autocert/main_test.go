@@ -14,7 +14,7 @@ import (
 
 const host = "www.example.org"
 
-// The first certificate is nearly over, so that it is renewed under load.
+// The first certificate is about to expire, so it is renewed under load.
 func TestStop(t *testing.T) {
 	ca := newCA(t)
 	s := servicetest.Start(t, service(&autocert.Manager{

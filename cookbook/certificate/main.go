@@ -1,5 +1,4 @@
-// Command certificate serves TLS with a certificate that is read again when it has been
-// renewed.
+// Command certificate serves TLS with a certificate that it reads again after a renewal.
 //
 // The surprise: WithTLSFiles reads its files once, when the app is built, so a renewed
 // certificate waits for the next deploy. GetCertificate is called at each handshake. A
@@ -32,16 +31,16 @@ func service(c *certificate) fx.Option {
 			fxhttp.WithMaxConnectionAge(24*time.Hour),
 		),
 		fx.Provide(newHandler),
-		fx.Invoke(c.read), // a wrong file fails the start
+		fx.Invoke(c.read), // an unusable file fails the start
 	)
 }
 
-// certificate is read again at a handshake, at an interval.
+// certificate is read again at the first handshake after an interval.
 type certificate struct {
 	cert, key string // files
 	every     time.Duration
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	current *tls.Certificate
 	readAt  time.Time
 }
@@ -50,8 +49,8 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if time.Since(c.readAt) > c.every {
-		if err := c.readLocked(); err != nil { // half written, perhaps: the old one serves on
-			log.Print("certificate: ", err)
+		if err := c.readLocked(); err != nil { // the files may be half written: keep the old certificate
+			log.Print("reading the certificate: ", err)
 		}
 	}
 	return c.current, nil

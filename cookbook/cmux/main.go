@@ -1,9 +1,9 @@
-// Command cmux serves gRPC and HTTP on one port, as cmux does, without it.
+// Command cmux serves gRPC and HTTP on one port, as cmux does, but without cmux.
 //
-// The surprise: cmux closes each connection whose first bytes it is still reading when
-// its listener closes, and closing one of its listeners closes the port for all. 64
-// clients that connect for each request lost 383 in 20 stops, and none here. net/http
-// itself speaks HTTP/2 without TLS, so the content type can tell the two apart.
+// The surprise: when its listener closes, cmux closes each connection whose first bytes it
+// is still reading, and closing one of its listeners closes the port for all. 64 clients
+// that connect for each request lost 383 requests in 20 stops with cmux, and none here.
+// net/http itself speaks HTTP/2 without TLS, so the content type can tell gRPC from HTTP.
 package main
 
 import (
@@ -41,7 +41,7 @@ func newGRPC(lc fx.Lifecycle) *grpc.Server {
 }
 
 func newHandler(g *grpc.Server) http.Handler {
-	calls := fxshutdown.EndOnDrain(g) // ends streams; see the recipe of gRPC for calls that take long
+	calls := fxshutdown.EndOnDrain(g) // ends streams; for long calls, see the recipe for gRPC
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /hello", hello)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // glue

@@ -1,9 +1,9 @@
 // Command coderwebsocket serves an echo with coder/websocket.
 //
 // The surprise: http.Server.Shutdown forgets WebSockets, but fxhttp waits for them. A
-// handler that does not know of the drain holds the stop until its time is over (13 s),
-// and its client sees the connection break. Say goodbye when Draining closes;
-// WithHijackGrace bounds the rest.
+// handler that does not know about the drain holds the stop until the stop's time is over
+// (13 s), and its client sees the connection break. Say goodbye when Draining closes.
+// WithHijackGrace bounds the time of handlers that do not.
 package main
 
 import (

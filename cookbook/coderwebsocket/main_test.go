@@ -30,7 +30,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// talk has its messages echoed until the connection ends.
+// talk sends messages, and checks their echoes, until the connection ends.
 func talk(ctx context.Context, c *websocket.Conn, message string) error {
 	for {
 		if err := c.Write(ctx, websocket.MessageText, []byte(message)); err != nil {

@@ -1,9 +1,9 @@
 // Command connect serves connect-go handlers to clients of Connect, gRPC-Web and gRPC.
 //
-// The surprise: gRPC clients need HTTP/2 without TLS to be switched on, and a stream has
-// to end with a code. EndOnDrain, which cancels its context, ends it as Canceled, which
-// the client takes for its own doing; Unavailable says that it may try again. A nil error
-// says that the stream is complete.
+// The surprise: gRPC clients need HTTP/2 without TLS, which has to be switched on, and a
+// stream has to end with a code. EndOnDrain cancels the context of a stream, so the stream
+// ends with Canceled, as if its client had cancelled it. Unavailable tells the client that
+// it may try again; a nil error would tell it that the stream is complete.
 package main
 
 import (
@@ -23,7 +23,8 @@ import (
 func main() { fx.New(service()).Run() }
 
 func service() fx.Option {
-	// glue: not h2c.NewHandler, which hijacks: its calls are not seen, and are cut.
+	// glue: not h2c.NewHandler, which hijacks connections: their calls would not be seen,
+	// and would be cut.
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
@@ -33,7 +34,8 @@ func service() fx.Option {
 	)
 }
 
-// newHandler does what mux.Handle(greetv1connect.NewGreetHandler(…)) does.
+// newHandler registers what generated code would register by
+// mux.Handle(greetv1connect.NewGreetHandler(…)).
 func newHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/greet.v1.Greet/Hello", connect.NewUnaryHandler("/greet.v1.Greet/Hello", hello))

@@ -1,9 +1,9 @@
 // Command echo serves an Echo instance, with a clock as server-sent events.
 //
-// The surprise: Echo is a handler that brings servers of its own, e.Server among them.
-// None of them runs here: what is set on it (timeouts, RegisterOnShutdown) has no
-// effect, and e.Start and e.Shutdown belong in no hook. Settings are options of
-// fxhttp.Module, or made on the *http.Server of the graph.
+// The surprise: Echo is a handler that has servers of its own, such as e.Server. None of
+// them runs here: what you set on them (timeouts, RegisterOnShutdown) has no effect, and
+// no hook should call e.Start or e.Shutdown. Use options of fxhttp.Module, or the
+// *http.Server of the graph, instead.
 package main
 
 import (
@@ -24,7 +24,7 @@ func main() { fx.New(service()).Run() }
 func service() fx.Option {
 	return fx.Options(
 		fxhttp.Module(fxhttp.WithAddr(":8080"), fxhttp.WithReadTimeout(time.Minute)), // glue: not e.Server.ReadTimeout
-		fx.Provide(fx.Annotate(newEcho, fx.As(new(http.Handler)))),                   // glue: it is an *echo.Echo
+		fx.Provide(fx.Annotate(newEcho, fx.As(new(http.Handler)))),                   // glue: newEcho returns an *echo.Echo
 	)
 }
 

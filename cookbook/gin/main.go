@@ -1,8 +1,8 @@
 // Command gin serves a gin engine, with a clock as server-sent events.
 //
 // The surprise: a *gin.Context is a context.Context, but not that of the request.
-// fxshutdown.Draining(c) compiles and returns nil: the clock holds each deploy until the
-// stop's time is over (13 s), and is then cut off with exit code 1.
+// fxshutdown.Draining(c) compiles and returns nil: the clock then holds each deploy until
+// the stop's time is over (13 s) and is cut off, and the process exits with code 1.
 package main
 
 import (
@@ -22,7 +22,7 @@ func main() { fx.New(service()).Run() }
 func service() fx.Option {
 	return fx.Options(
 		fxhttp.Module(fxhttp.WithAddr(":8080")),
-		fx.Provide(fx.Annotate(newEngine, fx.As(new(http.Handler)))), // glue: it is a *gin.Engine
+		fx.Provide(fx.Annotate(newEngine, fx.As(new(http.Handler)))), // glue: newEngine returns a *gin.Engine
 	)
 }
 

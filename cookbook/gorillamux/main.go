@@ -1,10 +1,10 @@
 // Command gorillamux serves a gorilla/mux router, to which each part of the service adds
 // its routes.
 //
-// The surprise: routes that are registered by an fx.Invoke listed after fxhttp.Module
-// work until the stop. Then what they need stops before the server has drained, and
-// running requests find their database closed. Routes that come from the graph are part
-// of the handler, and what they need outlives the server.
+// The surprise: routes registered by an fx.Invoke that is listed after fxhttp.Module work
+// until the stop. Then what they need stops before the server has drained, and running
+// requests find their database closed. Routes that come from the graph are part of the
+// handler, so what they need outlives the server.
 package main
 
 import (
@@ -27,14 +27,14 @@ func service() fx.Option {
 		fxhttp.Module(fxhttp.WithAddr(":8080")),
 		fx.Provide(
 			newDatabase,
-			// glue: a group of routes, not an fx.Invoke for each
+			// glue: a value group of routes, not an fx.Invoke for each
 			fx.Annotate(newHello, fx.ResultTags(`group:"routes"`)),
 			fx.Annotate(newRouter, fx.ParamTags(`group:"routes"`), fx.As(new(http.Handler))),
 		),
 	)
 }
 
-// route adds a part of the service to the router.
+// route adds the routes of one part of the service to the router.
 type route func(*mux.Router)
 
 func newRouter(routes []route) *mux.Router {

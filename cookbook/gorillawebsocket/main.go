@@ -1,9 +1,10 @@
 // Command gorillawebsocket serves an echo with gorilla/websocket.
 //
-// The surprise: http.Server.Shutdown forgets WebSockets, fxhttp waits for them, and
+// The surprise: http.Server.Shutdown forgets WebSockets, but fxhttp waits for them, and
 // gorilla's ReadMessage takes no context that could end it. So when Draining closes,
-// another goroutine sends a Close frame with WriteControl, the only method that may be
-// called concurrently with a writer. A read deadline gives the client a second to answer.
+// another goroutine sends a Close frame with WriteControl, the only writing method that
+// may be called while another goroutine writes. A read deadline gives the client a second
+// to answer.
 package main
 
 import (

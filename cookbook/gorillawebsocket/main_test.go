@@ -26,7 +26,7 @@ func TestStop(t *testing.T) {
 		c := dial()
 		go func() { clients <- talk(c, fmt.Sprint("hello ", n)) }()
 	}
-	dial() // a client that never reads, and so answers no Close frame
+	dial() // this client never reads, so it does not answer the Close frame
 	s.Await(6)
 	s.Stop()
 	for range 5 {
@@ -36,7 +36,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// talk has its messages echoed until the connection ends.
+// talk sends messages, and checks their echoes, until the connection ends.
 func talk(c *websocket.Conn, message string) error {
 	for {
 		if err := c.WriteMessage(websocket.TextMessage, []byte(message)); err != nil {

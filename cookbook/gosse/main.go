@@ -1,9 +1,9 @@
 // Command gosse serves events with go-sse, one every 100 ms to all subscribers.
 //
-// The surprise: go-sse's server ends a stream when its client goes, or in its own
-// Shutdown. As a dependency of the handler it is stopped by Fx after the drain, which
-// waits for the streams until its time is over (13 s). EndOnDrain ends each of them when
-// its connection is told to go.
+// The surprise: go-sse's server ends a stream when its client goes away, or in its own
+// Shutdown. Since that server is a dependency of the handler, Fx stops it only after the
+// drain, and the drain waits for the streams until its time is over (13 s). EndOnDrain
+// ends each stream when its connection is told to go.
 package main
 
 import (

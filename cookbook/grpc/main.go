@@ -2,10 +2,10 @@
 // beside other routes.
 //
 // The surprise: calls that come through ServeHTTP are requests of the http.Server. A
-// GracefulStop before the drain has ended makes new ones fail (Unknown), and a stream
-// that is not told to end holds the stop until its time is over (13 s). A stream of yours
-// asks Draining and returns a status; EndOnDrain ends one of a library, such as the
-// health service's Watch.
+// GracefulStop before the end of the drain makes new calls fail (Unknown), and a stream
+// that is not told to end holds the stop until the stop's time is over (13 s). Let your
+// own streams return a status when Draining closes. EndOnDrain ends those of libraries,
+// such as the health service's Watch.
 package main
 
 import (
@@ -28,7 +28,8 @@ import (
 func main() { fx.New(service()).Run() }
 
 func service() fx.Option {
-	// glue: not h2c.NewHandler, which hijacks: its calls are not seen, and are cut.
+	// glue: not h2c.NewHandler, which hijacks connections: their calls would not be seen,
+	// and would be cut.
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
@@ -54,7 +55,7 @@ func newHandler(g *grpc.Server) http.Handler {
 	return mux
 }
 
-// api is the service, here that of gRPC's own tests.
+// api implements the service, which here is that of gRPC's own tests.
 type api struct {
 	pb.UnimplementedTestServiceServer
 }

@@ -49,7 +49,7 @@ func TestStop(t *testing.T) {
 		return nil
 	})
 	s.Stop()
-	// The library's stream may end without its status: see EndOnDrain.
+	// The library's stream may end without a status: see EndOnDrain.
 	for range 2 {
 		switch got := <-ends; got {
 		case "stream: Unavailable", "watch: Canceled", "watch: Internal":
@@ -59,7 +59,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// end receives until the stream ends, and returns its name and its status.
+// end receives until the stream ends, and returns the stream's name and status.
 func end(name string, recv func() error) string {
 	for {
 		if err := recv(); err != nil {

@@ -7,7 +7,7 @@ import (
 	pb "google.golang.org/grpc/interop/grpc_testing"
 )
 
-// api is the service, here that of gRPC's own tests.
+// api implements the service, which here is that of gRPC's own tests.
 type api struct {
 	pb.UnimplementedTestServiceServer
 }

@@ -1,10 +1,10 @@
 // Command grpcgateway serves a gRPC service as JSON, with grpc-gateway, and the service
-// itself on a port of its own.
+// itself on another port.
 //
 // The surprise: a Register…HandlerFromEndpoint that is given the context of an OnStart
-// hook works for 15 s: then Fx's start timeout closes its connection. Give the handler a
-// connection from the graph: it is closed, and the gRPC server stopped, after the last
-// request that needs them. EndOnDrain ends a stream of the gateway's.
+// hook works for 15 s. Then Fx's start timeout is over, and the connection is closed. Give
+// the handler a connection from the graph instead: it is closed, and the gRPC server is
+// stopped, after the last request that needs them. EndOnDrain ends the gateway's streams.
 package main
 
 import (

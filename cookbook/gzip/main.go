@@ -1,8 +1,8 @@
 // Command gzip compresses its responses with gzhttp, including event streams.
 //
 // The surprise: gzhttp decides at the first byte whether to compress, and a Flush before
-// that does nothing. A stream that has nothing to say yet leaves its client without a
-// header, and an EventSource without its open event. Write a comment first.
+// that does nothing. Until a stream sends its first event, its client gets no header, and
+// an EventSource no open event. Write an SSE comment first.
 package main
 
 import (
@@ -42,7 +42,7 @@ func hello(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "hello %s", name)
 }
 
-// news has none.
+// news is an event stream that never sends an event.
 func news(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	fmt.Fprint(w, ": welcome\n\n") // glue

@@ -1,9 +1,9 @@
 // Command otelhttp traces its requests with otelhttp.
 //
-// The surprise: a TracerProvider that is shut down by an fx.Invoke, listed after
-// fxhttp.Module, is shut down before the drain: the spans of all requests that end
-// during the stop are dropped, and nothing says so. As a dependency of the handler, it
-// flushes after the last of them.
+// The surprise: if an fx.Invoke listed after fxhttp.Module appends the hook that shuts the
+// TracerProvider down, that happens before the drain: the spans of all requests that end
+// during the stop are dropped silently. As a dependency of the handler, the TracerProvider
+// flushes after the last of these requests.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 
 func main() { fx.New(service(stdouttrace.New)).Run() }
 
-// service takes the constructor of a trace.SpanExporter.
+// service returns the app. newExporter is the constructor of a trace.SpanExporter.
 func service(newExporter any) fx.Option {
 	return fx.Options(
 		fxhttp.Module(fxhttp.WithAddr(":8080")),

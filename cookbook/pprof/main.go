@@ -1,8 +1,8 @@
-// Command pprof has the profiles of net/http/pprof on a server of its own.
+// Command pprof serves the profiles of net/http/pprof on a server of its own.
 //
-// The surprise: a CPU profile or a trace of 30 s is a running request, and holds the
-// stop for as long. EndOnDrain ends it early: what was recorded by then is a complete
-// profile. (Importing the package registers its routes in http.DefaultServeMux, which
+// The surprise: a CPU profile or a trace of 30 s is a running request, and holds the stop
+// for as long. EndOnDrain ends it early, and what was recorded by then is still a complete
+// profile. (Importing net/http/pprof registers its routes in http.DefaultServeMux, which
 // fxhttp serves only with WithDefaultServeMux.)
 package main
 
@@ -22,7 +22,7 @@ func main() { fx.New(service()).Run() }
 
 func service() fx.Option {
 	return fx.Options(
-		// The one that is listed first stops last.
+		// The server that is listed first stops last.
 		fxhttp.Module(fxhttp.WithName("admin"), fxhttp.WithAddr("127.0.0.1:8081")),
 		fxhttp.Module(fxhttp.WithAddr(":8080")),
 		fx.Provide(newHandler, fx.Annotate(newAdmin, fx.ResultTags(`name:"admin"`))),

@@ -30,7 +30,7 @@ func TestStop(t *testing.T) {
 		defer resp.Body.Close()
 		zipped, err := gzip.NewReader(resp.Body)
 		if err == nil {
-			_, err = io.Copy(io.Discard, zipped) // which checks its sum
+			_, err = io.Copy(io.Discard, zipped) // verifies the checksum
 		}
 		profile <- fmt.Sprint(resp.StatusCode, " ", err)
 	}()

@@ -3,8 +3,8 @@
 //
 // The surprise: proxyproto's Listener hides the socket that it wraps, so the stop can
 // neither see its accept queue nor hold off new clients. Clients that connect at that
-// moment are reset: 16 of 64 in one stop. Expose the socket, and say that it is the
-// server's alone.
+// moment are reset: 16 of 64 in one stop. Expose the socket, and declare that only this
+// server uses it.
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 
 func main() { fx.New(service(":8080")).Run() }
 
-// addr is where to listen.
+// addr is the address to listen on.
 type addr string
 
 func service(a addr) fx.Option {
@@ -49,7 +49,7 @@ func listen(a addr) (fxhttp.Option, error) {
 	}}), nil
 }
 
-// listener has the methods of the socket, which proxyproto's hides. (glue)
+// listener exposes the methods of the socket, which proxyproto's Listener hides. (glue)
 type listener struct {
 	*net.TCPListener
 	proxied *proxyproto.Listener
@@ -57,8 +57,9 @@ type listener struct {
 
 func (l listener) Accept() (net.Conn, error) { return l.proxied.Accept() }
 
-// required is a policy for a port that load balancers alone reach: without it anybody
-// else says who he is.
+// required is a policy for a port that only load balancers can reach. It refuses
+// connections without a PROXY header. Do not use it on an open port, where clients could
+// forge their addresses.
 func required(proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
 	return proxyproto.REQUIRE, nil
 }

@@ -1,10 +1,10 @@
-// Command r3labssse serves events by r3labs/sse, one each 100 ms to all who subscribe with
-// GET /events?stream=clock.
+// Command r3labssse serves events with r3labs/sse, one every 100 ms, to all clients that
+// subscribe with GET /events?stream=clock.
 //
-// The surprise: its server ends a stream when the client goes, or in its own Close. As a
-// dependency of the handler it is closed by Fx after the drain, which waits for the streams
-// until its time is over (13 s). EndOnDrain ends each of them when its connection is told
-// to go.
+// The surprise: the library's server ends a stream when its client goes away, or in its
+// own Close. Since that server is a dependency of the handler, Fx closes it only after the
+// drain, and the drain waits for the streams until its time is over (13 s). EndOnDrain
+// ends each stream when its connection is told to go.
 package main
 
 import (
@@ -39,7 +39,7 @@ const clock = "clock" // the name of the stream
 
 func newEvents(lc fx.Lifecycle) *sse.Server {
 	events := sse.New()
-	events.AutoReplay = false // by default it keeps every event, and sends all to each new client
+	events.AutoReplay = false // the default keeps every event and sends all of them to each new client
 	events.CreateStream(clock)
 	ctx, cancel := context.WithCancel(context.Background())
 	var publisher sync.WaitGroup

@@ -1,10 +1,10 @@
 // Command reverseproxy passes requests on to a backend, including WebSockets and event
 // streams.
 //
-// The surprise: a proxied stream ends when one of its ends goes away, and neither learns
-// that the proxy drains: the stream holds the stop until its time is over (13 s), and the
-// exit code is 1. EndOnDrain ends it. It belongs only around the routes of streams:
-// another request that takes longer than 250 ms would get a 502.
+// The surprise: a proxied stream ends when its client or its backend goes away, and
+// neither learns that the proxy drains. So the stream holds the stop until the stop's time
+// is over (13 s), and the exit code is 1. EndOnDrain ends the stream. Use it only around
+// the routes of streams: any other request that takes longer than 250 ms would get a 502.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 
 func main() { fx.New(service("http://127.0.0.1:9000")).Run() }
 
-// backend is where requests go.
+// backend is the URL that requests are passed on to.
 type backend string
 
 func service(to backend) fx.Option {

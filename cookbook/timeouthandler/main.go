@@ -1,10 +1,10 @@
 // Command timeouthandler bounds its requests with http.TimeoutHandler.
 //
-// The surprise: after the 503 of a TimeoutHandler, the handler runs on. It is no longer a
-// request, so the drain does not wait for it, and the database is closed under it. Count
-// such handlers, and wait for them in a hook between the server's and the database's. (A
-// TimeoutHandler also holds back all that is written, so a stream does not belong behind
-// it.)
+// The surprise: after a TimeoutHandler has answered with 503, the handler inside it goes
+// on running. Its request is over, so the drain does not wait for the handler, and the
+// database is closed while the handler uses it. Count such handlers, and wait for them in
+// a hook between the server's and the database's. (A TimeoutHandler also buffers the whole
+// response, so do not use it for streams.)
 package main
 
 import (
@@ -28,17 +28,17 @@ func service() fx.Option {
 	)
 }
 
-// handlers are those that may outlive their requests. (glue)
+// handlers counts the handlers that may outlive their requests. (glue)
 type handlers struct{ running sync.WaitGroup }
 
-// newHandlers needs the database, so that Fx stops that later.
+// newHandlers takes the database so that Fx stops the database later.
 func newHandlers(lc fx.Lifecycle, _ *database) *handlers {
 	h := &handlers{}
-	lc.Append(fx.StopHook(h.running.Wait)) // Fx's stop timeout bounds it
+	lc.Append(fx.StopHook(h.running.Wait)) // bounded by Fx's stop timeout
 	return h
 }
 
-// within is http.TimeoutHandler, whose handler is waited for.
+// within is http.TimeoutHandler, except that the stop waits for the handler inside.
 func (h *handlers) within(d time.Duration, next http.HandlerFunc) http.Handler {
 	bounded := http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer h.running.Done()
@@ -60,7 +60,7 @@ func newHandler(h *handlers, db *database) http.Handler {
 	return mux
 }
 
-// database takes its time, and asks no context.
+// database is slow, and takes no context.
 type database struct {
 	closed atomic.Bool
 	loaded atomic.Int64

@@ -1,6 +1,6 @@
 // Package servicetest drives the services of the cookbook: it starts one on a free port,
-// loads it, stops it in mid-load, and checks that each request that was sent has been
-// answered whole.
+// puts load on it, stops it in mid-load, and checks that each request that was sent got a
+// complete answer.
 package servicetest
 
 import (
@@ -26,39 +26,39 @@ import (
 )
 
 const (
-	// most bounds a stop whose streams are told: far more than it takes on an idle
-	// machine, far less than the 13 s for which one that is not told holds it.
+	// most bounds a stop whose streams are told to end. Such a stop takes far less on an
+	// idle machine. A stream that is not told to end would hold it for 13 s.
 	most = 5 * time.Second
 
-	patience = 20 * time.Second // with what should happen at once
-	clients  = 8                // of a load
+	patience = 20 * time.Second // limit for what should happen at once
+	clients  = 8                // number of clients of a load
 )
 
 // A Service is an app under test.
 type Service struct {
 	*fxshutdown.Server
-	URL    string       // of the server, without a slash at its end
+	URL    string       // of the server, without a slash at the end
 	Client *http.Client // has a pool of its own
 
 	t        *testing.T
 	app      *fx.App
-	stopping atomic.Bool // the stop has begun
+	stopping atomic.Bool // set when the stop has begun
 	answered atomic.Int64
 	clients  sync.WaitGroup
 }
 
-// Start starts the app, its unnamed server on a free port.
+// Start starts the app, with its unnamed server on a free port.
 func Start(t *testing.T, opts ...fx.Option) *Service {
 	t.Helper()
 	free := fxhttp.ProvideOption(func() fxhttp.Option { return fxhttp.WithAddr("127.0.0.1:0") })
 	return StartAt(t, append(opts, free)...)
 }
 
-// StartAt starts the app, which has an address, or a listener, that fits a test.
+// StartAt starts an app whose address or listener is already suitable for a test.
 func StartAt(t *testing.T, opts ...fx.Option) *Service {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() { // when all has ended
+	t.Cleanup(func() { // runs last
 		if !t.Failed() {
 			goleak.VerifyNone(t, before)
 		}
@@ -89,20 +89,20 @@ func StartAt(t *testing.T, opts ...fx.Option) *Service {
 	return s
 }
 
-// TrustTLS makes the client speak TLS, and trust roots.
+// TrustTLS makes the client speak TLS and trust roots.
 func (s *Service) TrustTLS(roots *x509.CertPool) {
 	s.URL = "https://" + s.Addr().String()
 	s.Client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
 }
 
-// quiet keeps the events of the servers out of the output.
+// quiet keeps the servers' events out of the output.
 type quiet struct{}
 
 func (quiet) LogEvent(fxshutdown.Event) {}
 
-// Load has clients that call send, one request after another, until the server refuses
-// their connections, and returns when each has been answered three times. n is another
-// one for each call.
+// Load starts clients that call send, one request after another, until the server refuses
+// their connections. It returns when each client has had three answers. n differs from
+// call to call.
 func (s *Service) Load(send func(n int) error) {
 	s.t.Helper()
 	var warm sync.WaitGroup
@@ -131,13 +131,14 @@ func (s *Service) Load(send func(n int) error) {
 	s.Await(1)
 }
 
-// isRefused reports whether nobody listens any more: nothing was sent.
+// isRefused reports whether err means that the listener is closed, so that nothing was
+// sent.
 func isRefused(err error) bool {
-	return errors.Is(err, syscall.ECONNREFUSED) || // and, of clients that do not wrap it:
+	return errors.Is(err, syscall.ECONNREFUSED) || // and for clients that do not wrap it:
 		err != nil && strings.Contains(err.Error(), "connection refused")
 }
 
-// Await returns when n requests run, or have hijacked their connections.
+// Await returns when n requests are running or have hijacked their connections.
 func (s *Service) Await(n int) {
 	s.t.Helper()
 	for end := time.Now().Add(patience); len(s.InFlight()) < n; time.Sleep(time.Millisecond) {
@@ -147,8 +148,8 @@ func (s *Service) Await(n int) {
 	}
 }
 
-// Hello posts a name, slowly, and checks that the answer is "hello" and the name.
-// POST, since a client sends a GET that was lost again by itself.
+// Hello sends a name slowly and checks that the answer is "hello" and the name. It uses
+// POST, since a client may repeat a lost GET on its own.
 func (s *Service) Hello(n int) error {
 	name := Text(n)
 	got, err := s.Post("/hello", name)
@@ -158,10 +159,10 @@ func (s *Service) Hello(n int) error {
 	return err
 }
 
-// Text returns 4 KB, others for each n.
+// Text returns a text of 4 KB that differs for each n.
 func Text(n int) string { return strings.Repeat(fmt.Sprintf("%08d", n), 512) }
 
-// Post posts body, its second half some time after the first, and returns the answer.
+// Post sends body, its second half some time after the first, and returns the answer.
 func (s *Service) Post(path, body string) (string, error) {
 	half := len(body) / 2
 	r := io.MultiReader(strings.NewReader(body[:half]), pause{}, strings.NewReader(body[half:]))
@@ -183,8 +184,8 @@ func (s *Service) Post(path, body string) (string, error) {
 	return string(got), err
 }
 
-// pause is an empty reader that takes its time: so a request is there in two parts, and
-// some run at any time.
+// pause is an empty reader that takes some time. It splits a request into two parts, so
+// that some requests are running at any time.
 type pause struct{}
 
 func (pause) Read([]byte) (int, error) {
@@ -192,7 +193,7 @@ func (pause) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// A Stream is a response that is read while it comes.
+// A Stream is a response that is read as it arrives.
 type Stream struct {
 	t     *testing.T
 	path  string
@@ -201,7 +202,7 @@ type Stream struct {
 	err   error
 }
 
-// Open sends a GET and returns when the header of its response has come.
+// Open sends a GET and returns when the header of the response has arrived.
 func (s *Service) Open(path string) *Stream {
 	s.t.Helper()
 	resp, err := s.Client.Get(s.URL + path)
@@ -220,8 +221,8 @@ func (s *Service) Open(path string) *Stream {
 	return st
 }
 
-// WantEnd waits for the end of the stream and checks that it is complete, and how it
-// began and ended.
+// WantEnd waits for the end of the stream, and checks that the stream is complete and how
+// it began and ended.
 func (st *Stream) WantEnd(prefix, suffix string) {
 	st.t.Helper()
 	<-st.ended
@@ -230,8 +231,8 @@ func (st *Stream) WantEnd(prefix, suffix string) {
 	}
 }
 
-// WantCut waits for the end of the stream and checks that it is one without a last chunk,
-// as of a handler that panics with http.ErrAbortHandler, and how it began.
+// WantCut waits for the end of the stream, and checks how it began and that its last chunk
+// is missing, as after a handler that panics with http.ErrAbortHandler.
 func (st *Stream) WantCut(prefix string) {
 	st.t.Helper()
 	<-st.ended
@@ -240,8 +241,8 @@ func (st *Stream) WantCut(prefix string) {
 	}
 }
 
-// Stop stops the app in the middle of its load, as Run does at an interrupt, and checks
-// what it returns (nil is the exit code 0), the time it takes, and the report.
+// Stop stops the app in the middle of its load, as Run does at an interrupt. It checks the
+// error (nil means the exit code 0), the time that the stop took, and the report.
 func (s *Service) Stop() fxshutdown.Report {
 	s.t.Helper()
 	s.stopping.Store(true)
