@@ -171,7 +171,7 @@ func (c Config) checkAddr() error {
 			reason = ae.Err
 		}
 		if strings.HasPrefix(c.Addr, "/") || strings.HasPrefix(c.Addr, "@") {
-			return fmt.Errorf("Addr %q is the path of a socket, and Network is %s: set Network unix too", c.Addr, cmp.Or(c.Network, "tcp"))
+			return fmt.Errorf("Addr %q is the path of a socket, but Network is %s: set Network to unix", c.Addr, cmp.Or(c.Network, "tcp"))
 		}
 		return fmt.Errorf("Addr %q: %s: want host:port or :port", c.Addr, reason)
 	}

@@ -223,8 +223,8 @@ func TestStopErrorIsOfContext(t *testing.T) {
 	}
 }
 
-// An error of what settings are made of begins near its cause: nothing of ours is on the
-// way to it.
+// If a constructor of a setting fails, the error begins near its cause, and does not show
+// the module's own constructors on the path to it.
 func TestSourceErrorIsNotBuried(t *testing.T) {
 	errCause := errors.New("line 2: field adr not found")
 	tag := fx.ResultTags(`name:"api"`)
@@ -245,7 +245,7 @@ func TestSourceErrorIsNotBuried(t *testing.T) {
 				t.Fatalf("Err() = %v, want the cause", err)
 			}
 			if strings.Contains(err.Error(), "*fxhttp.") || strings.Count(err.Error(), "could not build arguments") > 1 {
-				t.Errorf("Err() = %v, want it without the way to the cause", err)
+				t.Errorf("Err() = %v, want it without the path to the cause", err)
 			}
 		})
 	}

@@ -92,9 +92,9 @@ func Module(opts ...Option) fx.Option {
 			handler,
 			fx.Annotate(newRunner, fx.ParamTags(name, name, name, name), fx.ResultTags(name)),
 		)),
-		// Not inside of the fx.Module: its invokes would run before all those
-		// of its parent, and the server would stop after what they construct. (Settings
-		// would be read before an earlier invoke could prepare them.)
+		// Not inside the fx.Module: its invokes would run before all those of its parent,
+		// and the server would stop after what those construct. Settings would also be
+		// read before an earlier invoke could prepare them.
 		fx.Invoke(
 			fx.Annotate(takeSources, fx.ParamTags(optional, groupTag(m.name), `optional:"true"`, `optional:"true"`)),
 			fx.Annotate(checkSettings, fx.ParamTags(name, groupLastSettings)),
@@ -209,13 +209,14 @@ func (m *module) whyMissing(in fromGraph, hasConfig bool) error {
 	return nil
 }
 
-// takeSources is an invoke that asks for what the settings are made of, so that dig's error
-// of a constructor that fails begins with it, and not with the way to it.
+// takeSources is an invoke that asks for everything that the settings are made from. If a
+// constructor of these fails, dig's error then begins with that constructor, not with the
+// path to it.
 func takeSources(Config, []Option, *zap.Logger, fxshutdown.Logger) {}
 
-// checkSettings is an invoke, whose error Fx shows as it is. An invoke that asks for the
-// server and is listed before Module gets the error from newHTTPServer. last are those of
-// the servers that the next invoke constructs.
+// checkSettings is an invoke, because Fx shows the error of an invoke unchanged. An invoke
+// that asks for the server and is listed before Module gets the error from newHTTPServer.
+// last holds the settings of the servers that the next invoke constructs.
 func checkSettings(s *settings, last []*settings) error {
 	for _, s := range append([]*settings{s}, last...) {
 		if s.err != nil {

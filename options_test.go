@@ -140,8 +140,8 @@ func TestOptionInvalid(t *testing.T) {
 		want []string
 	}{
 		{[]fxhttp.Option{fxhttp.WithAddr("8080")}, []string{`Addr "8080"`, "missing port"}},
-		{[]fxhttp.Option{fxhttp.WithAddr("/run/app.sock")}, []string{`Addr "/run/app.sock" is the path of a socket`, "set Network unix"}},
-		{[]fxhttp.Option{fxhttp.WithAddr("@app"), fxhttp.WithNetwork("tcp4")}, []string{`Addr "@app" is the path of a socket, and Network is tcp4`}},
+		{[]fxhttp.Option{fxhttp.WithAddr("/run/app.sock")}, []string{`Addr "/run/app.sock" is the path of a socket`, "set Network to unix"}},
+		{[]fxhttp.Option{fxhttp.WithAddr("@app"), fxhttp.WithNetwork("tcp4")}, []string{`Addr "@app" is the path of a socket, but Network is tcp4`}},
 		{[]fxhttp.Option{fxhttp.WithDefaultAddr("8080")}, []string{`WithDefaultAddr("8080")`, "missing port"}},
 		{[]fxhttp.Option{fxhttp.WithNetwork("udp")}, []string{`Network "udp"`}},
 		{[]fxhttp.Option{fxhttp.WithNetwork("unix")}, []string{"Addr is empty"}},

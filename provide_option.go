@@ -34,22 +34,23 @@ func provideOption(caller, name string, constructor any) fx.Option {
 		return fx.Error(fmt.Errorf("fxhttp.%s: %T %w", caller, constructor, err))
 	}
 	return fx.Options(
-		fx.Provide(fx.Annotated{Group: group(name), Target: constructor}), // Fx's errors name it
+		fx.Provide(fx.Annotated{Group: group(name), Target: constructor}), // Fx's errors name the constructor
 		fx.Invoke(fx.Annotate(requireServer(caller, name), fx.ParamTags(nameTag(name)+` optional:"true"`))),
 	)
 }
 
-// requireServer returns an invoke that fails if the app has no server for the option: nobody
-// would ask for its group. A server that cannot be built fails where its Module is listed.
+// requireServer returns an invoke that fails if the app has no server for the option. That
+// mistake would otherwise go unnoticed, since nothing asks for the option's group. If the
+// server exists but cannot be built, it fails where its Module is listed.
 func requireServer(caller, name string) func(*http.Server, fx.DotGraph) error {
 	return func(server *http.Server, dot fx.DotGraph) error {
 		if server != nil || parseGraph(dot).provided(keyOf[*http.Server](name)) != "" {
 			return nil
 		}
 		if name == "" {
-			return fmt.Errorf("fxhttp.%s: the app has no server without a name: list its fxhttp.Module, or use ProvideNamedOption", caller)
+			return fmt.Errorf("fxhttp.%s: the app has no server without a name: add its fxhttp.Module, or use fxhttp.ProvideNamedOption", caller)
 		}
-		return fmt.Errorf("fxhttp.%s: the app has no server %q: list its fxhttp.Module, or correct the name", caller, name)
+		return fmt.Errorf("fxhttp.%s: the app has no server %q: add its fxhttp.Module, or correct the name", caller, name)
 	}
 }
 

@@ -57,8 +57,9 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// TestGoBlocks tests the Go code of the README and the docs. A program is vetted or, if it
-// serves /hello, built, run and stopped. A fragment stands, line by line, in a test.
+// TestGoBlocks tests the Go code of the README and the docs. It builds, runs and stops each
+// program that serves /hello, and vets all others. It checks that each line of a fragment
+// is also a line of a test.
 func TestGoBlocks(t *testing.T) {
 	docs, err := filepath.Glob("docs/*.md")
 	if err != nil {
@@ -109,8 +110,9 @@ func withoutIndent(code string) string {
 	return regexp.MustCompile(`(?m)^\t+`).ReplaceAllString(strings.TrimSpace(code), "")
 }
 
-// testProgram vets a program or, if it serves /hello, builds and runs it, asks it, and its
-// admin server if it has one, and stops it.
+// testProgram vets a program that does not serve /hello. It builds and runs one that does,
+// requests that page and, if there is an admin server, one of its pages, and stops the
+// program.
 func testProgram(t *testing.T, code string) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot be sent an interrupt")

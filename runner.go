@@ -166,7 +166,7 @@ func (r *runner) newSignalWatch() *signalWatch {
 		force:     r.forceSignals,
 		onUnready: func(s os.Signal) { r.server.SetUnready(fmt.Sprintf("signal %v", s)) },
 		onRepeat: func(s os.Signal) {
-			r.warn(fmt.Sprintf("fxhttp: the signal %v came within %v of the first: it counts as its repeat, and does not end the drain of %s",
+			r.warn(fmt.Sprintf("fxhttp: the signal %v came within %v of the first, so it counts as a repeat of it, and does not end the drain of %s: send it again to force the end",
 				s, forceSignalGap, describe(r.name)))
 		},
 		onForce: func(s os.Signal) {

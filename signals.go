@@ -26,17 +26,16 @@ type signalWatch struct {
 	force   []os.Signal
 
 	onUnready func(os.Signal)
-	onRepeat  func(os.Signal) // of the one that began the stop
+	onRepeat  func(os.Signal) // for a repeat of the signal that began the stop
 	onForce   func(os.Signal)
 	endApp    func() // stops the app as Fx does at a signal
 
 	signals  chan os.Signal
-	stopping chan chan struct{} // OnStop begins; what it sends is closed when that is known
-	quit     chan struct{}      // closed when it is over
-	ended    chan struct{}      // closed by run
+	stopping chan chan struct{} // receives when OnStop begins; run closes the received channel
+	quit     chan struct{}      // closed when OnStop ends
+	ended    chan struct{}      // closed when run has returned
 }
 
-// start starts the goroutine.
 func (w *signalWatch) start() {
 	w.open()
 	notify(w.signals, w.unready)
@@ -44,14 +43,14 @@ func (w *signalWatch) start() {
 }
 
 func (w *signalWatch) open() {
-	w.signals = make(chan os.Signal, 8) // a few that come at once are not lost
+	w.signals = make(chan os.Signal, 8) // so that several at once are not lost
 	w.stopping, w.quit, w.ended = make(chan chan struct{}), make(chan struct{}), make(chan struct{})
 }
 
-// beginStop says that OnStop has begun. It returns when whatever the signal that began the
-// stop has to bring about has happened: Fx may have been told of it before us.
+// beginStop tells the goroutine that OnStop has begun. It returns when the goroutine has
+// handled the signal that began the stop: Fx may have received it earlier than the watch.
 func (w *signalWatch) beginStop() {
-	notify(w.signals, w.unready) // again, because it waits for a delivery under way
+	notify(w.signals, w.unready) // called again because it waits for a delivery under way
 	notify(w.signals, w.force)
 	known := make(chan struct{})
 	w.stopping <- known
@@ -92,8 +91,9 @@ func (w *signalWatch) run() {
 			r.beginStop()
 			close(known)
 		case <-r.fxLate:
-			// Fx listens only when the whole app has started. Before, the signal would
-			// have killed the process, had we not taken it: it must not be lost.
+			// Fx listens only once the whole app has started. Until then the signal would
+			// have killed the process if the watch had not taken it, so it must still
+			// stop the app.
 			w.endApp()
 		case s := <-w.signals:
 			r.take(s)
@@ -105,27 +105,27 @@ func (w *signalWatch) run() {
 	}
 }
 
-// signalRun is what the goroutine knows.
+// signalRun is the state of the goroutine.
 type signalRun struct {
 	*signalWatch
 
 	stopping bool
 	first    time.Time        // when the first force signal came, or the stop began
-	second   os.Signal        // the one that forces
-	fxLate   <-chan time.Time // receives when Fx should have acted
+	second   os.Signal        // the signal that forces the end
+	fxLate   <-chan time.Time // receives when Fx should have acted on a signal
 }
 
 func (r *signalRun) beginStop() {
 	r.stopping, r.fxLate = true, nil
 	if r.first.IsZero() {
-		r.first = time.Now() // a signal that began the stop came before we listened
+		r.first = time.Now() // if a signal began the stop, it came before the watch listened for it
 	}
 }
 
 func (r *signalRun) take(s os.Signal) {
 	if !r.stopping && slices.Contains(r.unready, s) {
 		r.onUnready(s)
-		if r.fxLate == nil && (s == os.Interrupt || s == syscall.SIGTERM) { // those that Fx acts on
+		if r.fxLate == nil && (s == os.Interrupt || s == syscall.SIGTERM) { // the signals that Fx acts on
 			r.fxLate = time.After(fxSignalTime)
 		}
 	}

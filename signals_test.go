@@ -35,8 +35,8 @@ func TestSignalWatch(t *testing.T) {
 		{"JustARepeat", nil, []at{stop(0), intr(499 * ms)}, []string{"499ms repeat interrupt"}},
 		{"ManyRepeats", nil, []at{stop(0), intr(200 * ms), intr(400 * ms), intr(600 * ms)}, []string{"200ms repeat interrupt", "400ms repeat interrupt", "600ms force interrupt"}},
 
-		// Earlier hooks stop for 3 s. Who has not seen the first signal takes the third,
-		// 20 ms into OnStop, for a repeat.
+		// Earlier hooks take 3 s to stop. A watch that has not seen the first signal takes
+		// the one that comes 20 ms into OnStop for a repeat.
 		{"SlowHooks", nil, []at{stop(3000 * ms), intr(3020 * ms)}, []string{"3.02s repeat interrupt"}},
 		{"SlowHooksSeen", both, []at{intr(0), stop(3000 * ms), intr(3020 * ms)},
 			[]string{"0s unready interrupt", "100ms end", "3.02s force interrupt"}},
@@ -92,8 +92,8 @@ func TestSignalWatch(t *testing.T) {
 	}
 }
 
-// The signal that begins a stop makes the server unready first, even if Fx is told of it
-// before the watch is.
+// The signal that begins a stop makes the server unready first, even if Fx receives it
+// before the watch does.
 func TestSignalWatchPending(t *testing.T) {
 	for range 100 {
 		unready := false
@@ -106,7 +106,7 @@ func TestSignalWatchPending(t *testing.T) {
 		w.signals <- os.Interrupt
 		w.beginStop()
 		if !unready {
-			t.Error("the stop begins, and the server is not unready")
+			t.Error("OnStop has begun, but the server is still ready")
 		}
 		w.end()
 	}

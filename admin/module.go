@@ -115,8 +115,8 @@ func (s *settings) newRoutes(lc fx.Lifecycle, servers []fxhttp.NamedServer, chec
 	return &routes{mux, nil}
 }
 
-// warnIfExposed says, once the server listens, that whoever reaches it may see what only
-// operators should.
+// warnIfExposed logs a warning, once the server listens, if anybody who can reach it may
+// use routes that are only for operators.
 func (s *settings) warnIfExposed(lc fx.Lifecycle, server *fxshutdown.Server, logger *zap.Logger) {
 	routes := s.operatorsRoutes()
 	if s.auth != nil || len(routes) == 0 {
@@ -127,7 +127,7 @@ func (s *settings) warnIfExposed(lc fx.Lifecycle, server *fxshutdown.Server, log
 		if !ok || addr.IP.IsLoopback() {
 			return
 		}
-		msg := fmt.Sprintf("fxhttpadmin: whoever reaches %v may use %s: listen on a loopback address, or give WithAuth",
+		msg := fmt.Sprintf("fxhttpadmin: anybody who can reach %v can use %s: listen on a loopback address, or add fxhttpadmin.WithAuth",
 			addr, strings.Join(routes, ", "))
 		if logger != nil {
 			logger.Warn(msg)
@@ -137,7 +137,7 @@ func (s *settings) warnIfExposed(lc fx.Lifecycle, server *fxshutdown.Server, log
 	}))
 }
 
-// operatorsRoutes returns those that WithAuth guards.
+// operatorsRoutes returns the routes that WithAuth guards.
 func (s *settings) operatorsRoutes() (routes []string) {
 	for _, r := range []struct {
 		on    bool
@@ -150,7 +150,7 @@ func (s *settings) operatorsRoutes() (routes []string) {
 	return routes
 }
 
-// keepHistory lets the page remember for as long as the admin server serves.
+// keepHistory makes the page record the history for as long as the admin server serves.
 func keepHistory(lc fx.Lifecycle, page *Page) {
 	var cancel context.CancelFunc
 	var running sync.WaitGroup

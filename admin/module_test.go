@@ -361,26 +361,26 @@ func TestErrorsBeginWithTheCause(t *testing.T) {
 	}
 }
 
-// Whoever serves to everybody what operators alone should see is told so at the start.
+// The log warns at the start if everybody can use routes that are only for operators.
 func TestExposedIsWarnedOf(t *testing.T) {
 	open := func(h http.Handler) http.Handler { return h }
 	for _, tt := range []struct {
 		name string
 		opts []fxhttpadmin.Option
-		want string // in the warning; empty: none
+		want string // in the warning; empty means no warning
 	}{
 		{"ProbesAlone", []fxhttpadmin.Option{fxhttpadmin.WithAddr(":0")}, ""},
 		{"Loopback", []fxhttpadmin.Option{fxhttpadmin.WithPage()}, ""},
 		{"Auth", []fxhttpadmin.Option{fxhttpadmin.WithAddr(":0"), fxhttpadmin.WithPage(), fxhttpadmin.WithAuth(open)}, ""},
-		{"Page", []fxhttpadmin.Option{fxhttpadmin.WithAddr(":0"), fxhttpadmin.WithPage()}, " may use /: "},
+		{"Page", []fxhttpadmin.Option{fxhttpadmin.WithAddr(":0"), fxhttpadmin.WithPage()}, " can use /: "},
 		{"All", []fxhttpadmin.Option{fxhttpadmin.WithAddr("0.0.0.0:0"), fxhttpadmin.WithPage(), fxhttpadmin.WithRequests(), fxhttpadmin.WithPprof(), fxhttpadmin.WithRetire()},
-			" may use /, /requests, /debug/pprof/, /retire: "},
+			" can use /, /requests, /debug/pprof/, /retire: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			core, logs := observer.New(zapcore.WarnLevel)
 			startApp(t, tt.opts, fx.Supply(zap.New(core)))
 			var got string
-			for _, entry := range logs.FilterMessageSnippet("whoever reaches").All() {
+			for _, entry := range logs.FilterMessageSnippet("anybody who can reach").All() {
 				got += entry.Message
 			}
 			if !strings.Contains(got, tt.want) || tt.want == "" && got != "" {
