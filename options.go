@@ -350,15 +350,16 @@ func WithUnreadySignals(signals ...os.Signal) Option {
 }
 
 // WithForceSignals ends the drain by force when one of the signals arrives after the one
-// that began the stop: usually the second Ctrl-C, which Fx itself ignores.
+// that began the stop: usually the second Ctrl-C, which Fx itself ignores. Handlers get no
+// time then: their contexts are cancelled, and whatever runs is cut at once.
 //
-// A signal that arrives within 500 ms of the first does not force: wrappers such as npm,
-// make and shells pass on a Ctrl-C that the terminal has already sent to the server. The
-// server listens from the beginning of its OnStop. The 500 ms count from there, whatever
-// began the stop, and the server does not see a signal that came earlier, while other
-// hooks stopped. With [WithUnreadySignals] for the same signals, the server has seen them
-// all: the 500 ms count from the first, and a later one that came before OnStop forces
-// the end as soon as OnStop begins.
+// A signal that arrives within 500 ms of the first does not force, and a warning says so:
+// wrappers such as npm, make and shells pass on a Ctrl-C that the terminal has already
+// sent to the server. The server listens from the beginning of its OnStop. The 500 ms
+// count from there, whatever began the stop, and the server does not see a signal that
+// came earlier, while other hooks stopped. With [WithUnreadySignals] for the same signals,
+// the server has seen them all: the 500 ms count from the first, and a later one that
+// came before OnStop forces the end as soon as OnStop begins.
 //
 // Each of several servers needs the option. Without arguments the signals are
 // os.Interrupt and syscall.SIGTERM. Default: no signals.

@@ -42,9 +42,9 @@ var (
 	// error of an http.Server's Shutdown.
 	ErrBudget error = &reason{"no time left (stop timeout less StopReserve, or DrainTimeout)", []error{ErrStopping, context.DeadlineExceeded}}
 
-	// ErrForced means that Close was called, here or on the http.Server, or that the
-	// context of Stop was cancelled. In the latter case the error is a context.Canceled
-	// too.
+	// ErrForced means that Close was called, here or on the http.Server (fxhttp's
+	// WithForceSignals calls it too), or that the context of Stop was cancelled. In the
+	// latter case the error is also a context.Canceled. Handlers get no time then.
 	ErrForced = fmt.Errorf("%w: forced by Close", ErrStopping)
 )
 
