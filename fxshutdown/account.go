@@ -324,3 +324,14 @@ func addrString(a net.Addr) string {
 	}
 	return a.String()
 }
+
+// cancelRunningLocked notes that the contexts of the running requests are about to be
+// cancelled, and calls add with those for which that is new.
+func (c *conn) cancelRunningLocked(add func(Request)) {
+	for x := c.running; x != nil; x = x.next {
+		if !x.hijacked && !x.cancelled {
+			x.cancelled = true
+			add(c.describeLocked(x))
+		}
+	}
+}

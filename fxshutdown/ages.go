@@ -7,6 +7,26 @@ import (
 	"time"
 )
 
+// limits says when connections retire while the server serves. Zero is never.
+type limits struct {
+	age      time.Duration
+	requests uint64
+	grace    time.Duration // how long what runs on one that has retired may go on
+}
+
+// needed reports whether connections retire on their own.
+func (l limits) needed() bool { return l.age > 0 || l.requests > 0 }
+
+// retireCause is why a connection retires while the server serves.
+type retireCause uint8
+
+const (
+	forAge retireCause = iota
+	forRequests
+	chosen // by Retire
+	retireCauses
+)
+
 // lifetime is the additional state of a connection if connections have a maximum age, or
 // if something will be due for it after it has retired.
 type lifetime struct {

@@ -158,3 +158,43 @@ func closesBy(quiet, asked moment, reading bool) moment {
 	}
 	return at
 }
+
+// cutResult is what a cut found.
+type cutResult struct {
+	raw      net.Conn // to be closed by the caller, since that may block; nil: nothing
+	aborted  []Request
+	takeover *Request
+	unbegun  bool // a request was read, and had not reached its handler
+}
+
+// cutLocked cuts the connection, whatever it is doing. It bypasses crypto/tls, whose
+// close_notify may take 5 s per connection. It returns what the cut cost.
+func (c *conn) cutLocked() (res cutResult) {
+	stage := c.stage.Load()
+	if c.cut || stage == stageGone {
+		return res
+	}
+	c.cut = true
+	if c.exit != nil {
+		c.exit.cut = c.exit.cut || stage < stageClosed
+	}
+	if c.h2 != nil {
+		c.h2.releaseLocked()
+	}
+	if stage != stageClosed || c.takeover != nil { // otherwise only handlers are left
+		res.raw = c.underTLS()
+	}
+	if c.takeover != nil {
+		res.takeover = c.takeoverEndLocked()
+		if !c.takeover.foreign {
+			return res
+		}
+	}
+	res.aborted = c.abortLocked()
+	if stage >= stageHijacked || len(res.aborted) > 0 || c.closing == closingHTTP {
+		return res
+	}
+	res.unbegun = stage == stageRead && !c.dropped
+	c.dropped = c.dropped || stage.waits()
+	return res
+}

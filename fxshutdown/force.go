@@ -1,11 +1,6 @@
 package fxshutdown
 
-import (
-	"cmp"
-	"net"
-	"slices"
-	"time"
-)
+import "time"
 
 // cutAll is the force phase: what did not end on its own is cancelled, then cut.
 func (st *stop) cutAll() bool {
@@ -66,61 +61,6 @@ func (st *stop) cancelRequests(reason error) {
 	if e.Count > 0 {
 		s.events.emit(e)
 	}
-}
-
-// cancelRunningLocked notes that the contexts of the running requests are about to be
-// cancelled, and calls add with those for which that is new.
-func (c *conn) cancelRunningLocked(add func(Request)) {
-	for x := c.running; x != nil; x = x.next {
-		if !x.hijacked && !x.cancelled {
-			x.cancelled = true
-			add(c.describeLocked(x))
-		}
-	}
-}
-
-func oldestFirst(rs []Request) {
-	slices.SortStableFunc(rs, func(a, b Request) int { return cmp.Compare(b.Age, a.Age) })
-}
-
-// cutResult is what a cut found.
-type cutResult struct {
-	raw      net.Conn // to be closed by the caller, since that may block; nil: nothing
-	aborted  []Request
-	takeover *Request
-	unbegun  bool // a request was read, and had not reached its handler
-}
-
-// cutLocked cuts the connection, whatever it is doing. It bypasses crypto/tls, whose
-// close_notify may take 5 s per connection. It returns what the cut cost.
-func (c *conn) cutLocked() (res cutResult) {
-	stage := c.stage.Load()
-	if c.cut || stage == stageGone {
-		return res
-	}
-	c.cut = true
-	if c.exit != nil {
-		c.exit.cut = c.exit.cut || stage < stageClosed
-	}
-	if c.h2 != nil {
-		c.h2.releaseLocked()
-	}
-	if stage != stageClosed || c.takeover != nil { // otherwise only handlers are left
-		res.raw = c.underTLS()
-	}
-	if c.takeover != nil {
-		res.takeover = c.takeoverEndLocked()
-		if !c.takeover.foreign {
-			return res
-		}
-	}
-	res.aborted = c.abortLocked()
-	if stage >= stageHijacked || len(res.aborted) > 0 || c.closing == closingHTTP {
-		return res
-	}
-	res.unbegun = stage == stageRead && !c.dropped
-	c.dropped = c.dropped || stage.waits()
-	return res
 }
 
 // awaitEmpty waits until all connections and handlers are gone, giveUp is closed, or the

@@ -1,5 +1,10 @@
 package fxshutdown
 
+import (
+	"cmp"
+	"slices"
+)
+
 // holdKind is what keeps a stop waiting.
 type holdKind uint8
 
@@ -45,4 +50,8 @@ func (cs *connSet) holding(add func(Request, holdKind)) {
 		}
 		c.mu.Unlock()
 	}
+}
+
+func oldestFirst(rs []Request) {
+	slices.SortStableFunc(rs, func(a, b Request) int { return cmp.Compare(b.Age, a.Age) })
 }

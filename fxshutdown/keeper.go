@@ -7,26 +7,6 @@ import (
 	"time"
 )
 
-// limits says when connections retire while the server serves. Zero is never.
-type limits struct {
-	age      time.Duration
-	requests uint64
-	grace    time.Duration // how long what runs on one that has retired may go on
-}
-
-// retireCause is why a connection retires while the server serves.
-type retireCause uint8
-
-const (
-	forAge retireCause = iota
-	forRequests
-	chosen // by Retire
-	retireCauses
-)
-
-// needed reports whether connections retire on their own.
-func (l limits) needed() bool { return l.age > 0 || l.requests > 0 }
-
 // keeper looks after the connections that retire while the server serves: those that are
 // too old, have carried too many requests, or were chosen by Retire. It starts with the
 // server if connections have a maximum age or number of requests, otherwise with the

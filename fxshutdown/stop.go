@@ -125,15 +125,6 @@ func (st *stop) force(reason error) {
 	}
 }
 
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
-}
-
 // within returns a timer that fires after most, or when the force phase is due.
 func (st *stop) within(most time.Duration) *time.Timer {
 	if forceAt, _, _ := st.budget.moments(); forceAt != 0 {

@@ -196,3 +196,12 @@ func earliest(ms ...moment) (first moment) {
 	}
 	return first
 }
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
