@@ -15,8 +15,7 @@ const enginePackage = "net/http/internal/fxshutdown"
 // An edit replaces the only occurrence of old.
 type edit struct{ old, new string }
 
-// edits make httptest.Server serve through the engine. They fit the releases of Go that are
-// supported, and 1.27.
+// edits make httptest.Server serve through the engine. They fit Go 1.26 and Go 1.27.
 var edits = []edit{
 	{
 		"import (\n",
