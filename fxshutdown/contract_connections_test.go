@@ -130,6 +130,19 @@ var connectionScenarios = []scenario{
 	{"HTTP2", together, h2Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello)
 		for range 20 {
+			s.idleClient()
+		}
+		s.states.wait(t, http.StateIdle, 20)
+		measureIdle(t, s, 500*ms)
+		if r := s.Report(); r.Dropped != 20 {
+			t.Errorf("Report().Dropped = %d, want all 20", r.Dropped)
+		}
+	}},
+
+	// Since Go 1.27 Go's client closes an idle connection when GOAWAY comes.
+	{"HTTP2GoClient", together, h2Modes, func(t *testing.T, m mode) {
+		s := start(t, m, hello)
+		for range 20 {
 			s.get(s.client(), "/").want(t, "hello")
 		}
 		s.states.wait(t, http.StateIdle, 20)
@@ -139,13 +152,12 @@ var connectionScenarios = []scenario{
 	{"HTTP2Raw", together, h2Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello)
 		for range 20 {
-			s.idleClient()
+			c := s.rawH2()
+			c.get(1, "/")
+			c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
 		}
 		s.states.wait(t, http.StateIdle, 20)
 		measureIdle(t, s, bound)
-		if r := s.Report(); r.Dropped != 20 {
-			t.Errorf("Report().Dropped = %d, want all 20", r.Dropped)
-		}
 	}},
 
 	// A flood of new connections never lets the accept queue run empty.
@@ -176,19 +188,20 @@ var connectionScenarios = []scenario{
 	}},
 }
 
-// idleClient opens a connection, gets a response on it, and then leaves it to the server,
-// unlike Go's client, which since Go 1.27 closes an idle HTTP/2 connection at GOAWAY.
+// idleClient opens a connection, gets a response on it, and closes it when the server has.
 func (s *server) idleClient() {
 	s.t.Helper()
 	if s.mode.h2 {
 		c := s.rawH2()
 		c.get(1, "/")
 		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+		go func() { c.untilClosed(); c.Close() }()
 		return
 	}
 	c := s.raw()
 	c.get("/")
 	c.reply(http.MethodGet).want(s.t, "hello")
+	go func() { c.waitClosed(); c.Close() }()
 }
 
 // measureIdle stops a server with idle clients, which takes no longer than limit.
