@@ -157,8 +157,18 @@ func TestAnsweredIsAnswered(t *testing.T) {
 
 // inBubble runs a subtest in a bubble, where waiting for the budget costs nothing.
 func inBubble(t *testing.T, name string, scenario func(*testing.T)) {
-	t.Run(name, func(t *testing.T) { synctest.Test(t, scenario) })
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			awaitLinger(t)
+			scenario(t)
+		})
+	})
 }
+
+// awaitLinger is called by a bubble, before it starts a server whose stop may end while
+// net/http lingers: the bubble waits for net/http's goroutine, which sleeps then,
+// whatever becomes of its connection.
+func awaitLinger(t *testing.T) { t.Cleanup(func() { time.Sleep(lingerMost) }) }
 
 // answeredBefore stops a server whose client has the response already.
 func answeredBefore(t *testing.T, m mode, early earlyAnswer, u upload, settings ...setting) {
@@ -286,7 +296,7 @@ func answeredWhileUploading(t *testing.T, m mode, early earlyAnswer, settings ..
 // net/http still lingers behind it.
 func TestAnsweredInTheLinger(t *testing.T) {
 	bubbles(t, h1Modes, func(t *testing.T, m mode) {
-		t.Cleanup(func() { time.Sleep(lingerMost) }) // net/http's goroutine outlives the stop
+		awaitLinger(t)
 		entered := make(chan struct{}, 1)
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			entered <- struct{}{}

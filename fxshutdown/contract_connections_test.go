@@ -130,13 +130,23 @@ var connectionScenarios = []scenario{
 	{"HTTP2", together, h2Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello)
 		for range 20 {
-			s.get(s.client(), "/").want(t, "hello")
+			s.idleClient()
 		}
 		s.states.wait(t, http.StateIdle, 20)
 		measureIdle(t, s, 500*ms)
 		if r := s.Report(); r.Dropped != 20 {
 			t.Errorf("Report().Dropped = %d, want all 20", r.Dropped)
 		}
+	}},
+
+	// Since Go 1.27 Go's client closes an idle connection when GOAWAY comes.
+	{"HTTP2GoClient", together, h2Modes, func(t *testing.T, m mode) {
+		s := start(t, m, hello)
+		for range 20 {
+			s.get(s.client(), "/").want(t, "hello")
+		}
+		s.states.wait(t, http.StateIdle, 20)
+		measureIdle(t, s, 500*ms)
 	}},
 
 	{"HTTP2Raw", together, h2Modes, func(t *testing.T, m mode) {
@@ -176,6 +186,22 @@ var connectionScenarios = []scenario{
 		}
 		took(t, "Stop()", d, 0, 2*time.Second+slack)
 	}},
+}
+
+// idleClient opens a connection, gets a response on it, and closes it when the server has.
+func (s *server) idleClient() {
+	s.t.Helper()
+	if s.mode.h2 {
+		c := s.rawH2()
+		c.get(1, "/")
+		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+		go func() { c.untilClosed(); c.Close() }()
+		return
+	}
+	c := s.raw()
+	c.get("/")
+	c.reply(http.MethodGet).want(s.t, "hello")
+	go func() { c.waitClosed(); c.Close() }()
 }
 
 // measureIdle stops a server with idle clients, which takes no longer than limit.

@@ -19,14 +19,15 @@ import (
 
 // hookScenarios are about hooks that block: the stop ends in its budget.
 var hookScenarios = []scenario{
-	{"ConnState/New", bubbles, allModes, blocksIn(http.StateNew, bound+2*time.Second)},
-	{"ConnState/Idle", bubbles, allModes, blocksIn(http.StateIdle, bound+2*time.Second)},
-	{"ConnState/Closed", bubbles, allModes, blocksIn(http.StateClosed, bound)},
+	{"ConnState/New", bubbles, allModes, blocksIn(http.StateNew, oneRequest, bound+2*time.Second)},
+	{"ConnState/Idle", bubbles, allModes, blocksIn(http.StateIdle, oneRequest, bound+2*time.Second)},
+	{"ConnState/Closed", bubbles, allModes, blocksIn(http.StateClosed, (*server).idleClient, bound)},
+	{"ConnState/ClosedByClient", bubbles, allModes, blocksIn(http.StateClosed, oneRequestAndClose, bound+2*time.Second)},
 
 	// HTTP/1 has read a request then. HTTP/2 is active for a moment before its first
 	// request, so that it is no longer new, but has no request.
-	{"ConnState/Active", bubbles, h1Modes, blocksIn(http.StateActive, 9*time.Second)},
-	{"ConnState/BeforeActive", bubbles, h2Modes, blocksIn(http.StateActive, bound+2*time.Second)},
+	{"ConnState/Active", bubbles, h1Modes, blocksIn(http.StateActive, oneRequest, 9*time.Second)},
+	{"ConnState/BeforeActive", bubbles, h2Modes, blocksIn(http.StateActive, oneRequest, bound+2*time.Second)},
 
 	// A connection that a hook holds up, not a client, is given more time.
 	{"GetCertificate/Slow", bubbles, tlsModes, func(t *testing.T, m mode) {
@@ -182,8 +183,16 @@ var hookScenarios = []scenario{
 	}},
 }
 
+func oneRequest(s *server) { s.goGet(s.client(), "/") }
+
+func oneRequestAndClose(s *server) {
+	c := s.client()
+	s.get(c, "/").want(s.t, "hello")
+	c.CloseIdleConnections()
+}
+
 // blocksIn returns a scenario whose ConnState hook blocks in a state, forever.
-func blocksIn(state http.ConnState, most time.Duration) func(*testing.T, mode) {
+func blocksIn(state http.ConnState, use func(*server), most time.Duration) func(*testing.T, mode) {
 	return func(t *testing.T, m mode) {
 		release := make(chan struct{})
 		defer close(release)
@@ -194,7 +203,7 @@ func blocksIn(state http.ConnState, most time.Duration) func(*testing.T, mode) {
 				}
 			}
 		})
-		s.goGet(s.client(), "/")
+		use(s)
 		time.Sleep(time.Minute)
 		d, _ := s.timeStop(10 * time.Second) // Whether a request was aborted depends on the state.
 		took(t, "Stop()", d, 0, most)

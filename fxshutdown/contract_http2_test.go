@@ -1,12 +1,16 @@
 package fxshutdown_test
 
 import (
+	"context"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fxshutdown/fxhttp/fxshutdown"
 )
 
 // http2Scenarios are about HTTP/2 connections and how long they hold the stop.
@@ -30,6 +34,18 @@ var http2Scenarios = []scenario{
 			t.Errorf("Stats() = %+v, want one in flight", st)
 		}
 		s.mustStopIn(3*time.Second-ms, 3*time.Second+ms)
+	}},
+
+	// A given server with which golang.org/x/net/http2 has registered.
+	{"ConfigureServer", together, h2Modes, func(t *testing.T, m mode) {
+		s, g, got := startHeld(t, m, "/slow", func(srv *http.Server, _ *fxshutdown.Config) {
+			srv.Serve(externalHTTP2{})
+		})
+		done := s.stopIn(patience)
+		g.open()
+		receive(t, "the client", got).want(t, "hello")
+		wantStopped(t, done)
+		s.wantReport(account{answered: 1})
 	}},
 
 	// The client of a connection that has been idle for long is told, and is gone when it
@@ -174,4 +190,15 @@ func idleIsTold(idle, after time.Duration, settings ...setting) func(*testing.T,
 		time.Sleep(idle)
 		s.mustStopIn(after, after+20*ms)
 	}
+}
+
+// externalHTTP2 is the listener by which golang.org/x/net/http2's ConfigureServer registers
+// with a server since Go 1.27. To an older Go it is one that is closed.
+type externalHTTP2 struct{ net.Listener }
+
+func (externalHTTP2) Accept() (net.Conn, error)     { return nil, net.ErrClosed }
+func (externalHTTP2) Close() error                  { return nil }
+func (externalHTTP2) HTTP2Config() http.HTTP2Config { return http.HTTP2Config{} }
+func (externalHTTP2) IdleTimeout() time.Duration    { return 0 }
+func (externalHTTP2) ServeConnFunc(func(context.Context, net.Conn, http.Handler, bool, *http.Request, []byte)) {
 }

@@ -87,7 +87,7 @@ var limitScenarios = []scenario{
 	{"IdleAtStop", together, allModes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, limit(4), idleGrace(2*grace))
 		for range 4 {
-			s.get(s.client(), "/").want(t, "hello")
+			s.idleClient()
 		}
 		eventually(t, "all are idle", func() bool { return s.Stats().Idle == 4 })
 		replies := s.goGetEach(8)

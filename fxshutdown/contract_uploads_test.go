@@ -69,6 +69,7 @@ var uploadScenarios = []scenario{
 
 	// An upload that stalls is a running request: it has the time of the stop.
 	{"Stalls", bubbles, allModes, func(t *testing.T, m mode) {
+		awaitLinger(t)
 		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 			_, err := io.ReadAll(r.Body)
 			fmt.Fprint(w, err)
@@ -96,6 +97,7 @@ var uploadScenarios = []scenario{
 // request, and then goes on as goOn says. The stop waits for it no longer than most.
 func answeredUpload(t *testing.T, m mode, goOn func(*rawConn), most time.Duration) {
 	t.Helper()
+	awaitLinger(t)
 	s := start(t, m, hello, onPipe)
 	c := s.raw()
 	done := s.stopIn(time.Hour)

@@ -1,7 +1,6 @@
 package fxshutdown
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // How an HTTP/2 connection is told
@@ -249,47 +247,6 @@ func (closedListener) Accept() (net.Conn, error) { return nil, errConfigured }
 func (closedListener) Close() error              { return nil }
 func (closedListener) Addr() net.Addr            { return sentinelAddr{} }
 
-// serveConn serves a connection by the HTTP/2 of an http.Server.
-type serveConn = func(ctx context.Context, nc net.Conn, h http.Handler, sawPreface bool, upgrade *http.Request, settings []byte)
-
-// http2Listener is how net/http lends its HTTP/2 to others since Go 1.27: to Serve, a
-// listener with these methods is none, but one that asks for the function that serves
-// a connection. They are meant for golang.org/x/net/http2. Until Go 1.26 it is a
-// closedListener, and the function of TLSNextProto serves.
-type http2Listener struct {
-	closedListener
-	settings *http.Server
-	serve    serveConn
-}
-
-func (l *http2Listener) HTTP2Config() http.HTTP2Config { return http.HTTP2Config{} } // beside http.Server.HTTP2
-func (l *http2Listener) ServeConnFunc(f serveConn)     { l.serve = f }
-
-func (l *http2Listener) IdleTimeout() time.Duration {
-	return cmp.Or(l.settings.IdleTimeout, l.settings.ReadTimeout)
-}
-
-// serveHTTP2 serves a connection by a private server, which it gives to told first.
-func serveHTTP2(settings *http.Server, name string, tc *tls.Conn, handler http.Handler, told func(*http.Server)) {
-	l := &http2Listener{settings: settings}
-	server, _ := newHTTP2Server(settings, false, l) // it did not fail at Start
-	server.TLSConfig = nil                          // nobody looks at it
-	told(server)
-	if l.serve == nil {
-		server.TLSNextProto[name](server, tc, handler)
-		return
-	}
-	nc, unencrypted := net.Conn(tc), false
-	if u, ok := tc.NetConn().(interface{ UnencryptedNetConn() net.Conn }); ok {
-		nc, unencrypted = u.UnencryptedNetConn(), true // net/http has read the preface
-	}
-	ctx := context.Background()
-	if b, ok := handler.(interface{ BaseContext() context.Context }); ok {
-		ctx = b.BaseContext()
-	}
-	l.serve(ctx, nc, handler, unencrypted, nil, nil)
-}
-
 type nextProto = func(*http.Server, *tls.Conn, http.Handler)
 
 const (
@@ -307,7 +264,8 @@ func (h *hooks) nextProtos(protos map[string]nextProto, settings *http.Server) m
 	if protos == nil {
 		return nil
 	}
-	_, brought := settings.TLSNextProto[protoHTTP2]
+	users, brought := settings.TLSNextProto[protoHTTP2]
+	brought = brought && !isStub(users)
 	if serve := protos[protoHTTP2]; serve != nil && !brought && protos[protoUnencryptedHTTP2] == nil {
 		protos[protoUnencryptedHTTP2] = serve // Go 1.27 does without; its Protocols say whether it is asked for
 	}

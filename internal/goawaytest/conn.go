@@ -44,35 +44,51 @@ func init() {
 	http2Alone.SetUnencryptedHTTP2(true)
 }
 
-// configured returns an http.Server whose HTTP/2 state no other server shares.
-func configured() *http.Server {
+// configured returns an http.Server whose HTTP/2 belongs to nobody else, and what serves by
+// it since Go 1.27; until then a function of its TLSNextProto does.
+func configured() (*http.Server, serveConn) {
 	p := &http.Server{ErrorLog: quietLog, Protocols: http2Alone}
-	// Only Serve configures HTTP/2. TLSConfig stays nil, so that net/http makes one: it
-	// writes into it, so one that is shared would be a race.
-	p.Serve(closedListener{})
-	return p
+	// Serve alone configures HTTP/2. TLSConfig stays nil, so that net/http makes one:
+	// it writes into it, so one that is shared would be a race.
+	l := &borrower{}
+	p.Serve(l)
+	return p, l.serve
 }
 
-type closedListener struct{}
+type serveConn = func(ctx context.Context, nc net.Conn, h http.Handler, sawPreface bool, upgrade *http.Request, settings []byte)
 
-func (closedListener) Accept() (net.Conn, error) { return nil, net.ErrClosed }
-func (closedListener) Close() error              { return nil }
-func (closedListener) Addr() net.Addr            { return &net.TCPAddr{} }
+// borrower is to Serve what golang.org/x/net/http2 is since Go 1.27, and a closed listener
+// before; see http2_lent.go of the engine.
+type borrower struct{ serve serveConn }
+
+func (*borrower) Accept() (net.Conn, error)     { return nil, net.ErrClosed }
+func (*borrower) Close() error                  { return nil }
+func (*borrower) Addr() net.Addr                { return &net.TCPAddr{} }
+func (*borrower) HTTP2Config() http.HTTP2Config { return http.HTTP2Config{} }
+func (*borrower) IdleTimeout() time.Duration    { return 0 }
+func (b *borrower) ServeConnFunc(f serveConn)   { b.serve = f }
 
 // serveHTTP2 is a function for TLSNextProto.
 func serveHTTP2(name string) func(*http.Server, *tls.Conn, http.Handler) {
 	return func(front *http.Server, tc *tls.Conn, h http.Handler) {
-		inner := tc.NetConn()
-		if u, ok := inner.(interface{ UnencryptedNetConn() net.Conn }); ok {
+		inner, outer := tc.NetConn(), net.Conn(tc)
+		u, unencrypted := inner.(interface{ UnencryptedNetConn() net.Conn })
+		if unencrypted {
 			inner = u.UnencryptedNetConn()
+			outer = inner
 		}
 		c := inner.(*conn)
-		p := configured()
+		p, serve := configured()
 		p.ConnState = func(_ net.Conn, st http.ConnState) { c.setState(st) }
 		c.mu.Lock()
 		c.private = p
 		c.mu.Unlock()
-		p.TLSNextProto[name](p, tc, h)
+		if serve == nil {
+			p.TLSNextProto[name](p, tc, h)
+			return
+		}
+		ctx := h.(interface{ BaseContext() context.Context }).BaseContext()
+		serve(ctx, outer, h, unencrypted, nil, nil)
 	}
 }
 

@@ -19,7 +19,7 @@ func BenchmarkConfigure(b *testing.B) {
 // lean is what has to stay of a private server while its connection lives: the
 // server, for its Shutdown, and the function that serves.
 func lean() (*http.Server, any) {
-	p := configured()
+	p, _ := configured()
 	serve := p.TLSNextProto["h2"]
 	p.TLSConfig, p.TLSNextProto = nil, nil
 	return p, serve
@@ -31,7 +31,7 @@ func BenchmarkRetained(b *testing.B) {
 		name string
 		make func() any
 	}{
-		{"whole", func() any { return configured() }},
+		{"whole", func() any { p, _ := configured(); return p }},
 		{"lean", func() any { p, serve := lean(); return [2]any{p, serve} }},
 	} {
 		b.Run(kind.name, func(b *testing.B) {

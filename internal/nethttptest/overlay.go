@@ -15,28 +15,36 @@ const enginePackage = "net/http/internal/fxshutdown"
 // An edit replaces the only occurrence of old.
 type edit struct{ old, new string }
 
-// edits make httptest.Server serve through the engine.
+// edits make httptest.Server serve through the engine. They fit Go 1.26 and Go 1.27.
 var edits = []edit{
 	{
 		"import (\n",
 		"import (\n\t\"" + enginePackage + "\"\n",
 	},
 	{
-		"\tURL      string // base URL",
-		"\tengine *fxshutdown.Server\n\n\tURL      string // base URL",
+		"\tConfig *http.Server\n",
+		"\tConfig *http.Server\n\n\tengine *fxshutdown.Server\n",
 	},
 	{
-		`	s.wg.Add(1)
-	go func() {
-		defer s.wg.Done()
-		s.Config.Serve(s.Listener)
-	}()
-`,
+		"\ts.wg.Add(1)\n\tgo func() {\n\t\tdefer s.wg.Done()\n\t\ts.Config.Serve(",
+		"\tfunc() {\n\t\ts.serve(",
+	},
+	{
 		// httptest drops idle connections at once and leaves hijacked ones alone.
 		// Here the latter are closed: the engine does not forget them.
-		`	var err error
+		"// wrap installs",
+		`func (s *Server) serve(l net.Listener) {
+	if l != s.Listener { // in memory, where one http.Server has two listeners
+		s.wg.Add(1)
+		go func() {
+			defer s.wg.Done()
+			s.Config.Serve(l)
+		}()
+		return
+	}
+	var err error
 	s.engine, err = fxshutdown.New(s.Config, fxshutdown.Config{
-		Listener:    s.Listener,
+		Listener:    l,
 		IdleGrace:   -1,
 		HijackGrace: time.Nanosecond,
 	})
@@ -46,11 +54,17 @@ var edits = []edit{
 	if err != nil {
 		panic(fmt.Sprintf("httptest: %v", err))
 	}
-`,
+}
+
+// wrap installs`,
 	},
 	{
-		"\t\ts.Listener.Close()\n\t\ts.Config.SetKeepAlivesEnabled(false)\n",
-		"",
+		"\t\ts.Listener.Close()\n",
+		"\t\tif s.engine == nil {\n\t\t\ts.Listener.Close()\n\t\t}\n",
+	},
+	{
+		"\t\ts.Config.SetKeepAlivesEnabled(false)\n",
+		"\t\tif s.engine == nil {\n\t\t\ts.Config.SetKeepAlivesEnabled(false)\n\t\t}\n",
 	},
 	{
 		// Close waits for outstanding requests. That is what a stop without deadline does.
@@ -63,14 +77,14 @@ var edits = []edit{
 				s.closeConn(c)
 			}
 		case http.StateHijacked`,
-		`		case http.StateHijacked`,
-	},
-	{
-		`			if st == http.StateIdle || st == http.StateNew {
+		`			if s.closed && s.engine == nil {
 				s.closeConn(c)
 			}
-`,
-		"\t\t\t_, _ = c, st\n",
+		case http.StateHijacked`,
+	},
+	{
+		"if st == http.StateIdle || st == http.StateNew {",
+		"if s.engine == nil && (st == http.StateIdle || st == http.StateNew) {",
 	},
 }
 
