@@ -1,6 +1,7 @@
 package fxshutdown
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -31,7 +32,8 @@ type Report struct {
 	Phases []Phase `json:"phases"`
 
 	// Served counts the requests that were answered since Start, before the stop and
-	// during it. All figures below concern the stop alone.
+	// during it (up to 2,147,483,647 where an int has 32 bits). All figures below concern
+	// the stop alone.
 	Served int `json:"served"`
 
 	// Connections counts the connections that were open when the stop began.
@@ -167,7 +169,7 @@ func (r Report) clone() Report {
 // the list does.
 func (r *Report) sum(stats Stats, before, now totals) {
 	r.Dropped = int(stats.Dropped)
-	r.Served = int(now.Answered)
+	r.Served = int(min(now.Answered, math.MaxInt))
 	r.Answered = int(now.Answered - before.Answered)
 	r.Failed = int(now.Failed - before.Failed)
 	r.Ended = int(now.Ended - before.Ended)
