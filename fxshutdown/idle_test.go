@@ -152,6 +152,7 @@ func TestDecide(t *testing.T) {
 		{"GOAWAY asked, probably written", with(told, func(v *view) { v.wrote = true }), 1450 * ms, verdict{actHalfClose, 1550 * ms}},
 		{"GOAWAY sent", with(told, func(v *view) { v.goAway = goAwaySent }), 1204 * ms, verdict{at: 1205 * ms}},
 		{"GOAWAY sent, read", with(told, func(v *view) { v.goAway = goAwaySent }), 1205 * ms, verdict{actHalfClose, 1305 * ms}},
+		{"GOAWAY sent, sends on", with(told, func(v *view) { v.goAway, v.sentOn = goAwaySent, true }), 1204 * ms, verdict{at: 1205 * ms}},
 		{"GOAWAY sent, not flushed", with(told, func(v *view) { v.goAway, v.finishing, v.quiet = goAwaySent, true, 2000*ms }), 2249 * ms, verdict{at: 2250 * ms}},
 		{"GOAWAY sent, nothing to flush", with(told, func(v *view) { v.goAway, v.finishing, v.quiet = goAwaySent, true, 2000*ms }), 2250 * ms, verdict{actHalfClose, 2350 * ms}},
 		{"GOAWAY sent, answered since", with(told, func(v *view) { v.goAway, v.quiet = goAwaySent, 2000*ms }), 2004 * ms, verdict{at: 2005 * ms}},
