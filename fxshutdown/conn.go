@@ -65,7 +65,7 @@ type conn struct {
 
 	hooks uint8 // the user's hooks that are running for it
 
-	wroteBefore uint16 // writes that had ended when the last handler returned
+	wroteBefore uint16 // writes that had ended when the last handler returned, or HTTP/2 became idle
 
 	// What was accepted; written once.
 	bypassed bool // Conn is a *tls.Conn that the listener returned: net/http reads it past this wrapper
@@ -293,6 +293,9 @@ func (c *conn) setState(state http.ConnState) (gone bool) {
 	case http.StateIdle:
 		c.stage.setLocked(stageIdle)
 		c.quiet, c.part = c.set.now(), c.ahead.any()
+		if c.h2 != nil {
+			c.wroteBefore = c.writes.ended() // the next write is that of the response's end
+		}
 		if c.closing == closingHTTP { // the rest of the request is read, and the next one is welcome
 			c.closing, c.exit.asked = closingNone, 0
 		}

@@ -61,17 +61,17 @@ func newConnSet(given *http.Server) *connSet {
 
 func (cs *connSet) now() moment { return time.Since(cs.epoch) }
 
-// momentOf returns the moment of a deadline: 0 for none.
+// momentOf returns the moment of a deadline: 0 for none. One that is further ahead than
+// maxDuration, such as that of a ReadTimeout of math.MaxInt64, comes then.
 func (cs *connSet) momentOf(t time.Time) moment {
-	switch {
-	case t.IsZero():
+	if t.IsZero() {
 		return 0
-	case t.Before(cs.epoch):
-		return longAgo
-	case t == t.Round(0): // no monotonic reading: t counts from today's wall clock
-		return max(cs.now()+time.Until(t), longAgo)
 	}
-	return max(t.Sub(cs.epoch), longAgo)
+	at := t.Sub(cs.epoch)
+	if t == t.Round(0) { // without a monotonic reading, which counts from today's wall clock
+		at = cs.now() + min(time.Until(t), maxDuration)
+	}
+	return min(max(at, longAgo), maxDuration)
 }
 
 // timeOf is the reverse of momentOf.

@@ -87,6 +87,22 @@ var ageLateScenarios = []scenario{
 		took(t, "the hijacked connection", time.Since(began), 5*time.Second, 5100*ms)
 	}},
 
+	// An idle HTTP/2 client that has not read for long, while the server has something to
+	// write to it, is told when it reads again. Until then nothing is cut.
+	{"DeafIsTold", bubbles, h2Modes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe)
+		c := s.rawH2()
+		c.get(1, "/")
+		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+		s.Retire(func(fxshutdown.ConnInfo) bool { return true })
+		c.fillWithPings()
+		time.Sleep(time.Minute)
+		if st := s.Stats(); st.Open() != 1 || st.Dropped+st.Cut != 0 {
+			t.Errorf("Stats() = %+v, want one connection open, and none dropped or cut", st)
+		}
+		c.until(func(f frame) bool { return f.kind == frameGoAway })
+	}},
+
 	// A stream that was cancelled, and whose response could not say close, does not end
 	// its connection: the next request is served like any other.
 	{"AfterCancel", bubbles, h1Modes, func(t *testing.T, m mode) {

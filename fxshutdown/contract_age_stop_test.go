@@ -2,6 +2,7 @@ package fxshutdown_test
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"testing"
@@ -37,6 +38,45 @@ var ageStopScenarios = []scenario{
 		}
 		if r := s.Report(); r.Cancelled != 0 || len(r.CancelledRequests) != 0 {
 			t.Errorf("Report() = %+v: the stop has cancelled nothing", r)
+		}
+	}},
+
+	// What the keeper ends when a stop has begun, in its delay, is in the stop's report.
+	{"InDelay", bubbles, allModes, func(t *testing.T, m mode) {
+		s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			if r.URL.Path == "/stuck" {
+				time.Sleep(time.Second)
+			}
+			panic(http.ErrAbortHandler)
+		}, onPipe, cancelled5, delay(10*time.Second))
+		fails, stuck := s.goGet(s.client(), "/fails"), s.goGet(s.client(), "/stuck")
+		time.Sleep(4900 * ms)
+		err := s.stop()
+		receive(t, "the reply", fails).wantNone(t)
+		receive(t, "the reply", stuck).wantNone(t)
+		var aborted *fxshutdown.AbortedError
+		if !errors.As(err, &aborted) || aborted.Count != 2 {
+			t.Errorf("Stop() = %v, want two requests aborted", err)
+		}
+		if r := s.wantReport(account{aborted: 2}); len(r.AbortedRequests) != 2 {
+			t.Errorf("Report().AbortedRequests = %v, want both", r.AbortedRequests)
+		}
+	}},
+	{"HijackedInDelay", bubbles, h1Modes, func(t *testing.T, m mode) {
+		entered := make(chan struct{}, 1)
+		s := start(t, m, hijack(t, entered, func(c net.Conn, _ *http.Request) {
+			defer c.Close()
+			io.Copy(io.Discard, c)
+		}), onPipe, cancelled5, delay(10*time.Second))
+		c := s.raw()
+		c.get("/socket")
+		<-entered
+		c.discard()
+		time.Sleep(4900 * ms)
+		s.mustStop()
+		if r := s.wantReport(account{cut: 1}); len(r.HijackedClosedRequests) != 1 {
+			t.Errorf("Report().HijackedClosedRequests = %v, want the connection", r.HijackedClosedRequests)
 		}
 	}},
 

@@ -52,10 +52,20 @@ var http2Scenarios = []scenario{
 	// has read that.
 	{"Idle", bubbles, h2Modes, idleIsTold(time.Minute, 0)},
 
-	// On a connection that was used just before, GOAWAY comes when the end of its last
-	// response must be out, however short IdleGrace is: then the next write is GOAWAY,
-	// and nothing is held up.
-	{"ShortIdleGrace", bubbles, h2Modes, idleIsTold(ms, 49*ms, idleGrace(5*ms))},
+	// One that was used just before is told after IdleGrace, however short that is: the end
+	// of its last response was written, so the next write is GOAWAY, and holds nothing up.
+	{"ShortIdleGrace", bubbles, h2Modes, idleIsTold(ms, 4*ms, idleGrace(5*ms))},
+
+	// If it stays, it is closed soon after, and not only when GOAWAY is likely to be there.
+	{"ShortIdleGraceStays", bubbles, h2Modes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe, idleGrace(5*ms))
+		c := s.rawH2()
+		c.get(1, "/")
+		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+		go c.untilClosed()
+		time.Sleep(ms)
+		s.mustStopIn(109*ms, 129*ms)
+	}},
 
 	// The pings of an idle client buy no time.
 	{"Pings", bubbles, h2Modes, func(t *testing.T, m mode) {
@@ -117,18 +127,42 @@ var http2Scenarios = []scenario{
 		s.wantReport(account{})
 	}},
 
-	// An idle HTTP/2 client does not read the answers to its PINGs.
+	// An idle HTTP/2 client that does not read what its PINGs are answered with, whether
+	// it has ever sent a request or not.
 	{"Deaf", bubbles, h2Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe)
 		c := s.rawH2()
-		// These are more answers than a pipe holds, and fewer than net/http tolerates.
-		for range flowSize/17 + 1000 {
-			if err := c.write(frame{kind: framePing, payload: make([]byte, 8)}); err != nil {
-				t.Fatal(err)
-			}
-		}
+		c.fillWithPings()
 		time.Sleep(time.Minute)
 		s.mustStopIn(0, bound)
+	}},
+	{"DeafAfterRequest", bubbles, h2Modes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe)
+		c := s.rawH2()
+		c.get(1, "/")
+		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+		c.fillWithPings()
+		time.Sleep(time.Minute)
+		s.mustStopIn(0, bound)
+	}},
+
+	// One that sends on when it has been told to go, and our side is closed, is read on
+	// for a while: a reset might destroy GOAWAY.
+	{"SendsOn", bubbles, h2Modes, func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe)
+		c := s.rawH2()
+		c.get(1, "/")
+		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+		time.Sleep(time.Minute)
+		go c.untilClosed()
+		began := time.Now()
+		done := s.stopIn(time.Hour)
+		for c.write(frame{kind: framePing, payload: make([]byte, 8)}) == nil {
+			time.Sleep(10 * ms)
+		}
+		took(t, "what the client sent", time.Since(began), 500*ms, 530*ms)
+		wantStopped(t, done)
+		s.wantReport(account{})
 	}},
 
 	// A client that reads the ends of its HTTP/2 responses late gets them: net/http calls

@@ -46,10 +46,10 @@ type LimitReached struct {
 type ServeFailed struct{ Err error }
 
 // AgeGraceOver is the event of requests and hijacked connections that went on for longer
-// than MaxConnectionAgeGrace while the server served. Aborted counts the requests that
-// were cut off, or that had been cancelled and then failed; HijackedClosed counts the
-// hijacked connections that were closed. Requests has the oldest of both, at most 100.
-// The event comes at most once a second.
+// than MaxConnectionAgeGrace while the server served. (Once a stop has begun, its report
+// has them.) Aborted counts the requests that were cut off, or that had been cancelled and
+// then failed; HijackedClosed counts the hijacked connections that were closed. Requests
+// has the oldest of both, at most 100. The event comes at most once a second.
 type AgeGraceOver struct {
 	Aborted        int
 	HijackedClosed int

@@ -114,6 +114,17 @@ func (c *h2Conn) reset(stream uint32) {
 	}
 }
 
+// fillWithPings sends PINGs, whose answers nobody reads: more than a pipe holds, and fewer
+// than net/http puts up with.
+func (c *h2Conn) fillWithPings() {
+	c.t.Helper()
+	for range flowSize/17 + 1000 {
+		if err := c.write(frame{kind: framePing, payload: make([]byte, 8)}); err != nil {
+			c.t.Fatalf("PING: %v", err)
+		}
+	}
+}
+
 // read reads a frame, and acknowledges settings and pings.
 func (c *h2Conn) read() (frame, error) {
 	var head [9]byte

@@ -102,11 +102,17 @@ func (cs *connSet) releaseAll() {
 	}
 }
 
+// finishesLocked reports whether the end of a response may still be being written. While
+// the connection serves, no write says that it was: but then others have ended since.
+func (h *http2State) finishesLocked(c *conn) bool {
+	return h.finishing && (c.stage.Load() != stageIdle || c.writes.ended() == c.wroteBefore)
+}
+
 // starvedLocked reports whether a response needs what is held back in order to go on: a
 // handler writes, or net/http writes the end of a response, but nothing gets out. One
 // look is not enough: each response is in that state for a moment.
 func (h *http2State) starvedLocked(c *conn, now moment) bool {
-	writes := h.writers.Load() > 0 || c.running == nil && c.stage.Load() == stageActive
+	writes := h.writers.Load() > 0 || c.running == nil && (c.stage.Load() == stageActive || c.writes.underWay() > 0)
 	switch {
 	case h.heldAt == 0 || !writes:
 		h.stuckAt = 0
@@ -177,7 +183,7 @@ func (h *http2State) askGoAwayLocked(c *conn, now moment) {
 	if c.quiet < c.exit.at && now >= c.quiet+schedulingSlack {
 		h.finishing = false // it was written before writes were watched
 	}
-	if h.finishing || c.writes.underWay() > 0 {
+	if h.finishesLocked(c) || c.writes.underWay() > 0 {
 		h.awaits = 2
 	}
 }

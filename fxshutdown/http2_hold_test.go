@@ -2,8 +2,11 @@ package fxshutdown_test
 
 import (
 	"encoding/binary"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,6 +53,36 @@ func wantTold(t *testing.T, frames []frame, n int) {
 	}
 	if answered != n || !told {
 		t.Errorf("the client got %d responses and GOAWAY %v, want %d and true", answered, told, n)
+	}
+}
+
+// A client that first writes all it has, and then reads, is not held back while the server
+// waits for it to read, wherever in the response that is. The sizes are such that the end
+// of the response does not fit, or just does.
+func TestHTTP2HeldBackBeforeItReads(t *testing.T) {
+	for size := flowSize - 1500; size < flowSize+100; size += 50 {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			bubbles(t, h2Modes, func(t *testing.T, m mode) {
+				g := newGate()
+				s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
+					g.ServeHTTP(w, r)
+					io.WriteString(w, strings.Repeat("x", size-len("hello")))
+				}, onPipe)
+				c := s.rawH2()
+				c.write(frame{frameSettings, 0, 0, []byte{0, 4, 1 << 6, 0, 0, 0}}) // SETTINGS_INITIAL_WINDOW_SIZE
+				c.write(frame{frameWindowUpdate, 0, 0, []byte{1 << 6, 0, 0, 0}})
+				c.get(1, "/slow")
+				g.waitEntered(t, 1)
+				done := s.stopIn(time.Hour)
+				time.AfterFunc(100*ms, g.open)
+				c.fillWithPings()
+				wantTold(t, c.untilClosed(), 1)
+				wantStopped(t, done)
+				if r := s.wantReport(account{answered: 1}); r.Duration > 2*time.Second {
+					t.Errorf("the stop took %v, want no more than holding back does", r.Duration)
+				}
+			})
+		})
 	}
 }
 

@@ -72,7 +72,7 @@ func (c *conn) viewLocked(now moment) view {
 		v.endsBy = max(c.exit.at, c.takeover.start) + maxEndHijacked
 	}
 	if c.h2 != nil {
-		v.http2, v.finishing, v.goAway = true, c.h2.finishing, c.h2.goAway
+		v.http2, v.finishing, v.goAway = true, c.h2.finishesLocked(c), c.h2.goAway
 		v.wrote, v.sentOn = c.h2.wrote, c.h2.sentOn
 		v.heldAt, v.starved = c.h2.heldAt, c.h2.starvedLocked(c, now)
 	}
@@ -139,7 +139,7 @@ func (g graces) decide(v view, now moment) verdict {
 	case g.serving:
 		return g.decideServing(v, now)
 
-	case v.dropped && !v.bypassed:
+	case v.dropped && v.closing != closingStop && !v.bypassed:
 		// net/http has been told, and closes it. crypto/tls may take 5 s for that,
 		// if the peer does not read.
 		return cutBy(v.asked+cutDelay, now)
@@ -162,6 +162,9 @@ func (g graces) decide(v view, now moment) verdict {
 
 	case v.hooked:
 		return recheckUntil(g.waitsUntil(v)+maxServerStall, now)
+
+	case v.starved:
+		return verdict{do: actRelease}
 
 	case v.writing && v.finishing:
 		return verdict{at: now + recheck} // no event follows
@@ -231,6 +234,8 @@ func (g graces) decideServing(v view, now moment) (due verdict) {
 		if v.heldAt != 0 {
 			due = releaseBy(v.asked+goAwayWait, now)
 		}
+	case v.http2 && v.stage == stageIdle && v.writing && !v.starved:
+		due.at = now + recheck // its client need not read now
 	case v.http2 && (v.stage == stageActive || v.stage == stageIdle):
 		g.serving = false
 		due = g.decide(v, now)

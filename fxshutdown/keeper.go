@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,8 +17,9 @@ type keeper struct {
 	tender
 	events *dispatcher
 
-	quit  chan struct{} // closed when a stop takes over
-	ended chan struct{} // closed when run has returned
+	stop  atomic.Pointer[tender] // of a stop that has begun: its report has what is ended from here on
+	quit  chan struct{}          // closed when a stop takes over
+	ended chan struct{}          // closed when run has returned
 
 	mu   sync.Mutex          // guards what follows; a leaf
 	care map[*conn]*lifetime // those for which something will be due
@@ -181,6 +183,10 @@ func (k *keeper) takeDue(now moment) (cs []*conn) {
 
 // recordEnd notes what it cost to end a connection whose grace was over.
 func (k *keeper) recordEnd(res cutResult, reason error) {
+	if st := k.stop.Load(); st != nil {
+		st.record(res, reason)
+		return
+	}
 	if len(res.aborted) == 0 && res.takeover == nil || errors.Is(reason, ErrDraining) {
 		return
 	}

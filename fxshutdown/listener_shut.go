@@ -22,7 +22,7 @@ func (l *listener) shut(o owner, giveUp <-chan struct{}) bool {
 	l.owner = o
 	l.keepOthersAway()
 	close(l.closing)
-	if dl, ok := l.Listener.(deadliner); ok && dl.SetDeadline(l.conns.timeOf(longAgo)) == nil {
+	if l.wakeAccept() {
 		select {
 		case <-l.ended:
 		case <-giveUp: // a user's hook may block the accepting goroutine
@@ -50,6 +50,25 @@ func (l *listener) shut(o owner, giveUp <-chan struct{}) bool {
 	case <-t.C:
 	}
 	return true
+}
+
+// wakeAccept wakes the Accept under way, and reports whether the listener has deadlines. One
+// whose SetDeadline waits for Accept has none.
+func (l *listener) wakeAccept() bool {
+	dl, ok := l.Listener.(deadliner)
+	if !ok {
+		return false
+	}
+	set := make(chan bool, 1)
+	go func() { set <- dl.SetDeadline(l.conns.timeOf(longAgo)) == nil }()
+	t := time.NewTimer(maxQueue)
+	defer t.Stop()
+	select {
+	case ok := <-set:
+		return ok
+	case <-t.C:
+		return false
+	}
 }
 
 // keepOthersAway keeps new clients away from the queue, where that is possible. A

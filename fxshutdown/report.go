@@ -31,7 +31,8 @@ type Report struct {
 	Phases []Phase `json:"phases"`
 
 	// Served counts the requests that were answered since Start, before the stop and
-	// during it. All figures below concern the stop alone.
+	// during it (up to 2,147,483,647 where an int has 32 bits). All figures below concern
+	// the stop alone.
 	Served int `json:"served"`
 
 	// Connections counts the connections that were open when the stop began.
@@ -160,20 +161,6 @@ func (r Report) clone() Report {
 	r.HijackedClosedRequests = slices.Clone(r.HijackedClosedRequests)
 	r.WaitedForRequests = slices.Clone(r.WaitedForRequests)
 	return r
-}
-
-// sum fills in the figures from the account: those of the stop are what was added since
-// before. The account counts a request that was cut off a moment before the list has it.
-func (r *Report) sum(stats Stats, before, now totals) {
-	r.Dropped = int(stats.Dropped)
-	r.Served = int(now.Answered)
-	r.Answered = int(now.Answered - before.Answered)
-	r.Failed = int(now.Failed - before.Failed)
-	r.Ended = int(now.Ended - before.Ended)
-	r.Hijacks = int(now.Hijacked - before.Hijacked)
-	r.Aborted = int(now.Aborted - before.Aborted)
-	r.Undecided = int(now.Undecided)
-	r.Requests = r.Answered + r.Failed + r.Ended + r.Hijacks + r.Aborted + r.Undecided
 }
 
 // Request describes a request, or the request with which a connection was hijacked,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,4 +103,79 @@ func TestBlockedListenerClose(t *testing.T) {
 		t.Errorf("Stop() = %v, want nil", err)
 	}
 	close(blocked.leave)
+}
+
+// deadlineListener has a SetDeadline of its own.
+type deadlineListener struct {
+	net.Listener
+	set func(time.Time) error
+}
+
+func (l deadlineListener) SetDeadline(t time.Time) error { return l.set(t) }
+
+// A listener whose SetDeadline waits, for the Accept under way or for ever, does not hold
+// a stop.
+func TestBlockedListenerDeadline(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		wrap func(net.Listener, <-chan struct{}) net.Listener
+	}{
+		{"WaitsForAccept", func(l net.Listener, _ <-chan struct{}) net.Listener {
+			locked := &lockedListener{Listener: l}
+			return deadlineListener{locked, locked.setDeadline}
+		}},
+		{"ForGood", func(l net.Listener, leave <-chan struct{}) net.Listener {
+			return deadlineListener{l, func(time.Time) error { <-leave; return nil }}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for name, owned := range map[string]func() bool{
+				"Unknown": nil,
+				"Owned":   func() bool { return true },
+				"Others":  func() bool { return false },
+			} {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					leave := make(chan struct{})
+					defer close(leave)
+					l := test.wrap(listen(t, "tcp", "127.0.0.1:0"), leave)
+					s := start(t, h1, hello, on(l), idleGrace(patience), config(func(c *fxshutdown.Config) { c.ListenerOwned = owned }))
+					c := s.raw()
+					s.states.wait(t, http.StateNew, 1)
+					done := s.stopIn(10 * time.Second)
+					c.get("/")
+					c.reply(http.MethodGet).want(t, "hello")
+					wantStopped(t, done)
+					if d := s.Report().Duration; d > 2*time.Second+slack {
+						t.Errorf("the stop took %v, want no more than emptying the queue may take", d)
+					}
+				})
+			}
+			t.Run("ShortBudget", func(t *testing.T) {
+				leave := make(chan struct{})
+				defer close(leave)
+				s := start(t, h1, hello, on(test.wrap(listen(t, "tcp", "127.0.0.1:0"), leave)))
+				d, _ := s.timeStop(100 * ms)
+				took(t, "Stop()", d, 0, 100*ms+slack)
+			})
+		})
+	}
+}
+
+// A lockedListener allows one call at a time.
+type lockedListener struct {
+	net.Listener
+	mu sync.Mutex
+}
+
+func (l *lockedListener) Accept() (net.Conn, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Listener.Accept()
+}
+
+func (l *lockedListener) setDeadline(t time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Listener.(*net.TCPListener).SetDeadline(t)
 }

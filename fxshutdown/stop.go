@@ -76,6 +76,9 @@ func (s *Server) begin(ctx context.Context, trigger Trigger) *stop {
 	}
 	st.budget.limit(deadline, s.now(), s.cfg.StopReserve)
 	s.stop = st
+	if s.keeper != nil {
+		s.keeper.stop.Store(&st.tender)
+	}
 	if !s.setUnreadyLocked() {
 		st.unready = s.now() - s.unreadyAt
 	}

@@ -1,6 +1,9 @@
 package fxshutdown
 
-import "cmp"
+import (
+	"cmp"
+	"math"
+)
 
 // noteAborted notes in the report, and tells the Logger, that a request was cut off.
 func (st *stop) noteAborted(r Request, reason error) {
@@ -67,4 +70,18 @@ func (st *stop) recordEnd(res cutResult, reason error) {
 		st.report.Unbegun++
 		st.mu.Unlock()
 	}
+}
+
+// sum fills in the figures from the account: those of the stop are what was added since
+// before. The account counts a request that was cut off a moment before the list has it.
+func (r *Report) sum(stats Stats, before, now totals) {
+	r.Dropped = int(stats.Dropped)
+	r.Served = int(min(now.Answered, math.MaxInt))
+	r.Answered = int(now.Answered - before.Answered)
+	r.Failed = int(now.Failed - before.Failed)
+	r.Ended = int(now.Ended - before.Ended)
+	r.Hijacks = int(now.Hijacked - before.Hijacked)
+	r.Aborted = int(now.Aborted - before.Aborted)
+	r.Undecided = int(now.Undecided)
+	r.Requests = r.Answered + r.Failed + r.Ended + r.Hijacks + r.Aborted + r.Undecided
 }
