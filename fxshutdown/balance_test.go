@@ -27,8 +27,8 @@ func (s *server) checkAccount() {
 	if st.Accepted != st.Closed {
 		s.t.Errorf("Stats() after the stop: Accepted = %d, Closed = %d, want the same", st.Accepted, st.Closed)
 	}
-	if st.Dropped != uint64(r.Dropped) || st.Dropped+st.Cut > st.Closed {
-		s.t.Errorf("Stats() after the stop = %+v, Report().Dropped = %d, want as many dropped, and no more ended than closed", st, r.Dropped)
+	if st.IdleClosed != uint64(r.IdleClosed) || st.IdleClosed+st.Cut > st.Closed {
+		s.t.Errorf("Stats() after the stop = %+v, Report().IdleClosed = %d, want as many dropped, and no more ended than closed", st, r.IdleClosed)
 	}
 	if got := r.Answered + r.Failed + r.Ended + r.Hijacks + r.Aborted; r.Requests != got || r.Undecided != 0 {
 		s.t.Errorf("Report().Requests = %d, but Answered %d + Failed %d + Ended %d + Hijacks %d + Aborted %d = %d, Undecided %d",

@@ -263,7 +263,7 @@ func (cs *connSet) count() (Stats, totals) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	t := cs.totals
-	st := Stats{Dropped: cs.dropped, Cut: cs.cut}
+	st := Stats{IdleClosed: cs.dropped, Cut: cs.cut}
 	for c := cs.list.head; c != nil; c = c.next {
 		c.mu.Lock()
 		c.countOldAnswerLocked()
@@ -283,7 +283,7 @@ func (cs *connSet) count() (Stats, totals) {
 		case http.StateHijacked:
 			st.Hijacked++
 		default:
-			countEndLocked(c, &st.Dropped, &st.Cut)
+			countEndLocked(c, &st.IdleClosed, &st.Cut)
 		}
 		c.mu.Unlock()
 	}

@@ -97,7 +97,7 @@ var ageLateScenarios = []scenario{
 		s.Retire(func(fxshutdown.ConnInfo) bool { return true })
 		c.fillWithPings()
 		time.Sleep(time.Minute)
-		if st := s.Stats(); st.Open() != 1 || st.Dropped+st.Cut != 0 {
+		if st := s.Stats(); st.Open() != 1 || st.IdleClosed+st.Cut != 0 {
 			t.Errorf("Stats() = %+v, want one connection open, and none dropped or cut", st)
 		}
 		c.until(func(f frame) bool { return f.kind == frameGoAway })

@@ -134,8 +134,8 @@ var connectionScenarios = []scenario{
 		}
 		s.states.wait(t, http.StateIdle, 20)
 		measureIdle(t, s, 500*ms)
-		if r := s.Report(); r.Dropped != 20 {
-			t.Errorf("Report().Dropped = %d, want all 20", r.Dropped)
+		if r := s.Report(); r.IdleClosed != 20 {
+			t.Errorf("Report().IdleClosed = %d, want all 20", r.IdleClosed)
 		}
 	}},
 

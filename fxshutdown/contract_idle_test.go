@@ -30,8 +30,8 @@ var idleScenarios = []scenario{
 		s.mustStopIn(0, atOnce)
 		<-closed
 		<-closed
-		if r := s.wantReport(account{}); r.Dropped != 2 {
-			t.Errorf("Report().Dropped = %d, want 2", r.Dropped)
+		if r := s.wantReport(account{}); r.IdleClosed != 2 {
+			t.Errorf("Report().IdleClosed = %d, want 2", r.IdleClosed)
 		}
 	}},
 

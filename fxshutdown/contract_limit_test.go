@@ -95,7 +95,7 @@ var limitScenarios = []scenario{
 		for _, r := range replies {
 			receive(t, "a client of the queue", r).want(t, "hello")
 		}
-		if r := s.wantReport(account{answered: 8}); r.Queued != 8 || r.Dropped < 4 || !r.Graceful() {
+		if r := s.wantReport(account{answered: 8}); r.Queued != 8 || r.IdleClosed < 4 || !r.Graceful() {
 			t.Errorf("Report() = %+v, want 8 queued, 4 dropped, graceful", r)
 		}
 	}},

@@ -128,7 +128,7 @@ var progressScenarios = []scenario{
 		want := func(when string, closed, dropped, cut uint64) {
 			t.Helper()
 			synctest.Wait()
-			if st := s.Stats(); st.Closed != closed || st.Dropped != dropped || st.Cut != cut {
+			if st := s.Stats(); st.Closed != closed || st.IdleClosed != dropped || st.Cut != cut {
 				t.Errorf("%s: Stats() = %+v, want %d closed, %d of them dropped, %d cut", when, st, closed, dropped, cut)
 			}
 		}

@@ -109,7 +109,7 @@ func answeredUpload(t *testing.T, m mode, goOn func(*rawConn), most time.Duratio
 		t.Errorf("Stop() = %v, want nil: the request was answered", err)
 	}
 	took(t, "Stop() after the response", time.Since(began), 0, most)
-	if r := s.wantReport(account{answered: 1}); r.Dropped != 0 {
+	if r := s.wantReport(account{answered: 1}); r.IdleClosed != 0 {
 		t.Errorf("Report() = %+v, want none dropped: it did not wait for a request", r)
 	}
 }

@@ -183,7 +183,7 @@ func (r Report) attrs() []slog.Attr {
 		slog.Int("served", r.Served),
 		slog.Int("connections", r.Connections),
 		slog.Int("queued", r.Queued),
-		slog.Int("dropped", r.Dropped),
+		slog.Int("idle_closed", r.IdleClosed),
 		slog.Int("requests_in_stop", r.Requests),
 		slog.Int("answered", r.Answered),
 		slog.Int("failed", r.Failed),

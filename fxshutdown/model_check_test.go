@@ -68,7 +68,7 @@ func (s *sim) check(after string) {
 	synctest.Wait()
 	s.observe()
 	now := time.Now()
-	want := fxshutdown.Stats{Accepted: uint64(len(s.conns)), Requests: uint64(s.begun), Failed: uint64(s.failed), Aborted: uint64(s.aborted), Dropped: uint64(s.dropped)}
+	want := fxshutdown.Stats{Accepted: uint64(len(s.conns)), Requests: uint64(s.begun), Failed: uint64(s.failed), Aborted: uint64(s.aborted), IdleClosed: uint64(s.dropped)}
 	for i, c := range s.conns {
 		switch c.state {
 		case http.StateNew:
@@ -110,7 +110,7 @@ func (s *sim) check(after string) {
 	if s.cutTime.IsZero() && got != want {
 		s.t.Errorf("after %s: Stats() = %+v, want %+v", after, got, want)
 	}
-	if got.Open() != int(got.Accepted-got.Closed) || got.Dropped+got.Cut > got.Closed || got.New < 0 || got.Active < 0 || got.Idle < 0 || got.Hijacked < 0 || got.InFlight < 0 {
+	if got.Open() != int(got.Accepted-got.Closed) || got.IdleClosed+got.Cut > got.Closed || got.New < 0 || got.Active < 0 || got.Idle < 0 || got.Hijacked < 0 || got.InFlight < 0 {
 		s.t.Errorf("after %s: Stats() = %+v do not agree with each other", after, got)
 	}
 	if isClosed(s.server.Draining()) != s.isDraining() {
@@ -170,7 +170,7 @@ func (s *sim) checkEnd() {
 		return
 	}
 	type figures struct{ requests, answered, failed, hijacked, aborted, cancelled, cut, dropped, unbegun int }
-	got := figures{r.Requests, r.Answered, r.Failed, r.Hijacks, r.Aborted, r.Cancelled, r.HijackedClosed, r.Dropped, r.Unbegun}
+	got := figures{r.Requests, r.Answered, r.Failed, r.Hijacks, r.Aborted, r.Cancelled, r.HijackedClosed, r.IdleClosed, r.Unbegun}
 	want := figures{s.begun - s.atStop.begun + s.atStop.undecided, s.answered, s.failedSince, s.hijacks, s.abortedSince, s.cancelledCalls, s.cut, s.dropped, 0}
 	// Requests that the model cannot decide go where the report put them.
 	n := got.answered - want.answered

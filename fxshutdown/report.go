@@ -55,9 +55,9 @@ type Report struct {
 	// the server's own. Some of these clients may have vanished long before.
 	Handshakes int `json:"handshakes,omitempty"`
 
-	// Dropped counts the connections that were closed while they waited for a request,
+	// IdleClosed counts the connections that were closed while they waited for a request,
 	// or had sent only part of its header.
-	Dropped int `json:"dropped"`
+	IdleClosed int `json:"idle_closed"`
 
 	// Requests counts the requests that were running when the stop began, or
 	// began later.
@@ -232,12 +232,12 @@ type Stats struct {
 	Accepted uint64 `json:"accepted"`
 	Closed   uint64 `json:"closed"`
 
-	// Dropped and Cut count closed connections. Dropped ones were closed by a stop while
-	// they waited for a request, or had sent only part of its header; Cut ones were closed
-	// by force. The rest were closed by the client, after a response, by a timeout of the
-	// http.Server, or by whoever had hijacked them.
-	Dropped uint64 `json:"dropped"`
-	Cut     uint64 `json:"cut"`
+	// IdleClosed and Cut count closed connections. IdleClosed ones were closed by a stop
+	// while they waited for a request, or had sent only part of its header; Cut ones were
+	// closed by force. The rest were closed by the client, after a response, by a timeout
+	// of the http.Server, or by whoever had hijacked them.
+	IdleClosed uint64 `json:"idle_closed"`
+	Cut        uint64 `json:"cut"`
 
 	// Retired counts the connections whose clients were told to go while the server
 	// served: because of MaxConnectionAge or MaxRequestsPerConnection, which are also

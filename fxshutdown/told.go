@@ -75,7 +75,7 @@ func (st *stop) recordEnd(res cutResult, reason error) {
 // sum fills in the figures from the account: those of the stop are what was added since
 // before. The account counts a request that was cut off a moment before the list has it.
 func (r *Report) sum(stats Stats, before, now totals) {
-	r.Dropped = int(stats.Dropped)
+	r.IdleClosed = int(stats.IdleClosed)
 	r.Served = int(min(now.Answered, math.MaxInt))
 	r.Answered = int(now.Answered - before.Answered)
 	r.Failed = int(now.Failed - before.Failed)

@@ -232,7 +232,7 @@ func TestOddTimeouts(t *testing.T) {
 		s.get(s.client(), "/").want(t, "hello")
 		time.Sleep(time.Minute)
 		s.mustStopIn(0, atOnce)
-		if r := s.wantReport(account{}); r.Dropped != 1 {
+		if r := s.wantReport(account{}); r.IdleClosed != 1 {
 			t.Errorf("Report() = %+v, want one dropped", r)
 		}
 	})

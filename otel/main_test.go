@@ -170,7 +170,7 @@ func wantReport(t *testing.T, f figures, r fxshutdown.Report, st fxshutdown.Stat
 		"open_connections state=idle":       float64(st.Idle),
 		"open_connections state=hijacked":   float64(st.Hijacked),
 		"accepted_connections":              float64(st.Accepted),
-		"closed_connections reason=dropped": float64(st.Dropped),
+		"closed_connections reason=idle": float64(st.IdleClosed),
 		"closed_connections reason=cut":     float64(st.Cut),
 		"undecided_requests":                float64(r.Undecided),
 		"ended_requests result=answered":    float64(r.Served),
@@ -190,7 +190,7 @@ func wantReport(t *testing.T, f figures, r fxshutdown.Report, st fxshutdown.Stat
 		"stop.waited_for_requests":            float64(r.WaitedFor),
 		"stop.queued_connections":             float64(r.Queued),
 		"stop.unaccepted_connections":         float64(r.Unaccepted),
-		"stop.dropped_connections":            float64(r.Dropped),
+		"stop.idle_closed_connections":        float64(r.IdleClosed),
 		"stop.hijacked_closed_connections":    float64(r.HijackedClosed),
 		"stop.unfinished_handshakes":          float64(r.Handshakes),
 	}

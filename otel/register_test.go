@@ -86,11 +86,11 @@ func TestCollections(t *testing.T) {
 				defer cancel()
 				s.Server.Stop(ctx)
 			}()
-			eventually(t, "the silent connection is dropped", func() bool { return s.Server.Report().Dropped == 1 })
+			eventually(t, "the silent connection is dropped", func() bool { return s.Server.Report().IdleClosed == 1 })
 			f = of(collect(t, reader), "http")
 			f.want(t, "during", map[string]float64{
 				"ready": 0, "open_connections state=new": 0, "open_connections state=active": 1, "active_requests": 2,
-				"stop.phase.status name=drain": 1, "stop.phase.status name=listener": 0, "stop.dropped_connections": 1,
+				"stop.phase.status name=drain": 1, "stop.phase.status name=listener": 0, "stop.idle_closed_connections": 1,
 			})
 			f.wantNone(t, "during", "stop.outcome", "stop.phase.outcome")
 			force, limit := f["fxhttp.server.stop.time_to_force"], f["fxhttp.server.stop.time_to_limit"]
@@ -150,7 +150,7 @@ func TestCollectionsUnderLoad(t *testing.T) {
 				default:
 				}
 				f := of(collect(t, reader), "http")
-				for _, name := range []string{"accepted_connections", "ended_requests result=answered", "stop.ended_requests result=answered", "stop.dropped_connections"} {
+				for _, name := range []string{"accepted_connections", "ended_requests result=answered", "stop.ended_requests result=answered", "stop.idle_closed_connections"} {
 					if name = "fxhttp.server." + name; f[name] < last[name] {
 						t.Errorf("%s fell from %v to %v", name, last[name], f[name])
 					}

@@ -14,7 +14,7 @@ func TestStopResult(t *testing.T) {
 		r    fxshutdown.Report
 	}{
 		{stopGraceful, fxshutdown.Report{Duration: 1}},
-		{stopGraceful, fxshutdown.Report{Duration: 1, Failed: 1, Ended: 1, Cancelled: 1, Dropped: 1, Handshakes: 1}},
+		{stopGraceful, fxshutdown.Report{Duration: 1, Failed: 1, Ended: 1, Cancelled: 1, IdleClosed: 1, Handshakes: 1}},
 		{stopForced, fxshutdown.Report{Duration: 1, Forced: fxshutdown.ErrBudget}},
 		{stopForced, fxshutdown.Report{Duration: 1, Forced: fxshutdown.ErrForced, Aborted: 1}},
 		{stopLossy, fxshutdown.Report{Duration: 1, Aborted: 1}},

@@ -88,19 +88,19 @@ func TestScrapes(t *testing.T) {
 				`fxhttp_connections{state="new"}`: 1, `fxhttp_connections{state="active"}`: 2,
 				`fxhttp_connections{state="idle"}`: 3, `fxhttp_connections{state="hijacked"}`: 1,
 				"fxhttp_connections_accepted_total":               8,
-				`fxhttp_connections_closed_total{reason="other"}`: 1, `fxhttp_connections_closed_total{reason="dropped"}`: 0,
+				`fxhttp_connections_closed_total{reason="other"}`: 1, `fxhttp_connections_closed_total{reason="idle"}`: 0,
 				`fxhttp_connections_retired_total{reason="age"}`: 0,
 				"fxhttp_requests_in_flight":                      3, "fxhttp_requests_undecided": 2,
 				`fxhttp_requests_total{result="answered"}`: 3, `fxhttp_requests_total{result="failed"}`: 1,
 				`fxhttp_requests_total{result="hijacked"}`: 1, `fxhttp_requests_total{result="aborted"}`: 0,
 				`fxhttp_stop_phase{phase="drain"}`: 0, "fxhttp_stop_duration_seconds": 0,
-				`fxhttp_stop_requests_total{result="answered"}`: 0, "fxhttp_stop_connections_dropped_total": 0,
+				`fxhttp_stop_requests_total{result="answered"}`: 0, "fxhttp_stop_idle_closed_total": 0,
 			})
 			s.wantNone(t, "before", "http", "fxhttp_stop_result", "fxhttp_stop_phase_result", "fxhttp_stop_phase_duration_seconds",
 				"fxhttp_stop_start_timestamp_seconds", "fxhttp_stop_force_timestamp_seconds", "fxhttp_stop_limit_timestamp_seconds")
 
 			a.beginStop(patience)
-			eventually(t, "the idle connections are dropped", func() bool { return server.Report().Dropped == 4 })
+			eventually(t, "the idle connections are dropped", func() bool { return server.Report().IdleClosed == 4 })
 			s = show("during")
 			s.want(t, "during", "http", map[string]int{
 				"fxhttp_ready":                    0,
@@ -108,7 +108,7 @@ func TestScrapes(t *testing.T) {
 				`fxhttp_connections{state="idle"}`: 0, `fxhttp_connections{state="hijacked"}`: 1,
 				"fxhttp_requests_in_flight": 3, "fxhttp_requests_undecided": 2,
 				`fxhttp_stop_phase{phase="drain"}`: 1, `fxhttp_stop_phase{phase="listener"}`: 0,
-				"fxhttp_stop_connections_dropped_total": 4,
+				"fxhttp_stop_idle_closed_total": 4,
 			})
 			s.wantNone(t, "during", "http", "fxhttp_stop_result", "fxhttp_stop_phase_result")
 			now := float64(time.Now().Unix())
@@ -164,36 +164,36 @@ func linesOf(text, server string) (lines string) {
 func wantReport(t *testing.T, s scrape, server string, r fxshutdown.Report, st fxshutdown.Stats) {
 	t.Helper()
 	want := map[string]float64{
-		"fxhttp_ready":                                      0,
-		`fxhttp_connections{state="new"}`:                   float64(st.New),
-		`fxhttp_connections{state="active"}`:                float64(st.Active),
-		`fxhttp_connections{state="idle"}`:                  float64(st.Idle),
-		`fxhttp_connections{state="hijacked"}`:              float64(st.Hijacked),
-		"fxhttp_connections_accepted_total":                 float64(st.Accepted),
-		`fxhttp_connections_closed_total{reason="dropped"}`: float64(st.Dropped),
-		`fxhttp_connections_closed_total{reason="cut"}`:     float64(st.Cut),
-		`fxhttp_connections_closed_total{reason="other"}`:   float64(st.Closed - st.Dropped - st.Cut),
-		"fxhttp_requests_undecided":                         float64(r.Undecided),
-		`fxhttp_requests_total{result="answered"}`:          float64(r.Served),
-		`fxhttp_requests_total{result="failed"}`:            float64(st.Failed),
-		`fxhttp_requests_total{result="ended"}`:             float64(st.Ended),
-		`fxhttp_requests_total{result="hijacked"}`:          float64(st.Hijacks),
-		`fxhttp_requests_total{result="aborted"}`:           float64(st.Aborted),
-		"fxhttp_stop_duration_seconds":                      r.Duration.Seconds(),
-		"fxhttp_stop_start_timestamp_seconds":               float64(r.Began.UnixNano()) / 1e9,
-		`fxhttp_stop_requests_total{result="answered"}`:     float64(r.Answered),
-		`fxhttp_stop_requests_total{result="failed"}`:       float64(r.Failed),
-		`fxhttp_stop_requests_total{result="ended"}`:        float64(r.Ended),
-		`fxhttp_stop_requests_total{result="hijacked"}`:     float64(r.Hijacks),
-		`fxhttp_stop_requests_total{result="aborted"}`:      float64(r.Aborted),
-		"fxhttp_stop_requests_unbegun_total":                float64(r.Unbegun),
-		"fxhttp_stop_requests_cancelled_total":              float64(r.Cancelled),
-		"fxhttp_stop_requests_waited_for_total":             float64(r.WaitedFor),
-		"fxhttp_stop_connections_queued_total":              float64(r.Queued),
-		"fxhttp_stop_connections_unaccepted_total":          float64(r.Unaccepted),
-		"fxhttp_stop_connections_dropped_total":             float64(r.Dropped),
-		"fxhttp_stop_hijacked_closed_total":                 float64(r.HijackedClosed),
-		"fxhttp_stop_handshakes_unfinished_total":           float64(r.Handshakes),
+		"fxhttp_ready":                                    0,
+		`fxhttp_connections{state="new"}`:                 float64(st.New),
+		`fxhttp_connections{state="active"}`:              float64(st.Active),
+		`fxhttp_connections{state="idle"}`:                float64(st.Idle),
+		`fxhttp_connections{state="hijacked"}`:            float64(st.Hijacked),
+		"fxhttp_connections_accepted_total":               float64(st.Accepted),
+		`fxhttp_connections_closed_total{reason="idle"}`:  float64(st.IdleClosed),
+		`fxhttp_connections_closed_total{reason="cut"}`:   float64(st.Cut),
+		`fxhttp_connections_closed_total{reason="other"}`: float64(st.Closed - st.IdleClosed - st.Cut),
+		"fxhttp_requests_undecided":                       float64(r.Undecided),
+		`fxhttp_requests_total{result="answered"}`:        float64(r.Served),
+		`fxhttp_requests_total{result="failed"}`:          float64(st.Failed),
+		`fxhttp_requests_total{result="ended"}`:           float64(st.Ended),
+		`fxhttp_requests_total{result="hijacked"}`:        float64(st.Hijacks),
+		`fxhttp_requests_total{result="aborted"}`:         float64(st.Aborted),
+		"fxhttp_stop_duration_seconds":                    r.Duration.Seconds(),
+		"fxhttp_stop_start_timestamp_seconds":             float64(r.Began.UnixNano()) / 1e9,
+		`fxhttp_stop_requests_total{result="answered"}`:   float64(r.Answered),
+		`fxhttp_stop_requests_total{result="failed"}`:     float64(r.Failed),
+		`fxhttp_stop_requests_total{result="ended"}`:      float64(r.Ended),
+		`fxhttp_stop_requests_total{result="hijacked"}`:   float64(r.Hijacks),
+		`fxhttp_stop_requests_total{result="aborted"}`:    float64(r.Aborted),
+		"fxhttp_stop_requests_unbegun_total":              float64(r.Unbegun),
+		"fxhttp_stop_requests_cancelled_total":            float64(r.Cancelled),
+		"fxhttp_stop_requests_waited_for_total":           float64(r.WaitedFor),
+		"fxhttp_stop_connections_queued_total":            float64(r.Queued),
+		"fxhttp_stop_connections_unaccepted_total":        float64(r.Unaccepted),
+		"fxhttp_stop_idle_closed_total":                   float64(r.IdleClosed),
+		"fxhttp_stop_hijacked_closed_total":               float64(r.HijackedClosed),
+		"fxhttp_stop_handshakes_unfinished_total":         float64(r.Handshakes),
 	}
 	for _, p := range r.Phases {
 		want[fmt.Sprintf("fxhttp_stop_phase_duration_seconds{phase=%q}", p.Name)] = p.Duration.Seconds()

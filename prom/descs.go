@@ -12,7 +12,7 @@ var (
 	connectionsDesc = newDesc("connections", "Open connections by state: new ones have sent nothing yet, hijacked ones were taken over by a handler.", "state")
 	waitingDesc     = newDesc("connections_waiting", "Clients in the accept queue of a TCP listener on Linux; 0 elsewhere.")
 	acceptedDesc    = newDesc("connections_accepted_total", "Connections accepted since the start.")
-	closedDesc      = newDesc("connections_closed_total", "Connections closed since the start, by reason: dropped (a stop closed it while it waited for a request), cut (by force), other (closed by the client, after a response, by a timeout, or by the handler that had hijacked it).", "reason")
+	closedDesc      = newDesc("connections_closed_total", "Connections closed since the start, by reason: idle (a stop closed it while it waited for a request), cut (by force), other (closed by the client, after a response, by a timeout, or by the handler that had hijacked it).", "reason")
 	retiredDesc     = newDesc("connections_retired_total", "Connections whose clients were told to go while the server served, by reason: age, requests (their number), chosen (by Retire).", "reason")
 	inFlightDesc    = newDesc("requests_in_flight", "Handlers that are running now, including those of hijacked connections.")
 	undecidedDesc   = newDesc("requests_undecided", "Requests that are running, or whose response is not known to be written.")
@@ -41,8 +41,8 @@ var stopCounters = []struct {
 		func(r fxshutdown.Report) int { return r.Queued }},
 	{newDesc("stop_connections_unaccepted_total", "Clients that were in the accept queue when the listener was closed, and were reset. Known only for TCP on Linux."),
 		func(r fxshutdown.Report) int { return r.Unaccepted }},
-	{newDesc("stop_connections_dropped_total", "Connections that the stop closed while they waited for a request."),
-		func(r fxshutdown.Report) int { return r.Dropped }},
+	{newDesc("stop_idle_closed_total", "Connections that the stop closed while they waited for a request."),
+		func(r fxshutdown.Report) int { return r.IdleClosed }},
 	{newDesc("stop_hijacked_closed_total", "Hijacked connections that the stop closed."),
 		func(r fxshutdown.Report) int { return r.HijackedClosed }},
 	{newDesc("stop_handshakes_unfinished_total", "Clients whose handshakes were under way when the listener was closed."),

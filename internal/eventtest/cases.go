@@ -53,7 +53,7 @@ var (
 	}
 	report = fxshutdown.Report{
 		Trigger: fxshutdown.TriggerStop, Duration: 2 * time.Second, Served: 12,
-		Connections: 1, Queued: 2, Dropped: 3,
+		Connections: 1, Queued: 2, IdleClosed: 3,
 		Requests: 4, Answered: 5, Failed: 6, Ended: 8, Hijacks: 7,
 		Phases: []fxshutdown.Phase{
 			{Name: "listener", Duration: time.Second},
@@ -62,7 +62,7 @@ var (
 	}
 	reportAttrs = attrs{
 		"took": 2 * time.Second, "graceful": true,
-		"served": int64(12), "connections": int64(1), "queued": int64(2), "dropped": int64(3),
+		"served": int64(12), "connections": int64(1), "queued": int64(2), "idle_closed": int64(3),
 		"requests_in_stop": int64(4), "answered": int64(5), "failed": int64(6), "ended": int64(8), "hijacks": int64(7),
 		"cancelled": int64(0), "aborted": int64(0), "unbegun": int64(0), "hijacked_closed": int64(0),
 		"phases": attrs{"listener": time.Second, "drain": 2 * time.Second},
