@@ -70,8 +70,18 @@ func serve(spec Spec) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	upgrades := make(chan os.Signal, 1)
-	if spec.Handover {
+	switch {
+	case spec.Handover:
 		signal.Notify(upgrades, upgradeSignals...)
+	case len(upgradeSignals) > 0:
+		// They end a server that does not know them, unless whoever started the tests
+		// ignores them, as nohup does.
+		unknown := make(chan os.Signal, 1)
+		signal.Notify(unknown, upgradeSignals...)
+		go func() {
+			<-unknown
+			os.Exit(1)
+		}()
 	}
 	// Go listens with Multipath TCP where it can, and such sockets take no filter.
 	var lc net.ListenConfig
