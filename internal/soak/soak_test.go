@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/fxshutdown/fxhttp/fxshutdown"
@@ -58,20 +59,23 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
-// What is lost is found: net/http drops first requests that come late.
+// What is lost is found: net/http drops first requests that come late. In some stops it
+// closes all of these connections before their clients have written, and loses none.
 func TestBareLoses(t *testing.T) {
 	bin := draincheckOf(t)
 	o := options{rounds: "1", kind: bare, grace: fxshutdown.DefaultIdleGrace, load: someLoad}
-	for _, sc := range scenarios {
-		if sc.name != "late" {
-			continue
-		}
-		r, err := sc.run(t.Context(), bin, o)
+	i := slices.IndexFunc(scenarios, func(sc scenario) bool { return sc.name == "late" })
+	for range 20 {
+		r, err := scenarios[i].run(t.Context(), bin, o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Total.Lost == 0 || r.Total.Lost != len(r.losses()) {
-			t.Errorf("lost = %d, with %d descriptions; want some, and as many", r.Total.Lost, len(r.losses()))
+		if r.Total.Lost != len(r.losses()) {
+			t.Errorf("lost = %d, with %d descriptions; want as many", r.Total.Lost, len(r.losses()))
+		}
+		if r.Total.Lost > 0 {
+			return
 		}
 	}
+	t.Error("nothing was lost in 20 stops")
 }
