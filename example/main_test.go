@@ -232,10 +232,12 @@ func TestSecondSignal(t *testing.T) {
 	s.awaitLine(t, entry{Msg: "http server closed its listener"})
 	time.Sleep(700 * time.Millisecond) // one that comes within 500 ms is a repeat
 	s.cmd.Process.Signal(os.Interrupt)
-	if r := <-report; r.err == nil && r.status == http.StatusOK {
+	r := <-report
+	if r.err == nil && r.status == http.StatusOK {
 		t.Errorf("report = %+v, want none", r)
 	}
-	if code := s.wait(t); code != 1 {
+	// A handler that is cancelled may answer before its connection is cut.
+	if code := s.wait(t); code != 1 && (code != 0 || r.err != nil) {
 		t.Errorf("exit code %d, want 1: a request was aborted", code)
 	}
 	s.wantOrder(t,

@@ -251,7 +251,7 @@ func TestHijackedMemory(t *testing.T) {
 // heap returns what is reachable, once goroutines that are ending have ended.
 func heap() float64 {
 	var ms runtime.MemStats
-	for range 5 {
+	for range 3 {
 		time.Sleep(10 * time.Millisecond)
 		runtime.GC()
 	}

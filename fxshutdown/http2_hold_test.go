@@ -60,7 +60,7 @@ func wantTold(t *testing.T, frames []frame, n int) {
 // waits for it to read, wherever in the response that is. The sizes are such that the end
 // of the response does not fit, or just does.
 func TestHTTP2HeldBackBeforeItReads(t *testing.T) {
-	for size := flowSize - 1500; size < flowSize+100; size += 50 {
+	for size := flowSize - 1500; size < flowSize+100; size += 100 {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			bubbles(t, h2Modes, func(t *testing.T, m mode) {
 				g := newGate()

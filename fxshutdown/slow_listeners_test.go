@@ -116,6 +116,7 @@ func (l deadlineListener) SetDeadline(t time.Time) error { return l.set(t) }
 // A listener whose SetDeadline waits, for the Accept under way or for ever, does not hold
 // a stop.
 func TestBlockedListenerDeadline(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		wrap func(net.Listener, <-chan struct{}) net.Listener
@@ -129,6 +130,7 @@ func TestBlockedListenerDeadline(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			for name, owned := range map[string]func() bool{
 				"Unknown": nil,
 				"Owned":   func() bool { return true },
