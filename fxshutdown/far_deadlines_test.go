@@ -23,7 +23,7 @@ func TestFarDeadlines(t *testing.T) {
 		"LastOfInt64": time.Unix(math.MaxInt64>>2, 0),
 	} {
 		t.Run(name, func(t *testing.T) {
-			sockets(t, allModes, func(t *testing.T, m mode) {
+			together(t, allModes, func(t *testing.T, m mode) {
 				s := start(t, m, func(w http.ResponseWriter, r *http.Request) {
 					rc := http.NewResponseController(w)
 					if err := rc.SetReadDeadline(far); err != nil {
