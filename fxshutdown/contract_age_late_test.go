@@ -92,8 +92,7 @@ var ageLateScenarios = []scenario{
 	{"DeafIsTold", bubbles, h2Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe)
 		c := s.rawH2()
-		c.get(1, "/")
-		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+		c.getWhole(1, "/")
 		s.Retire(func(fxshutdown.ConnInfo) bool { return true })
 		c.fillWithPings()
 		time.Sleep(time.Minute)

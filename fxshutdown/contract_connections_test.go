@@ -153,8 +153,7 @@ var connectionScenarios = []scenario{
 		s := start(t, m, hello)
 		for range 20 {
 			c := s.rawH2()
-			c.get(1, "/")
-			c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+			c.getWhole(1, "/")
 		}
 		s.states.wait(t, http.StateIdle, 20)
 		measureIdle(t, s, bound)
@@ -193,8 +192,7 @@ func (s *server) idleClient() {
 	s.t.Helper()
 	if s.mode.h2 {
 		c := s.rawH2()
-		c.get(1, "/")
-		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+		c.getWhole(1, "/")
 		go func() { c.untilClosed(); c.Close() }()
 		return
 	}

@@ -60,8 +60,7 @@ var http2Scenarios = []scenario{
 	{"ShortIdleGraceStays", bubbles, h2Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe, idleGrace(5*ms))
 		c := s.rawH2()
-		c.get(1, "/")
-		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+		c.getWhole(1, "/")
 		go c.untilClosed()
 		time.Sleep(ms)
 		s.mustStopIn(109*ms, 129*ms)
@@ -92,8 +91,7 @@ var http2Scenarios = []scenario{
 	{"RequestInTime", bubbles, h2Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe)
 		c := s.rawH2()
-		c.get(1, "/")
-		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+		c.getWhole(1, "/")
 		synctest.Wait()
 		frames := make(chan []frame, 1)
 		go func() {
@@ -129,30 +127,15 @@ var http2Scenarios = []scenario{
 
 	// An idle HTTP/2 client that does not read what its PINGs are answered with, whether
 	// it has ever sent a request or not.
-	{"Deaf", bubbles, h2Modes, func(t *testing.T, m mode) {
-		s := start(t, m, hello, onPipe)
-		c := s.rawH2()
-		c.fillWithPings()
-		time.Sleep(time.Minute)
-		s.mustStopIn(0, bound)
-	}},
-	{"DeafAfterRequest", bubbles, h2Modes, func(t *testing.T, m mode) {
-		s := start(t, m, hello, onPipe)
-		c := s.rawH2()
-		c.get(1, "/")
-		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
-		c.fillWithPings()
-		time.Sleep(time.Minute)
-		s.mustStopIn(0, bound)
-	}},
+	{"Deaf", bubbles, h2Modes, isDeaf(func(*h2Conn) {})},
+	{"DeafAfterRequest", bubbles, h2Modes, isDeaf(func(c *h2Conn) { c.getWhole(1, "/") })},
 
 	// One that sends on when it has been told to go, and our side is closed, is read on
 	// for a while: a reset might destroy GOAWAY.
 	{"SendsOn", bubbles, h2Modes, func(t *testing.T, m mode) {
 		s := start(t, m, hello, onPipe)
 		c := s.rawH2()
-		c.get(1, "/")
-		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+		c.getWhole(1, "/")
 		time.Sleep(time.Minute)
 		go c.untilClosed()
 		began := time.Now()
@@ -214,8 +197,7 @@ func idleIsTold(idle, after time.Duration, settings ...setting) func(*testing.T,
 	return func(t *testing.T, m mode) {
 		s := start(t, m, hello, append(settings, onPipe)...)
 		c := s.rawH2()
-		c.get(1, "/")
-		c.until(func(f frame) bool { return f.stream == 1 && f.ended() })
+		c.getWhole(1, "/")
 		go func() {
 			c.until(func(f frame) bool { return f.kind == frameGoAway })
 			time.Sleep(10 * ms) // by then our side is closed too
@@ -235,4 +217,16 @@ func (externalHTTP2) Close() error                  { return nil }
 func (externalHTTP2) HTTP2Config() http.HTTP2Config { return http.HTTP2Config{} }
 func (externalHTTP2) IdleTimeout() time.Duration    { return 0 }
 func (externalHTTP2) ServeConnFunc(func(context.Context, net.Conn, http.Handler, bool, *http.Request, []byte)) {
+}
+
+// isDeaf stops a server whose client does something first, and then reads no more.
+func isDeaf(first func(*h2Conn)) func(*testing.T, mode) {
+	return func(t *testing.T, m mode) {
+		s := start(t, m, hello, onPipe)
+		c := s.rawH2()
+		first(c)
+		c.fillWithPings()
+		time.Sleep(time.Minute)
+		s.mustStopIn(0, bound)
+	}
 }

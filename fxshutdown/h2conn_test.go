@@ -106,6 +106,13 @@ func (c *h2Conn) get(stream uint32, path string) {
 	}
 }
 
+// getWhole sends a GET request on stream, and reads to the end of its response.
+func (c *h2Conn) getWhole(stream uint32, path string) {
+	c.t.Helper()
+	c.get(stream, path)
+	c.until(func(f frame) bool { return f.stream == stream && f.ended() })
+}
+
 // reset resets stream.
 func (c *h2Conn) reset(stream uint32) {
 	c.t.Helper()
