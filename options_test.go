@@ -570,8 +570,8 @@ func TestOptionEffect(t *testing.T) {
 				<-r.Context().Done()
 				cause <- context.Cause(r.Context())
 			})))
-			get(t, newClient(t), a.url("/"))
-			if got := <-cause; !errors.Is(got, fxshutdown.ErrConnectionAgeGrace) {
+			go newClient(t).Get(a.url("/"))
+			if got := receive(t, "the end of the request", cause); !errors.Is(got, fxshutdown.ErrConnectionAgeGrace) {
 				t.Errorf("cause = %v, want ErrConnectionAgeGrace", got)
 			}
 		},
